@@ -1,0 +1,60 @@
+"""harmonium: deep generative models, from Boltzmann machines up, trained, sampled, completed and honestly measured.
+
+>>> import harmonium as hm
+>>> hm.units.Bernoulli(3).size
+3
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public name -> the module that defines it. Loaded on first use, so that `harmonium --help` needs no JAX.
+_EXPORTS = {
+    "Centred": "harmonium.models",
+    "RBM": "harmonium.models",
+    "Estimate": "harmonium.evaluation",
+    "compare": "harmonium.evaluation",
+    "log_likelihood": "harmonium.evaluation",
+    "log_partition": "harmonium.evaluation",
+    "at_marginals": "harmonium.inference",
+    "conditional": "harmonium.inference",
+    "energy": "harmonium.inference",
+    "free_energy": "harmonium.inference",
+    "log_pseudo_likelihood": "harmonium.inference",
+    "mean_field": "harmonium.inference",
+    "encode": "harmonium.samplers",
+    "impute": "harmonium.samplers",
+    "sample": "harmonium.samplers",
+    "fit": "harmonium.training",
+    "load": "harmonium.models",
+    "save": "harmonium.models",
+    "HarmoniumError": "harmonium.errors",
+    "IncomparableError": "harmonium.errors",
+    "InputError": "harmonium.errors",
+    "RunError": "harmonium.errors",
+}
+_MODULES = (
+    "data", "errors", "evaluation", "inference", "models", "objectives", "recipes", "report", "samplers",
+    "testing", "training", "units",
+)  # fmt: skip
+
+__all__ = [*_EXPORTS, *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EXPORTS:
+        value = getattr(importlib.import_module(_EXPORTS[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"harmonium.{name}")
+    else:
+        raise AttributeError(f"module 'harmonium' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

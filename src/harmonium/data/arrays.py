@@ -1,0 +1,213 @@
+"""Data sets from arrays: a person's own, or those that a file held."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from harmonium.data import check
+from harmonium.data.binarize import check_scheme
+from harmonium.data.dataset import Dataset
+from harmonium.data.encode import encode
+from harmonium.data.examples import Examples
+from harmonium.data.randomness import SPLIT, generator
+from harmonium.data.space import Space
+from harmonium.data.storage import Survey, is_memmap
+from harmonium.errors import InputError
+
+STREAMED_SPLIT = 10_000  # rows at most of a default split of a memory-mapped file, since they are coded in memory
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What was given or read, before anything is done to it.
+
+    Attributes:
+        arrays: "train", and perhaps "valid" and "test".
+        labels: of the same splits, perhaps of none.
+        image_shape: of one example, if it is known and the arrays are flat.
+        divisor: of the known encoding of the values, 255 for 8-bit pictures.
+    """
+
+    arrays: dict[str, object]
+    labels: dict[str, object] = field(default_factory=dict)
+    image_shape: tuple[int, ...] | None = None
+    divisor: float | None = None
+
+
+def from_arrays(
+    x,
+    valid=None,
+    test=None,
+    *,
+    labels=None,
+    valid_labels=None,
+    test_labels=None,
+    binarize: str | None = None,
+    name: str = "array",
+    image_shape: tuple[int, ...] | None = None,
+    scale: float | None = None,
+    seed: int = 0,
+    valid_fraction: float | None = None,
+    test_fraction: float | None = None,
+) -> Dataset:
+    """A data set of a person's own arrays; all rows train if no other split is given or asked for.
+
+    float64 is kept as float32. Memory-mapped arrays stay in their file, and are then split without shuffling.
+
+    Args:
+        x, valid, test: [n, d], [n, rows, columns] or [n, rows, columns, channels].
+        labels, valid_labels, test_labels: whole numbers [n].
+        binarize: "fixed", "dynamic", "threshold" or "probabilities" for grey values in [0, 1], or uint8 ones up to 255.
+        name: of the data set, in its Space and in errors.
+        image_shape: (rows, columns) or (rows, columns, channels) of flat rows.
+        scale: what all values are divided by first.
+        seed: of the binarization and of the shuffle before a split.
+        valid_fraction, test_fraction: of the rows of `x`, in [0, 1).
+
+    Raises:
+        InputError: no rows, no numbers, NaN or infinity, splits or labels that do not fit, values that cannot be binarized.
+
+    >>> from_arrays(np.eye(4), test_fraction=0.25)
+    Dataset('array': 3 train, 1 test; array train, 3 x 4 binary)
+    """
+    if scale is not None and not (np.isfinite(scale) and scale > 0):
+        raise InputError(f"scale={scale} cannot divide values: give a positive number.")
+    arrays = {"train": x, "valid": valid, "test": test}
+    marks = {"train": labels, "valid": valid_labels, "test": test_labels}
+    raw = Raw(_given(arrays), _given(marks), image_shape, scale)
+    return assemble(
+        raw, name, binarize=binarize, seed=seed, valid_fraction=valid_fraction, test_fraction=test_fraction
+    )
+
+
+def as_dataset(x: Dataset | np.ndarray) -> Dataset:
+    """A data set as it is, or the training set of an array [n, d].
+
+    Examples keep their name, picture shape and binarization.
+
+    >>> as_dataset(np.eye(3)).name
+    'array'
+    """
+    if isinstance(x, Dataset):
+        return x
+    if isinstance(x, Examples) and x.space is not None and not is_memmap(x) and x.ndim == 2:
+        return _of_examples(x, x.space)
+    return from_arrays(x)
+
+
+def _of_examples(x: Examples, space: Space) -> Dataset:
+    if len(x) == 0 or x.shape[1] != space.dimensions:
+        return from_arrays(np.asarray(x), name=space.dataset)
+    check.finite(np.asarray(x), f"The rows of {space.dataset!r}")
+    scheme = None if space.binarization is None else space.binarization.partition("(")[0]
+    image_shape = space.shape if len(space.shape) > 1 else None
+    return Dataset(space.dataset, x, replace(space, n=len(x)), image_shape=image_shape, binarization=scheme)
+
+
+def assemble(
+    raw: Raw,
+    name: str,
+    *,
+    binarize: str | None = None,
+    seed: int = 0,
+    valid_fraction: float | None = None,
+    test_fraction: float | None = None,
+    default_fraction: float = 0.0,
+) -> Dataset:
+    """The one way from arrays to a Dataset: check, split, encode."""
+    check_scheme(binarize)
+    tables, shape, found = _checked(raw, name)
+    labels = _checked_labels(raw, tables, name)
+    fractions = _fractions(tables, name, valid_fraction, test_fraction, default_fraction)
+    if any(fractions.values()):
+        tables, labels = split_rows(tables, labels, fractions, seed)
+    space = Space("", shape or tables["train"].shape[1:], name)
+    coded = encode(tables, space, found, divisor=raw.divisor, scheme=binarize, seed=seed)
+    return Dataset(
+        name,
+        coded.splits["train"],
+        replace(coded.space, n=len(tables["train"])),
+        valid=coded.splits.get("valid"),
+        test=coded.splits.get("test"),
+        train_labels=labels.get("train"),
+        valid_labels=labels.get("valid"),
+        test_labels=labels.get("test"),
+        image_shape=shape,
+        binarization=coded.binarization,
+        decode=coded.decode,
+    )
+
+
+def split_rows(
+    tables: dict[str, np.ndarray], labels: dict[str, np.ndarray], fractions: dict[str, int], seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Take numbers of rows out of "train" for "valid" and "test", after a seeded shuffle.
+
+    A memory-mapped table is not shuffled, since that would copy it: its last rows are taken.
+    """
+    x, n = tables["train"], len(tables["train"])
+    order = None if is_memmap(x) else generator(seed, SPLIT).permutation(n)
+    kept = n - sum(fractions.values())
+    middle = kept + fractions["valid"]
+    bounds = {"train": (0, kept), "valid": (kept, middle), "test": (middle, n)}
+
+    def taken(values: np.ndarray) -> dict[str, np.ndarray]:
+        cut = {split: slice(*ends) for split, ends in bounds.items() if ends[0] < ends[1]}
+        return {split: values[rows] if order is None else values[order[rows]] for split, rows in cut.items()}
+
+    return taken(x), taken(labels["train"]) if "train" in labels else {}
+
+
+def _given(values: dict[str, object]) -> dict[str, object]:
+    return {split: value for split, value in values.items() if value is not None}
+
+
+def _checked(raw: Raw, name: str) -> tuple[dict[str, np.ndarray], tuple[int, ...] | None, Survey]:
+    """The tables [n, d] of every split, the shape of one picture, and what the values are."""
+    tables, shapes, found = {}, set(), None
+    for split, array in raw.arrays.items():
+        what = f"The {split} rows of {name!r}"
+        tables[split], shape = check.as_table(array, what)
+        shapes.add(shape)
+        here = check.finite(tables[split], what)
+        found = here if found is None else found.joined(here)
+    check.same_columns(tables, name)
+    shape = raw.image_shape and tuple(raw.image_shape)
+    if shape is None and len(shapes) == 1:
+        (shape,) = shapes
+    d = tables["train"].shape[1]
+    if shape is not None and math.prod(shape) != d:
+        raise InputError(
+            f"The rows of {name!r} have {d} values, and pictures of shape {shape} have {math.prod(shape)}: correct image_shape."
+        )
+    return tables, shape, found
+
+
+def _checked_labels(raw: Raw, tables: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    for split in raw.labels.keys() - tables.keys():
+        raise InputError(f"{name!r} has {split} labels but no {split} rows: give both or neither.")
+    return {
+        split: check.as_labels(values, len(tables[split]), f"The {split} rows of {name!r}")
+        for split, values in raw.labels.items()
+    }
+
+
+def _fractions(
+    tables: dict[str, np.ndarray], name: str, valid: float | None, test: float | None, default: float
+) -> dict[str, int]:
+    """How many training rows become "valid" and "test"."""
+    n, asked = len(tables["train"]), {"valid": valid, "test": test}
+    if asked == {"valid": None, "test": None}:
+        few = min(int(n * default), STREAMED_SPLIT) if is_memmap(tables["train"]) else int(n * default)
+        return dict.fromkeys(asked, 0 if len(tables) > 1 else few)
+    if len(tables) > 1:
+        raise InputError(f"{name!r} comes with its own splits: leave out valid_fraction and test_fraction.")
+    counts = {split: fraction or 0.0 for split, fraction in asked.items()}
+    if min(counts.values()) < 0 or sum(counts.values()) >= 1:
+        raise InputError(
+            f"valid_fraction={valid} and test_fraction={test} leave no training row: give numbers >= 0 with a sum below 1."
+        )
+    return {split: int(n * fraction) for split, fraction in counts.items()}

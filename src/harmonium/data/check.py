@@ -1,0 +1,95 @@
+"""What is refused at the door, before any work is done: each refusal says the shape or value, and the cure."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harmonium.data.storage import Survey, survey
+from harmonium.errors import InputError
+
+
+def as_numbers(x: object, what: str) -> np.ndarray:
+    """`x` as an array of real numbers; nothing is copied if it is one.
+
+    Raises:
+        InputError: for objects, text, complex numbers, ragged lists, masked arrays.
+    """
+    if isinstance(x, np.ma.MaskedArray):
+        raise InputError(f"{what} are a masked array: pass x.filled(...), since a mask would be lost.")
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise InputError(f"{what} are not a table of numbers: give every row the same number of columns.") from error
+    if array.dtype.kind not in "biuf":
+        raise InputError(
+            f"{what} have dtype {array.dtype}, which is not a number: convert them first, for example with "
+            "x.astype('float32'), or x.toarray() for a sparse matrix."
+        )
+    return array
+
+
+def as_table(x: object, what: str) -> tuple[np.ndarray, tuple[int, ...] | None]:
+    """`x` as a table [n, d], and the shape of the picture in each row if there is one.
+
+    Args:
+        x: [n, d], [n, rows, columns] or [n, rows, columns, channels].
+        what: its name in an error.
+
+    >>> table, shape = as_table(np.zeros((5, 2, 3)), "x")
+    >>> table.shape, shape
+    ((5, 6), (2, 3))
+    """
+    array = as_numbers(x, what)
+    if not 2 <= array.ndim <= 4:
+        raise InputError(
+            f"{what} have shape {array.shape}, and examples need [n, d] or [n, rows, columns]: "
+            "reshape them, for example with x.reshape(-1, 1) for n examples of one value."
+        )
+    if array.size == 0:
+        raise InputError(f"{what} have shape {array.shape} and hold no value: give at least one row and one column.")
+    return array.reshape(len(array), -1), array.shape[1:] if array.ndim > 2 else None
+
+
+def finite(table: np.ndarray, what: str) -> Survey:
+    """The survey of a table [n, d], which must hold no NaN and no infinity.
+
+    Raises:
+        InputError: saying how many there are, and where the first is.
+    """
+    found = survey(table)
+    if found.nan or found.inf:
+        row, column = found.first_bad
+        name, count = ("NaN", found.nan) if found.nan else ("infinity", found.inf)
+        why = " (NaN means missing only in impute)" if found.nan else ""
+        raise InputError(
+            f"{what} hold {count} value{'s' * (count > 1)} that {'are' if count > 1 else 'is'} {name}, the first bad one in "
+            f"row {row}, column {column} counted from 0: drop or fill those rows first{why}."
+        )
+    return found
+
+
+def as_labels(labels: object, n: int, what: str) -> np.ndarray:
+    """`labels` as integers [n].
+
+    Raises:
+        InputError: if their number is not n, or they are not whole numbers.
+    """
+    array = np.squeeze(np.asarray(labels))
+    array = array.reshape(1) if array.ndim == 0 else array
+    if len(array) != n or array.ndim != 1:
+        shape = len(array) if array.ndim == 1 else f"shape {array.shape}"
+        raise InputError(f"{what} have {shape} labels for {n} rows: give one whole number a row.")
+    if array.dtype.kind not in "biuf" or not (array == np.round(array)).all():
+        raise InputError(f"{what} have labels of dtype {array.dtype} that are not whole numbers: number the classes 0, 1, ...")
+    return array.astype(np.int32)
+
+
+def same_columns(tables: dict[str, np.ndarray], name: str) -> None:
+    """Raise InputError if the splits do not have the same number of columns."""
+    d = tables["train"].shape[1]
+    for split, table in tables.items():
+        if table.shape[1] != d:
+            raise InputError(
+                f"The {split} rows of {name!r} have {table.shape[1]} columns and the train rows {d}: "
+                "give every split the same columns."
+            )

@@ -1,0 +1,127 @@
+"""A data set: its splits, and its training rows in chunks of batches whether they fit on the device or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from harmonium.data import storage
+from harmonium.data.examples import Examples
+from harmonium.data.randomness import batches
+from harmonium.data.space import Space
+from harmonium.errors import InputError
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Training, validation and test rows with their labels and their space; `load` and `from_arrays` make one.
+
+    Attributes:
+        name: of the data set.
+        train, valid, test: Examples [n, d]; valid and test may be None.
+        space: of the training rows as a model is shown them.
+        train_labels, valid_labels, test_labels: int arrays [n] or None.
+        image_shape: (rows, columns) or (rows, columns, channels) if an example is a picture.
+        binarization: the scheme's name, or None where nothing was done.
+        decode: stored rows to example rows, for files too large to be rewritten in memory; None if they are the same.
+    """
+
+    name: str
+    train: Examples
+    space: Space
+    valid: Examples | None = None
+    test: Examples | None = None
+    train_labels: np.ndarray | None = None
+    valid_labels: np.ndarray | None = None
+    test_labels: np.ndarray | None = None
+    image_shape: tuple[int, ...] | None = None
+    binarization: str | None = None
+    decode: Callable[[np.ndarray], np.ndarray] | None = field(default=None)
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the training rows stay on the host and travel chunk by chunk."""
+        return storage.is_memmap(self.train) or self.train.nbytes > storage.RESIDENT_BYTES
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Whole batches in one epoch, n // batch_size.
+
+        Raises:
+            InputError: if the batch is empty or larger than the training set.
+        """
+        n = len(self.train)
+        if not 1 <= batch_size <= n:
+            raise InputError(
+                f"A batch of {batch_size} cannot be drawn from the {n} training rows of {self.name!r}: "
+                f"choose a batch_size from 1 to {n}."
+            )
+        return n // batch_size
+
+    def present(self, key: jax.Array, rows: jax.Array) -> jax.Array:
+        """Rows of `chunks` [..., d] as a model is shown them [..., d]; may be compiled.
+
+        float32, int32 for integer data; under the dynamic binarization a fresh sample x ~ Bernoulli(rows).
+        """
+        if self.binarization == "dynamic":
+            return jax.random.bernoulli(key, rows).astype(jnp.float32)
+        return rows.astype(jnp.int32 if self.space.support.startswith("integers") else jnp.float32)
+
+    def chunks(
+        self, *, seed: int, batch_size: int, steps: int, first_step: int, last_step: int, sharding=None
+    ) -> Iterator[jax.Array]:
+        """Batches of stored training rows [<=steps, batch_size, d] for the global steps first_step..last_step (exclusive).
+
+        The order is a pure function of (seed, epoch), so that a resumed run meets the same batches. With a `sharding`, or a
+        training set that does not fit on the device, rows are gathered on the host and put where the sharding says.
+
+        Raises:
+            InputError: if the batch is larger than the training set, or a chunk has no step.
+
+        >>> from harmonium.data import from_arrays
+        >>> data = from_arrays(np.arange(12.0).reshape(6, 2))
+        >>> [c.shape for c in data.chunks(seed=0, batch_size=2, steps=2, first_step=0, last_step=5)]
+        [(2, 2, 2), (2, 2, 2), (1, 2, 2)]
+        """
+        self.steps_per_epoch(batch_size)
+        if steps < 1 or first_step < 0:
+            raise InputError(
+                f"Chunks of {steps} steps from step {first_step} do not exist: use steps >= 1, first_step >= 0."
+            )
+        order = batches(
+            len(self.train), seed=seed, batch_size=batch_size, steps=steps, first_step=first_step, last_step=last_step
+        )
+        return self._gathered(order, sharding)
+
+    def _gathered(self, order: Iterator[np.ndarray], sharding) -> Iterator[jax.Array]:
+        on_host = self.streamed or sharding is not None
+        for rows in order:
+            yield jax.device_put(self._from_host(rows), sharding) if on_host else _take(self._on_device, rows)
+
+    def _from_host(self, rows: np.ndarray) -> np.ndarray:
+        flat = rows.ravel()
+        order = np.argsort(flat, kind="stable")  # a file is read forwards
+        found = np.asarray(self.train)[flat[order]]
+        found = found if self.decode is None else self.decode(found)
+        unsorted = np.empty_like(found)
+        unsorted[order] = found
+        return unsorted.reshape(*rows.shape, *found.shape[1:])
+
+    @cached_property
+    def _on_device(self) -> jax.Array:
+        rows = np.asarray(self.train)
+        return jnp.asarray(rows if self.decode is None else self.decode(rows))
+
+    def __repr__(self) -> str:
+        counts = [(s, getattr(self, s)) for s in ("train", "valid", "test")]
+        sizes = ", ".join(f"{len(x)} {split}" for split, x in counts if x is not None)
+        return f"Dataset({self.name!r}: {sizes}; {self.space})"
+
+
+@jax.jit
+def _take(stored: jax.Array, rows: jax.Array) -> jax.Array:
+    return stored.at[rows].get(mode="promise_in_bounds")

@@ -1,0 +1,103 @@
+"""The space that examples live on: what has to agree before two log-likelihoods may be compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+# The parts of a space that must agree, each with the words that name it in a sentence.
+_COMPARED = {
+    "support": "supports",
+    "dimensions": "numbers of dimensions",
+    "dataset": "data sets",
+    "binarization": "binarizations",
+    "scaling": "scalings",
+    "dequantization": "dequantizations",
+    "split": "splits",
+}
+
+
+@dataclass(frozen=True)
+class Space:
+    """The space of some examples: it travels with data, estimates and tables.
+
+    Args:
+        support: "binary", "real", "unit interval" or "integers 0..15".
+        shape: of one example, (28, 28) for images, (d,) for flat tables.
+        dataset: name of the data set.
+        binarization: how grey values became 0 and 1, e.g. "fixed(seed=0)"; None where nothing was done.
+        scaling: what the stored values were divided by, e.g. "divided by 255".
+        dequantization: the noise added to discrete values, if any.
+        split: "train", "valid" or "test"; None if the examples are no split of anything.
+        hash: first 16 hex digits of the SHA-256 of the values; None if not computed.
+        n: number of examples; None if not counted.
+
+    >>> Space("binary", (28, 28), "mnist", "fixed(seed=0)", split="test", n=10000).dimensions
+    784
+    """
+
+    support: str
+    shape: tuple[int, ...]
+    dataset: str
+    binarization: str | None = None
+    scaling: str | None = None
+    dequantization: str | None = None
+    split: str | None = None
+    hash: str | None = None
+    n: int | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """Number of values in one example."""
+        return math.prod(self.shape)
+
+    def why_incomparable(self, other: Space) -> str | None:
+        """One sentence naming what differs, or None if log-likelihoods on the two spaces may be compared.
+
+        Densities on different spaces cannot be compared (Deep Learning, section 20.14). An unknown hash agrees with any.
+
+        >>> a = Space("binary", (2,), "coins", "fixed(seed=0)")
+        >>> a.why_incomparable(Space("binary", (2,), "coins", "fixed(seed=1)"))
+        "The binarizations differ ('fixed(seed=0)' and 'fixed(seed=1)'), and log-likelihoods on different spaces ..."
+        """
+        for part, words in _COMPARED.items():
+            mine, theirs = getattr(self, part), getattr(other, part)
+            if mine != theirs:
+                return _sentence(words, mine, theirs)
+        if None not in (self.hash, other.hash) and self.hash != other.hash:
+            return _sentence("examples themselves", f"hash {self.hash}", f"hash {other.hash}")
+        return None
+
+    def to_dict(self) -> dict[str, object]:
+        """A dict that JSON can hold; `Space.from_dict` reads it back."""
+        return {**asdict(self), "shape": list(self.shape)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> Space:
+        """The inverse of `to_dict`.
+
+        >>> space = Space("real", (3,), "wine")
+        >>> Space.from_dict(space.to_dict()) == space
+        True
+        """
+        return cls(**{**values, "shape": tuple(values["shape"])})
+
+    def __str__(self) -> str:
+        name = self.dataset if self.split is None else f"{self.dataset} {self.split}"
+        count = "" if self.n is None else f"{self.n} x "
+        shape = "x".join(map(str, self.shape)) or "1"
+        extras = [x for x in (self.binarization, self.scaling, self.dequantization) if x is not None]
+        mark = "" if self.hash is None else f" [{self.hash}]"
+        return ", ".join([name, f"{count}{shape} {self.support}", *extras]) + mark
+
+
+def _sentence(what: str, mine: object, theirs: object) -> str:
+    return (
+        f"The {what} differ ({_shown(mine)} and {_shown(theirs)}), and log-likelihoods on different spaces "
+        "cannot be compared (Deep Learning, section 20.14)."
+    )
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else repr(value)

@@ -1,0 +1,99 @@
+"""Looking at arrays that may be larger than memory: block by block, and only once."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+RESIDENT_BYTES = 2**30  # a training set up to this size is kept on the device as one copy
+BLOCK_BYTES = 2**24
+
+
+def is_memmap(x: np.ndarray) -> bool:
+    """Whether the values of `x` lie in a file, however many views were taken of it."""
+    base: object = x
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return isinstance(base, mmap.mmap)
+
+
+def blocks(x: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """The rows of `x` in blocks of about 16 MiB, each with the number of its first row."""
+    rows = max(1, BLOCK_BYTES // max(1, x[:1].nbytes))
+    for first in range(0, len(x), rows):
+        yield first, np.asarray(x[first : first + rows])
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one pass over an array found: the range of its finite values, and where it is not finite."""
+
+    lowest: float
+    highest: float
+    binary: bool  # every value that is not NaN is 0 or 1
+    integer: bool  # the dtype is an integer's or bool
+    nan: int = 0
+    inf: int = 0
+    first_bad: tuple[int, ...] | None = None  # index of the first NaN or infinity
+
+    def joined(self, other: Survey) -> Survey:
+        """The survey of both arrays together (the place of the first bad value is the first array's)."""
+        return Survey(
+            min(self.lowest, other.lowest),
+            max(self.highest, other.highest),
+            self.binary and other.binary,
+            self.integer and other.integer,
+            self.nan + other.nan,
+            self.inf + other.inf,
+            self.first_bad or other.first_bad,
+        )
+
+
+def survey(x: np.ndarray) -> Survey:
+    """One pass over `x` [n, ...], in blocks.
+
+    >>> survey(np.array([[0, 1], [1, 1]])).binary
+    True
+    """
+    found = None
+    for first, block in blocks(x):
+        here = _survey_integers(block) if block.dtype.kind in "biu" else _survey_reals(block, first)
+        found = here if found is None else found.joined(here)
+    return found or Survey(np.inf, -np.inf, True, x.dtype.kind in "biu")
+
+
+def _survey_integers(block: np.ndarray) -> Survey:
+    lowest, highest = float(block.min()), float(block.max())
+    return Survey(lowest, highest, lowest >= 0 and highest <= 1, True)
+
+
+def _survey_reals(block: np.ndarray, first: int) -> Survey:
+    finite = np.isfinite(block)
+    whole = bool(finite.all())
+    values = block if whole else block[finite]
+    lowest, highest = (float(values.min()), float(values.max())) if values.size else (np.inf, -np.inf)
+    nan = 0 if whole else int(np.isnan(block).sum())
+    inf = 0 if whole else int((~finite).sum()) - nan
+    binary = not inf and bool(((values == 0) | (values == 1)).all())
+    bad = None if whole else np.argwhere(~finite)[0]
+    place = None if bad is None else (first + int(bad[0]), *map(int, bad[1:]))
+    return Survey(lowest, highest, binary, False, nan, inf, place)
+
+
+def fingerprint(x: np.ndarray) -> str:
+    """The first 16 hex digits of the SHA-256 of the values, as little-endian float32 in row order.
+
+    Hashed as float32 whatever the dtype, because that is what a model is shown: the same 0/1 table as uint8, float64 or a
+    JAX array is the same data.
+
+    >>> fingerprint(np.eye(2)) == fingerprint(np.eye(2, dtype=np.uint8))
+    True
+    """
+    digest = hashlib.sha256()
+    for _, block in blocks(x):
+        digest.update(np.ascontiguousarray(block, dtype="<f4").data)
+    return digest.hexdigest()[:16]

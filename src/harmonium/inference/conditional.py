@@ -1,0 +1,96 @@
+"""The one line from which the rest follows: the natural parameters of a layer are `-dE/dT` of that layer.
+
+An energy is linear in a layer's statistics when the other layers are held fixed, so that
+
+    p(x_l | rest) = exp(<eta_l, T(x_l)> - A(eta_l)),      eta_l = -dE/dT_l,
+
+exactly, whatever the units (Welling, Rosen-Zvi & Hinton 2005). The derivative is taken at zero statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import jax
+from jaxtyping import Array, Float
+
+from harmonium.errors import InputError
+from harmonium.models.energy import EnergyModel, LayerStats
+from harmonium.units import Conditional, Stats
+
+LayerValues = Mapping[str, Array]
+
+
+def layer_stats(model: EnergyModel, values: LayerValues) -> dict[str, Stats]:
+    """The sufficient statistics of each given layer's value, with names and shapes checked."""
+    for name, x in values.items():
+        if name not in model.layers:
+            raise InputError(f"There is no layer '{name}'; the layers are {', '.join(model.layers)}.")
+        model.layers[name].check_shape(x, name)
+    return {name: model.layers[name].stats(x) for name, x in values.items()}
+
+
+def energy(model: EnergyModel, values: LayerValues) -> Float[Array, ""]:
+    """Energy `E` of one configuration of all layers, in nats.
+
+    Arguments: `values`, every layer's value `[size]` by name. Raises `InputError` for a missing layer or wrong shape.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> float(hm.energy(rbm, {"v": jnp.zeros(6), "h": jnp.ones(3)})) == 0.0
+    True
+    """
+    _require(model, values, model.layers)
+    return model.energy(layer_stats(model, values))
+
+
+def natural_parameters(model: EnergyModel, stats: LayerStats, layers: Iterable[str]) -> dict[str, Stats]:
+    """`eta_l = -dE/dT_l` of each layer of one block, given the statistics of all layers outside it."""
+    _, slope = energy_and_slope(model, stats, layers)
+    return jax.tree.map(lambda g: -g, slope)
+
+
+def energy_and_slope(
+    model: EnergyModel, stats: LayerStats, layers: Iterable[str]
+) -> tuple[Float[Array, ""], dict[str, Stats]]:
+    """`E` and `dE/dT` at zero statistics of `layers` (one block), given the others'."""
+    layers = tuple(layers)
+    zeros = {name: model.layers[name].zeros() for name in layers}
+    rest = {name: value for name, value in stats.items() if name not in layers}
+    return jax.value_and_grad(lambda block: model.energy({**rest, **block}))(zeros)
+
+
+def conditional(model: EnergyModel, layer: str, values: LayerValues) -> Conditional:
+    """The distribution of one layer given all the others: `p(x_l | rest)` with `eta_l = -dE/dT_l`.
+
+    Arguments: `layer`, its name; `values`, the other layers' values `[size]` by name. The result has `.natural`,
+    `.mean`, `.entropy`, `.sample(key)` and `.log_prob(x)`. Raises `InputError` for a missing layer or wrong shape.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> hm.conditional(rbm, "h", {"v": jnp.zeros(6)}).mean
+    Array([0.5, 0.5, 0.5], dtype=float32)
+    """
+    if layer not in model.layers:
+        raise InputError(f"There is no layer '{layer}'; the layers are {', '.join(model.layers)}.")
+    _require(model, values, (name for name in model.layers if name != layer))
+    stats = layer_stats(model, values)
+    return Conditional(model.layers[layer], natural_parameters(model, stats, (layer,))[layer])
+
+
+def free_block(model: EnergyModel, given: Iterable[str]) -> tuple[str, ...]:
+    """The layers that are not given, which must be independent of each other (lie in one block)."""
+    given = set(given)
+    free = tuple(name for name in model.layers if name not in given)
+    if not any(set(free) <= set(block) for block in model.blocks):
+        raise InputError(
+            f"The layers {', '.join(free)} depend on each other, so they have no closed form together: "
+            "give more layers, or use hm.mean_field."
+        )
+    return free
+
+
+def _require(model: EnergyModel, values: LayerValues, layers: Iterable[str]) -> None:
+    missing = [name for name in layers if name not in values]
+    if missing:
+        raise InputError(f"Layer '{missing[0]}' is missing: give values for all of {', '.join(model.layers)}.")

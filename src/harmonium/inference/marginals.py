@@ -1,0 +1,50 @@
+"""Biases that make each unit, on its own, match the marginal statistics of data."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from harmonium.models.energy import BiasedModel, with_biases
+from harmonium.units import Stats, Unit
+
+
+def marginal_natural(
+    unit: Unit, mean: Stats, count: int | Float[Array, ""], pseudo_count: float = 1.0
+) -> Stats:
+    """Natural parameters whose mean statistics are the data's, smoothed by the family's conjugate prior.
+
+        eta = (grad A)^-1( (n mean + m grad A(eta_0)) / (n + m) )
+
+    with `eta_0` the neutral member and `m` pseudo-counts, so that a unit that never changes keeps a finite
+    parameter. Arguments: `mean`, mean statistics; `count`, the number `n` of examples behind them.
+
+    >>> import harmonium as hm, jax.numpy as jnp
+    >>> marginal_natural(hm.units.Bernoulli(1), jnp.ones(1), 9)         # log(0.95 / 0.05)
+    Array([2.944439], dtype=float32)
+    """
+    prior = unit.mean(unit.reference())
+    total = count + pseudo_count
+    smooth = jax.tree.map(lambda m, p: (count * m + pseudo_count * p) / total, mean, prior)
+    return unit.natural_from_mean(smooth)
+
+
+def mean_stats(unit: Unit, x: Float[Array, "n size"]) -> Stats:
+    """Mean sufficient statistics of rows `x` `[n, size]`."""
+    return jax.tree.map(lambda s: jnp.mean(s, axis=0), jax.vmap(unit.stats)(x))
+
+
+def at_marginals(model: BiasedModel, x: Float[Array, "n size"], layer: str = "v") -> BiasedModel:
+    """The model with a layer's bias set to the marginals of rows `x` `[n, size]` (Hinton 2012, section 8).
+
+    The usual start of training: the weights need not learn what single units do on their own.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(2), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> hm.at_marginals(rbm, jnp.ones((9, 2))).b
+    Array([2.944439, 2.944439], dtype=float32)
+    """
+    unit = model.layers[layer]
+    eta = marginal_natural(unit, mean_stats(unit, jnp.asarray(x)), len(x))
+    return with_biases(model, {layer: unit.bias(eta)})

@@ -1,0 +1,18 @@
+"""Models: parameters and mathematics, for one example. No model knows a sampler, an objective, data or training."""
+
+from harmonium.models.boltzmann import RBM, Centred, Independent, Interpolated, recentred
+from harmonium.models.energy import BiasedModel, Constant, EnergyModel, LayerStats, trainable, with_biases
+
+__all__ = [
+    "RBM",
+    "BiasedModel",
+    "Centred",
+    "Constant",
+    "EnergyModel",
+    "Independent",
+    "Interpolated",
+    "LayerStats",
+    "recentred",
+    "trainable",
+    "with_biases",
+]

@@ -1,0 +1,83 @@
+"""Centring: the same machines, with the statistics measured from offsets (section 20.4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float, PyTree
+
+from harmonium.models.energy import BiasedModel, Constant, LayerStats, with_biases
+from harmonium.units import Stats, Unit
+
+
+class Centred(eqx.Module):
+    """Any energy model with its energy taken at `T(x) - mu` instead of `T(x)`.
+
+        E'(x) = E(T(x) - mu)                                                                # (20.37)
+
+    It describes the same family of distributions with other coordinates, in which gradients are better conditioned
+    (Montavon & Müller 2012; Melchior, Fischer & Wiskott 2016). During training the offsets follow the mean
+    statistics of the positive phase; the biases move with them so that the distribution stays as it is.
+
+    Arguments: `model`, a model with biases; `offsets`, mean statistics by layer (default: those that the biases
+    alone give); `rate`, the share by which offsets move towards new means at each step.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> Centred(rbm).offsets.value["h"]
+    Array([0.5, 0.5, 0.5], dtype=float32)
+    """
+
+    model: BiasedModel
+    offsets: Constant
+    rate: float = eqx.field(static=True)
+
+    def __init__(
+        self, model: BiasedModel, offsets: Mapping[str, Stats] | None = None, *, rate: float = 0.01
+    ) -> None:
+        if offsets is None:
+            offsets = {name: unit.mean(unit.natural(model.biases[name])) for name, unit in model.layers.items()}
+        self.model = model
+        self.offsets = Constant(dict(offsets))
+        self.rate = rate
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        """Those of the model."""
+        return self.model.layers
+
+    @property
+    def blocks(self) -> tuple[tuple[str, ...], ...]:
+        """Those of the model."""
+        return self.model.blocks
+
+    @property
+    def biases(self) -> dict[str, PyTree]:
+        """Those of the model: the biases in centred coordinates."""
+        return self.model.biases
+
+    def energy(self, stats: LayerStats) -> Float[Array, ""]:
+        """`E(T(x) - mu)`, in nats."""
+        offsets = {name: self.offsets.value[name] for name in stats}
+        return self.model.energy(_difference(dict(stats), offsets))  # (20.37)
+
+
+def recentred(model: PyTree, means: Mapping[str, Stats] | None) -> PyTree:
+    """A `Centred` model with its offsets moved towards `means` and its distribution unchanged; others as they are.
+
+    In the new coordinates the bias of a layer is what acts on it when every other layer is at its new offset:
+    `eta_l = -dE/dT_l` at `mu' - mu`.
+    """
+    if not isinstance(model, Centred) or means is None:
+        return model
+    old = model.offsets.value
+    new = jax.tree.map(lambda a, b: a + model.rate * (b - a), old, dict(means))
+    pull = jax.grad(model.model.energy)(_difference(new, old))
+    biases = {name: unit.bias(jax.tree.map(lambda g: -g, pull[name])) for name, unit in model.layers.items()}
+    return Centred(with_biases(model.model, biases), new, rate=model.rate)
+
+
+def _difference(a: PyTree, b: PyTree) -> PyTree:
+    return jax.tree.map(lambda x, y: x - y, a, b)

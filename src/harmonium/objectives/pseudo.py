@@ -1,0 +1,40 @@
+"""Pseudo-likelihood as a learning rule: no chains, no partition function."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from harmonium.errors import InputError
+from harmonium.inference import log_pseudo_likelihood
+from harmonium.models.energy import EnergyModel
+from harmonium.objectives.objective import Memory, Metrics, Objective
+
+
+class PseudoLikelihood(Objective):
+    """Minus the log pseudo-likelihood, `-sum_i log p(v_i | v_-i)` (Besag 1975; book, section 18.3).
+
+    Arguments: `sites`, how many units of each example to visit at a step, drawn anew and scaled up without bias
+    (None: all of them).
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> loss, _ = PseudoLikelihood(sites=2)(rbm, jnp.ones((4, 6)), jax.random.key(1), None)
+    """
+
+    sites: int | None = eqx.field(static=True, default=1)
+
+    def __check_init__(self) -> None:
+        if self.sites is not None and self.sites < 1:
+            raise InputError(f"PseudoLikelihood visits at least one site, not sites={self.sites}.")
+
+    def __call__(
+        self, model: EnergyModel, batch: Float[Array, "batch size"], key: Key[Array, ""], memory: Memory
+    ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
+        """The mean over the batch, in nats per example."""
+        keys = jax.random.split(key, len(batch))
+        log_pl = jax.vmap(lambda k, v: log_pseudo_likelihood(model, k, v, sites=self.sites))(keys, batch)
+        loss = -jnp.mean(log_pl)
+        return loss, (memory, {"log_pseudo_likelihood": -loss})

@@ -1,0 +1,21 @@
+"""Units: one exponential family a file. A layer of a model is made of one of them."""
+
+from harmonium.units.bernoulli import Bernoulli
+from harmonium.units.categorical import Categorical
+from harmonium.units.conditional import Conditional
+from harmonium.units.gaussian import Gaussian, GaussianBias, GaussianStats
+from harmonium.units.spin import Spin
+from harmonium.units.unit import Stats, Unit, inner
+
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "Conditional",
+    "Gaussian",
+    "GaussianBias",
+    "GaussianStats",
+    "Spin",
+    "Stats",
+    "Unit",
+    "inner",
+]

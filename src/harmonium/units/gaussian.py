@@ -1,0 +1,87 @@
+"""Gaussian units: `x` real, `T(x) = (x, x^2)`, `A(eta) = -eta_1^2 / (4 eta_2) + log(-pi / eta_2) / 2`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from harmonium.errors import InputError
+from harmonium.units.unit import Unit, first_outside
+
+
+class GaussianStats(NamedTuple):
+    """Statistics `(x, x^2)`, or the natural parameters that go with them: `(beta m, -beta / 2)`."""
+
+    x: Float[Array, "size"]
+    square: Float[Array, "size"]
+
+
+class GaussianBias(NamedTuple):
+    """The mean `[size]` and the logarithm of the precision `beta` `[size]` of units on which nothing acts."""
+
+    mean: Float[Array, "size"]
+    log_precision: Float[Array, "size"]
+
+
+class Gaussian(Unit):
+    """A layer of real units `N(m, 1 / beta)` with mean and precision of their own (section 20.5.1).
+
+    The precision `beta = exp(log_precision)` is learned and stays positive. Arguments: `size`, the number of units.
+
+    >>> import jax.numpy as jnp
+    >>> unit = Gaussian(1); unit.mean(unit.natural(GaussianBias(jnp.ones(1), jnp.zeros(1)))).x
+    Array([1.], dtype=float32)
+    """
+
+    size: int = eqx.field(static=True)
+    states: None = eqx.field(static=True, default=None, init=False)
+
+    def stats(self, x: Float[Array, "size"]) -> GaussianStats:
+        """`T(x) = (x, x^2)`."""
+        return GaussianStats(x, x * x)
+
+    def log_partition(self, eta: GaussianStats) -> Float[Array, ""]:
+        """`sum_i -eta_1i^2 / (4 eta_2i) + log(-pi / eta_2i) / 2`, finite where every `eta_2i < 0`."""
+        return jnp.sum(-(eta.x**2) / (4 * eta.square) + 0.5 * jnp.log(-jnp.pi / eta.square))
+
+    def sample(self, key: Key[Array, ""], eta: GaussianStats) -> Float[Array, "size"]:
+        """`m + z / sqrt(beta)` with `z` standard normal."""
+        precision = -2 * eta.square
+        return eta.x / precision + jax.random.normal(key, eta.x.shape) / jnp.sqrt(precision)
+
+    def natural_from_mean(self, mean: GaussianStats) -> GaussianStats:
+        """`(m / s2, -1 / (2 s2))` with the variance `s2 = E[x^2] - m^2`."""
+        variance = mean.square - mean.x**2
+        return GaussianStats(mean.x / variance, -0.5 / variance)
+
+    def reference(self) -> GaussianStats:
+        """The standard normal distribution."""
+        return GaussianStats(jnp.zeros(self.size), jnp.full(self.size, -0.5))
+
+    def natural(self, bias: GaussianBias) -> GaussianStats:
+        """`(beta m, -beta / 2)`."""
+        precision = jnp.exp(bias.log_precision)
+        return GaussianStats(precision * bias.mean, -0.5 * precision)
+
+    def bias(self, natural: GaussianStats) -> GaussianBias:
+        """`m = -eta_1 / (2 eta_2)` and `beta = -2 eta_2`."""
+        precision = -2 * natural.square
+        return GaussianBias(natural.x / precision, jnp.log(precision))
+
+    def coupling(self, stats: GaussianStats, bias: GaussianBias) -> Float[Array, "size"]:
+        """`beta * x`, so that weights move the mean of a unit by what they are. # (20.42)"""
+        return jnp.exp(bias.log_precision) * stats.x
+
+    def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
+        """Refuse values that are not finite."""
+        inside = np.isfinite(x)
+        if not inside.all():
+            raise InputError(
+                f"Gaussian units take finite numbers, but the data holds {first_outside(x, inside)}: "
+                "remove or fill such cells first."
+            )

@@ -1,0 +1,115 @@
+"""What a unit is: an exponential family for one layer.
+
+A layer of `size` independent units with sufficient statistics `T(x)` and natural parameters `eta` has
+
+    p(x | eta) = exp(<eta, T(x)> - A(eta)),      A(eta) = log sum_x exp <eta, T(x)>,
+
+so that its mean statistics are `grad A(eta)` and its entropy is `A(eta) - <eta, grad A(eta)>`
+(Welling, Rosen-Zvi & Hinton, *Exponential family harmoniums*, NIPS 2005). Statistics and natural parameters
+are pytrees of the same structure; values are arrays `[size]`; nothing here has a batch axis.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from harmonium.errors import InputError
+
+Stats = PyTree[Float[Array, "..."]]
+
+
+def inner(a: Stats, b: Stats) -> Float[Array, ""]:
+    """The inner product `<a, b>` of two pytrees of statistics."""
+    products = jax.tree.map(lambda x, y: jnp.sum(x * y), a, b)
+    return jax.tree.reduce(jnp.add, products)
+
+
+class Unit(eqx.Module):
+    """One layer of independent exponential-family units; the base of every family, which adds no state to it."""
+
+    size: eqx.AbstractVar[int]
+    states: eqx.AbstractVar[int | None]  # states of one unit; None where they cannot be listed
+
+    # ---- the family ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def stats(self, x: Array) -> Stats:
+        """Sufficient statistics `T(x)` of a value `x` `[size]`."""
+
+    @abstractmethod
+    def log_partition(self, eta: Stats) -> Float[Array, ""]:
+        """`A(eta)`, summed over the layer, in nats."""
+
+    @abstractmethod
+    def sample(self, key: Key[Array, ""], eta: Stats) -> Array:
+        """A value `x` `[size]` from `p(x | eta)`."""
+
+    @abstractmethod
+    def natural_from_mean(self, mean: Stats) -> Stats:
+        """The natural parameters whose mean statistics are `mean`: the inverse of `mean(eta)`."""
+
+    @abstractmethod
+    def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
+        """Refuse rows `x` `[n, size]` that lie outside the range; `expectation` admits mean values."""
+
+    def mean(self, eta: Stats) -> Stats:
+        """Mean statistics `E[T(x)] = grad A(eta)`."""
+        return jax.grad(self.log_partition)(eta)
+
+    def entropy(self, eta: Stats) -> Float[Array, ""]:
+        """Entropy `A(eta) - <eta, grad A(eta)>` of the layer, in nats."""
+        return self.log_partition(eta) - inner(eta, self.mean(eta))
+
+    def reference(self) -> Stats:
+        """Natural parameters of the family's neutral member (zero for finite units)."""
+        return self.zeros()
+
+    def zeros(self) -> Stats:
+        """Statistics that are all zero: the point at which energies are differentiated."""
+        spec = jax.eval_shape(self.stats, jax.ShapeDtypeStruct((self.size,), jnp.float32))
+        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), spec)
+
+    # ---- how a model ties the layer to others --------------------------------------------------------------
+
+    @property
+    def width(self) -> int:
+        """Length of the vector through which the layer couples to others (rows of a weight matrix)."""
+        return self.size
+
+    def natural(self, bias: PyTree) -> Stats:
+        """Natural parameters that a layer with this bias has when nothing else acts on it."""
+        return bias
+
+    def bias(self, natural: Stats) -> PyTree:
+        """The bias that gives these natural parameters: the inverse of `natural(bias)`."""
+        return natural
+
+    def coupling(self, stats: Stats, bias: PyTree) -> Float[Array, "width"]:
+        """The vector `[width]`, linear in the statistics, that weights multiply."""
+        return stats
+
+    # ---- values --------------------------------------------------------------------------------------------
+
+    def values(self, index: Int[Array, "size"]) -> Array:
+        """Values of the units that are in the states `index` (0 to `states` - 1)."""
+        raise InputError(f"{type(self).__name__} units have no list of states.")
+
+    def check_shape(self, x: Array, layer: str) -> None:
+        """Refuse a value that is not one configuration `[size]` of this layer."""
+        if jnp.shape(x) != (self.size,):
+            raise InputError(
+                f"Layer '{layer}' is one configuration of shape ({self.size},), not {jnp.shape(x)}; "
+                "models take one example, so use jax.vmap for a batch."
+            )
+
+
+def first_outside(x: np.ndarray, inside: np.ndarray) -> str:
+    """Name the first value of rows `x` that is not `inside`, for an error message."""
+    row, column = (int(i) for i in np.argwhere(~inside)[0])
+    return f"{x[row, column]:g} in row {row}, column {column}"

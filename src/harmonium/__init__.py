@@ -26,7 +26,7 @@ _EXPORTS = {
     "free_energy": "harmonium.inference",
     "log_pseudo_likelihood": "harmonium.inference",
     "mean_field": "harmonium.inference",
-    "encode": "harmonium.samplers",
+    "encode": "harmonium.inference",
     "impute": "harmonium.samplers",
     "sample": "harmonium.samplers",
     "fit": "harmonium.training",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,13 +10,15 @@ from harmonium.data import check
 from harmonium.data.binarize import check_scheme
 from harmonium.data.dataset import Dataset
 from harmonium.data.encode import encode
-from harmonium.data.examples import Examples
+from harmonium.data.examples import Examples, space_of
 from harmonium.data.randomness import SPLIT, generator
 from harmonium.data.space import Space
 from harmonium.data.storage import Survey, is_memmap
 from harmonium.errors import InputError
 
-STREAMED_SPLIT = 10_000  # rows at most of a default split of a memory-mapped file, since they are coded in memory
+STREAMED_SPLIT = (
+    10_000  # rows at most of a default split of a memory-mapped file, since they are coded in memory
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def from_arrays(
     Args:
         x, valid, test: [n, d], [n, rows, columns] or [n, rows, columns, channels].
         labels, valid_labels, test_labels: whole numbers [n].
-        binarize: "fixed", "dynamic", "threshold" or "probabilities" for grey values in [0, 1], or uint8 ones up to 255.
+        binarize: "fixed", "dynamic", "threshold" or "probabilities" for grey values in [0, 1], or uint8 ones
+            up to 255.
         name: of the data set, in its Space and in errors.
         image_shape: (rows, columns) or (rows, columns, channels) of flat rows.
         scale: what all values are divided by first.
@@ -68,7 +70,8 @@ def from_arrays(
         valid_fraction, test_fraction: of the rows of `x`, in [0, 1).
 
     Raises:
-        InputError: no rows, no numbers, NaN or infinity, splits or labels that do not fit, values that cannot be binarized.
+        InputError: no rows, no numbers, NaN or infinity, splits or labels that do not fit, values that
+            cannot be binarized.
 
     >>> from_arrays(np.eye(4), test_fraction=0.25)
     Dataset('array': 3 train, 1 test; array train, 3 x 4 binary)
@@ -99,8 +102,9 @@ def as_dataset(x: Dataset | np.ndarray) -> Dataset:
 
 
 def _of_examples(x: Examples, space: Space) -> Dataset:
-    if len(x) == 0 or x.shape[1] != space.dimensions:
-        return from_arrays(np.asarray(x), name=space.dataset)
+    truth = space_of(x)
+    if len(x) == 0 or truth.dataset != space.dataset or x.shape[1] != space.dimensions:
+        return from_arrays(np.asarray(x), name=truth.dataset)
     check.finite(np.asarray(x), f"The rows of {space.dataset!r}")
     scheme = None if space.binarization is None else space.binarization.partition("(")[0]
     image_shape = space.shape if len(space.shape) > 1 else None
@@ -175,14 +179,7 @@ def _checked(raw: Raw, name: str) -> tuple[dict[str, np.ndarray], tuple[int, ...
         here = check.finite(tables[split], what)
         found = here if found is None else found.joined(here)
     check.same_columns(tables, name)
-    shape = raw.image_shape and tuple(raw.image_shape)
-    if shape is None and len(shapes) == 1:
-        (shape,) = shapes
-    d = tables["train"].shape[1]
-    if shape is not None and math.prod(shape) != d:
-        raise InputError(
-            f"The rows of {name!r} have {d} values, and pictures of shape {shape} have {math.prod(shape)}: correct image_shape."
-        )
+    shape = check.picture_shape(raw.image_shape, shapes - {None}, tables["train"].shape[1], name)
     return tables, shape, found
 
 
@@ -190,7 +187,7 @@ def _checked_labels(raw: Raw, tables: dict[str, np.ndarray], name: str) -> dict[
     for split in raw.labels.keys() - tables.keys():
         raise InputError(f"{name!r} has {split} labels but no {split} rows: give both or neither.")
     return {
-        split: check.as_labels(values, len(tables[split]), f"The {split} rows of {name!r}")
+        split: check.as_labels(values, len(tables[split]), f"The {split} labels of {name!r}")
         for split, values in raw.labels.items()
     }
 
@@ -205,9 +202,15 @@ def _fractions(
         return dict.fromkeys(asked, 0 if len(tables) > 1 else few)
     if len(tables) > 1:
         raise InputError(f"{name!r} comes with its own splits: leave out valid_fraction and test_fraction.")
-    counts = {split: fraction or 0.0 for split, fraction in asked.items()}
-    if min(counts.values()) < 0 or sum(counts.values()) >= 1:
+    counts = {split: round(n * (fraction or 0.0)) for split, fraction in asked.items()}
+    for split, fraction in asked.items():
+        if fraction and (fraction < 0 or counts[split] == 0):
+            raise InputError(
+                f"{split}_fraction={fraction} of {n} rows is no row: give a larger fraction or more rows."
+            )
+    if sum(counts.values()) >= n:
         raise InputError(
-            f"valid_fraction={valid} and test_fraction={test} leave no training row: give numbers >= 0 with a sum below 1."
+            f"valid_fraction={valid} and test_fraction={test} of {n} rows leave no training row: give "
+            "smaller fractions."
         )
-    return {split: int(n * fraction) for split, fraction in counts.items()}
+    return counts

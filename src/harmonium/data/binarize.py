@@ -21,9 +21,9 @@ _CHOICES = (
 def binarize(grey: np.ndarray, scheme: str, seed: int = 0, *, split: str = "train") -> np.ndarray:
     """Grey values in [0, 1] as the named scheme stores them: uint8 if binary, otherwise float32.
 
-    fixed: x ~ Bernoulli(grey), once, a stream of its own for each split; threshold: x = [grey >= 0.5]; probabilities:
-    unchanged; dynamic: the training rows stay grey and are sampled whenever they are presented, the others are sampled once
-    (the protocol of Burda, Grosse & Salakhutdinov 2016).
+    fixed: x ~ Bernoulli(grey), once, a stream of its own for each split; threshold: x = [grey >= 0.5];
+    probabilities: unchanged; dynamic: the training rows stay grey and are sampled whenever they are shown,
+    the others are sampled once (the protocol of Burda, Grosse & Salakhutdinov 2016).
 
     Args:
         grey: [n, ...] in [0, 1].
@@ -48,7 +48,9 @@ def binarize(grey: np.ndarray, scheme: str, seed: int = 0, *, split: str = "trai
 
 def _sampled(grey: np.ndarray, random: np.random.Generator) -> np.ndarray:
     bits = np.empty(grey.shape, np.uint8)
-    for first, block in blocks(grey):  # in blocks, since the uniform numbers need four times the room of the bits
+    for first, block in blocks(
+        grey
+    ):  # in blocks, since the uniform numbers need four times the room of the bits
         bits[first : first + len(block)] = random.random(block.shape, dtype=np.float32) < block
     return bits
 
@@ -75,20 +77,23 @@ def describe(scheme: str, seed: int) -> str:
 def refuse_outside(found: Survey, what: str) -> None:
     """Raise InputError if values lie outside [0, 1], where no binarization can read them as probabilities."""
     if found.nan or found.inf:
-        raise InputError(f"{what} hold NaN or infinity, which cannot be binarized: drop or fill those rows first.")
-    if found.lowest < 0 or found.highest > 1:
-        cure = "shift and scale them" if found.lowest < 0 else f"divide them, for example with scale={found.highest:g},"
         raise InputError(
-            f"{what} run from {found.lowest:g} to {found.highest:g}, and only values in [0, 1] can be binarized: "
-            f"{cure} first."
+            f"{what} hold NaN or infinity, which cannot be binarized: drop or fill those rows first."
+        )
+    if found.lowest < 0 or found.highest > 1:
+        cure = f"divide them, for example with scale={found.highest:g},"
+        cure = "shift and scale them" if found.lowest < 0 else cure
+        raise InputError(
+            f"{what} run from {found.lowest:g} to {found.highest:g}, and only values in [0, 1] can be "
+            f"binarized: {cure} first."
         )
 
 
 def refuse_grey(x: np.ndarray, space: Space) -> None:
-    """Raise InputError, listing the four choices, if Bernoulli units would be shown values that are not 0 or 1.
+    """Raise InputError, listing the four choices, if Bernoulli units would be shown values between 0 and 1.
 
-    Values declared binary or as probabilities pass. Ask with the space of the data set before training on it, and with
-    `space_of(x)` before evaluating `x`.
+    Values declared binary or as probabilities pass. Ask with the space of the data set before training on
+    it, and with `space_of(x)` before evaluating `x`.
 
     Args:
         x: [n, ...].
@@ -103,8 +108,9 @@ def refuse_grey(x: np.ndarray, space: Space) -> None:
         return
     if (space.binarization or "").startswith("dynamic"):
         raise InputError(
-            f"The training rows of {space.dataset!r} are stored grey, to be sampled at each presentation: evaluate the valid "
-            "or test rows, which were sampled once, or sample these with harmonium.data.binarize.binarize(x, 'fixed', seed)."
+            f"The training rows of {space.dataset!r} are stored grey, to be sampled at each presentation: "
+            "evaluate the valid or test rows, which were sampled once, or sample these with "
+            "harmonium.data.binarize.binarize(x, 'fixed', seed)."
         )
     raise InputError(_grey_message(x, space, found))
 
@@ -115,7 +121,8 @@ def _grey_message(x: np.ndarray, space: Space, found: Survey) -> str:
     first = "" if scaled else "scale them into [0, 1] first, then "
     example = "" if (value := _neither(x)) is None else f", for example {value:.3g}"
     return (
-        f"The values of {space.dataset!r} are {kind} ({_number(found.lowest)} to {_number(found.highest)}{example}), which "
+        f"The values of {space.dataset!r} are {kind} ({_number(found.lowest)} to "
+        f"{_number(found.highest)}{example}), which "
         f"Bernoulli units cannot take as they are: {first}say how with {_CHOICES}."
     )
 

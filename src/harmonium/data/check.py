@@ -1,6 +1,8 @@
-"""What is refused at the door, before any work is done: each refusal says the shape or value, and the cure."""
+"""What is refused at the door, before any work is done: each refusal says the value and the cure."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -19,7 +21,9 @@ def as_numbers(x: object, what: str) -> np.ndarray:
     try:
         array = np.asarray(x)
     except ValueError as error:
-        raise InputError(f"{what} are not a table of numbers: give every row the same number of columns.") from error
+        raise InputError(
+            f"{what} are not a table of numbers: give every row the same number of columns."
+        ) from error
     if array.dtype.kind not in "biuf":
         raise InputError(
             f"{what} have dtype {array.dtype}, which is not a number: convert them first, for example with "
@@ -46,7 +50,9 @@ def as_table(x: object, what: str) -> tuple[np.ndarray, tuple[int, ...] | None]:
             "reshape them, for example with x.reshape(-1, 1) for n examples of one value."
         )
     if array.size == 0:
-        raise InputError(f"{what} have shape {array.shape} and hold no value: give at least one row and one column.")
+        raise InputError(
+            f"{what} have shape {array.shape} and hold no value: give at least one row and one column."
+        )
     return array.reshape(len(array), -1), array.shape[1:] if array.ndim > 2 else None
 
 
@@ -62,8 +68,8 @@ def finite(table: np.ndarray, what: str) -> Survey:
         name, count = ("NaN", found.nan) if found.nan else ("infinity", found.inf)
         why = " (NaN means missing only in impute)" if found.nan else ""
         raise InputError(
-            f"{what} hold {count} value{'s' * (count > 1)} that {'are' if count > 1 else 'is'} {name}, the first bad one in "
-            f"row {row}, column {column} counted from 0: drop or fill those rows first{why}."
+            f"{what} hold {name} {count} time{'s' * (count > 1)}, first in row {row}, column {column} "
+            f"(counted from 0): drop or fill those rows first{why}."
         )
     return found
 
@@ -74,14 +80,14 @@ def as_labels(labels: object, n: int, what: str) -> np.ndarray:
     Raises:
         InputError: if their number is not n, or they are not whole numbers.
     """
-    array = np.squeeze(np.asarray(labels))
+    array = np.squeeze(as_numbers(labels, what))
     array = array.reshape(1) if array.ndim == 0 else array
     if len(array) != n or array.ndim != 1:
-        shape = len(array) if array.ndim == 1 else f"shape {array.shape}"
-        raise InputError(f"{what} have {shape} labels for {n} rows: give one whole number a row.")
-    if array.dtype.kind not in "biuf" or not (array == np.round(array)).all():
-        raise InputError(f"{what} have labels of dtype {array.dtype} that are not whole numbers: number the classes 0, 1, ...")
-    return array.astype(np.int32)
+        shown = len(array) if array.ndim == 1 else f"of shape {array.shape}"
+        raise InputError(f"{what} are {shown} for {n} rows: give one whole number a row.")
+    if not (array == np.round(array)).all():
+        raise InputError(f"{what} are not whole numbers: number the classes 0, 1, 2 and so on.")
+    return array.astype(np.int64)
 
 
 def same_columns(tables: dict[str, np.ndarray], name: str) -> None:
@@ -93,3 +99,25 @@ def same_columns(tables: dict[str, np.ndarray], name: str) -> None:
                 f"The {split} rows of {name!r} have {table.shape[1]} columns and the train rows {d}: "
                 "give every split the same columns."
             )
+
+
+def picture_shape(
+    declared: tuple[int, ...] | None, seen: set[tuple[int, ...]], d: int, name: str
+) -> tuple[int, ...] | None:
+    """The shape of the picture in a row of d values: the declared one, or the one that the arrays had.
+
+    Raises:
+        InputError: if the splits had different ones, or it does not have d values.
+    """
+    shapes = seen if declared is None else {tuple(declared)}
+    if len(shapes) > 1:
+        raise InputError(
+            f"The splits of {name!r} have pictures of shapes {sorted(shapes)}: give them one shape."
+        )
+    shape = next(iter(shapes), None)
+    if shape is not None and (math.prod(shape) != d or len(shape) not in (2, 3)):
+        raise InputError(
+            f"The rows of {name!r} have {d} values, which are no picture of shape {shape}: "
+            "correct image_shape, (rows, columns) or (rows, columns, channels)."
+        )
+    return shape

@@ -1,9 +1,9 @@
-"""A data set: its splits, and its training rows in chunks of batches whether they fit on the device or not."""
+"""A data set: its splits, and its training rows in chunks of batches, on the device or streamed to it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import jax
@@ -19,7 +19,7 @@ from harmonium.errors import InputError
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Training, validation and test rows with their labels and their space; `load` and `from_arrays` make one.
+    """Training, validation and test rows, their labels and their space; made by `load` and `from_arrays`.
 
     Attributes:
         name: of the data set.
@@ -28,7 +28,8 @@ class Dataset:
         train_labels, valid_labels, test_labels: int arrays [n] or None.
         image_shape: (rows, columns) or (rows, columns, channels) if an example is a picture.
         binarization: the scheme's name, or None where nothing was done.
-        decode: stored rows to example rows, for files too large to be rewritten in memory; None if they are the same.
+        decode: stored rows to example rows, for files too large to be rewritten in memory; None if they are
+            the same.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Dataset:
     test_labels: np.ndarray | None = None
     image_shape: tuple[int, ...] | None = None
     binarization: str | None = None
-    decode: Callable[[np.ndarray], np.ndarray] | None = field(default=None)
+    decode: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
     def streamed(self) -> bool:
@@ -74,10 +75,11 @@ class Dataset:
     def chunks(
         self, *, seed: int, batch_size: int, steps: int, first_step: int, last_step: int, sharding=None
     ) -> Iterator[jax.Array]:
-        """Batches of stored training rows [<=steps, batch_size, d] for the global steps first_step..last_step (exclusive).
+        """Batches [<=steps, batch, d] of stored training rows for steps first_step..last_step (exclusive).
 
-        The order is a pure function of (seed, epoch), so that a resumed run meets the same batches. With a `sharding`, or a
-        training set that does not fit on the device, rows are gathered on the host and put where the sharding says.
+        The order is a pure function of (seed, epoch), so that a resumed run meets the same batches. With a
+        `sharding`, or a training set that does not fit on the device, rows are gathered on the host and put
+        where the sharding says.
 
         Raises:
             InputError: if the batch is larger than the training set, or a chunk has no step.
@@ -90,10 +92,16 @@ class Dataset:
         self.steps_per_epoch(batch_size)
         if steps < 1 or first_step < 0:
             raise InputError(
-                f"Chunks of {steps} steps from step {first_step} do not exist: use steps >= 1, first_step >= 0."
+                f"Chunks of {steps} steps from step {first_step} do not exist: use steps >= 1 and "
+                "first_step >= 0."
             )
         order = batches(
-            len(self.train), seed=seed, batch_size=batch_size, steps=steps, first_step=first_step, last_step=last_step
+            len(self.train),
+            seed=seed,
+            batch_size=batch_size,
+            steps=steps,
+            first_step=first_step,
+            last_step=last_step,
         )
         return self._gathered(order, sharding)
 
@@ -113,8 +121,7 @@ class Dataset:
 
     @cached_property
     def _on_device(self) -> jax.Array:
-        rows = np.asarray(self.train)
-        return jnp.asarray(rows if self.decode is None else self.decode(rows))
+        return jnp.asarray(np.asarray(self.train))  # never with a decoding: only streamed files have one
 
     def __repr__(self) -> str:
         counts = [(s, getattr(self, s)) for s in ("train", "valid", "test")]

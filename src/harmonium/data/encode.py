@@ -1,4 +1,4 @@
-"""From the values that were given to the values that are stored: cast, divided, binarized, and written down in a Space."""
+"""From the values given to the values stored: cast, divided, binarized, and written down in a Space."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Coding:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Every split as it is stored, the space of what is shown, and the coding that is left to do when rows are taken out."""
+    """The splits as stored, the space of what is shown, and the coding left to be done on rows taken out."""
 
     splits: dict[str, Examples]
     space: Space
@@ -40,7 +40,13 @@ class Encoded:
 
 
 def encode(
-    tables: dict[str, np.ndarray], space: Space, found: Survey, *, divisor: float | None, scheme: str | None, seed: int
+    tables: dict[str, np.ndarray],
+    space: Space,
+    found: Survey,
+    *,
+    divisor: float | None,
+    scheme: str | None,
+    seed: int,
 ) -> Encoded:
     """Store the splits of a data set.
 
@@ -53,7 +59,8 @@ def encode(
         seed: of the binarization.
 
     Raises:
-        InputError: values outside [0, 1] with a scheme, integers that int32 cannot hold, or "fixed" for a memory-mapped file.
+        InputError: values outside [0, 1] with a scheme, integers that int32 cannot hold, or "fixed" for a
+            memory-mapped file.
     """
     check_scheme(scheme)
     if divisor is None and scheme and tables["train"].dtype == np.uint8 and found.highest > 1:
@@ -80,11 +87,11 @@ def survey_all(tables: dict[str, np.ndarray]) -> Survey:
 def _described(
     space: Space, found: Survey, divisor: float | None, scheme: str | None, seed: int
 ) -> tuple[Space, str | None]:
-    """The space of the values once the scheme is applied, and the scheme, or None if the values are binary already."""
+    """The space of the values once the scheme is applied, and the scheme; None if they are binary already."""
     scaling = None if divisor is None else f"divided by {divisor:g}"
     if found.binary:
         return replace(space, support="binary", scaling=scaling), None
-    unit = 0 <= found.lowest and found.highest <= 1
+    unit = found.lowest >= 0 and found.highest <= 1
     if scheme is None:
         name = "unit interval" if unit and divisor is not None else support(found)
         return replace(space, support=name, scaling=scaling), None
@@ -101,24 +108,30 @@ def _stored(table: np.ndarray, found: Survey, scheme: str | None, seed: int, spl
 
 def _dtype(found: Survey) -> np.dtype:
     """The smallest of the stored dtypes that holds the values: uint8, int32, float32."""
-    if found.binary or (found.integer and 0 <= found.lowest and found.highest <= 255):
+    if found.binary or (found.integer and found.lowest >= 0 and found.highest <= 255):
         return np.dtype(np.uint8)
     kind = np.iinfo(np.int32) if found.integer else np.finfo(np.float32)
     if found.lowest < float(kind.min) or found.highest > float(kind.max):
         raise InputError(
-            f"Values from {found.lowest:g} to {found.highest:g} do not fit {kind.dtype}: rescale them before they are loaded."
+            f"Values from {found.lowest:g} to {found.highest:g} do not fit {kind.dtype}: rescale them "
+            "before they are loaded."
         )
     return np.dtype(kind.dtype)
 
 
 def _encode_file(
-    tables: dict[str, np.ndarray], space: Space, found: Survey, divisor: float | None, scheme: str | None, seed: int
+    tables: dict[str, np.ndarray],
+    space: Space,
+    found: Survey,
+    divisor: float | None,
+    scheme: str | None,
+    seed: int,
 ) -> Encoded:
     """As `encode`, with the training rows left in their file and coded when they are taken out."""
     if scheme == "fixed":
         raise InputError(
-            f"{space.dataset!r} is read from its file as it is needed, and binarize='fixed' would need a second copy of it: "
-            "use 'dynamic' or 'threshold', or save a binary uint8 .npy once."
+            f"{space.dataset!r} is read from its file as it is needed, and binarize='fixed' would need a "
+            "second copy of it: use 'dynamic' or 'threshold', or save a binary uint8 .npy once."
         )
     scaled = found if divisor is None else _divided(found, divisor)
     shown, scheme = _described(space, scaled, divisor, scheme, seed)

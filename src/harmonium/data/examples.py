@@ -33,9 +33,10 @@ class Examples(np.ndarray):
 
 
 def examples(array: np.ndarray, space: Space | None) -> Examples:
-    """A read-only view of `array` [n, ...] that carries `space`; nothing is copied, not even from a memory-mapped file.
+    """A read-only view of `array` [n, ...] that carries `space`; nothing is copied, nor read from its file.
 
-    The hash and number of examples are not carried, since a slice would make them wrong: `space_of` counts the actual rows.
+    The hash and number of examples are not carried, since a slice would make them wrong: `space_of` counts
+    the actual rows.
     """
     view = np.asarray(array).view(Examples)
     view.flags.writeable = False
@@ -46,8 +47,8 @@ def examples(array: np.ndarray, space: Space | None) -> Examples:
 def space_of(x: np.ndarray) -> Space:
     """The space of the rows of `x` [n, ...] as they are now, with their hash and number.
 
-    Examples keep what was declared for them as long as their values agree with it; any other array is described by its
-    values: "binary" if all are 0 or 1, "integers a..b" by its dtype, otherwise "real".
+    Examples keep what was declared for them as long as their values agree with it; any other array is
+    described by its values: "binary" if all are 0 or 1, "integers a..b" by its dtype, otherwise "real".
 
     >>> space_of(np.array([[0, 1], [1, 1]])).support
     'binary'

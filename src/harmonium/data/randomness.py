@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-# One number a purpose: the same seed must not give the order of batches and the bits of a binarization one stream.
+# One number a purpose: with the same seed, the order of batches and the bits of a binarization must not come
+# from one stream.
 ORDER, BINARIZE, SPLIT = range(3)
 
 
@@ -16,7 +17,7 @@ def generator(seed: int, purpose: int, index: int = 0) -> np.random.Generator:
     >>> bool(generator(0, ORDER, 5).random() == generator(0, ORDER, 5).random())
     True
     """
-    key = np.array([seed % 2**64, (purpose << 48) + index], dtype=np.uint64)
+    key = np.array([int(seed) % 2**64, (purpose << 48) + index], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key))
 
 
@@ -31,9 +32,10 @@ def permutation(n: int, seed: int, epoch: int) -> np.ndarray:
 def batches(
     n: int, *, seed: int, batch_size: int, steps: int, first_step: int, last_step: int
 ) -> Iterator[np.ndarray]:
-    """Row numbers [<=steps, batch_size] of the global steps first_step..last_step (exclusive), chunk by chunk.
+    """Row numbers [<=steps, batch_size] for the global steps first_step..last_step (exclusive), by chunks.
 
-    Step s belongs to epoch s // (n // batch_size); the remainder of an epoch is dropped, other rows each time.
+    Step s belongs to epoch s // (n // batch_size); the remainder of an epoch is dropped, other rows each
+    time.
 
     >>> [rows.shape for rows in batches(10, seed=0, batch_size=4, steps=3, first_step=0, last_step=5)]
     [(3, 4), (2, 4)]

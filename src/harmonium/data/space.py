@@ -55,11 +55,12 @@ class Space:
     def why_incomparable(self, other: Space) -> str | None:
         """One sentence naming what differs, or None if log-likelihoods on the two spaces may be compared.
 
-        Densities on different spaces cannot be compared (Deep Learning, section 20.14). An unknown hash agrees with any.
+        Densities on different spaces cannot be compared (Deep Learning, section 20.14). An unknown hash
+        agrees with any.
 
         >>> a = Space("binary", (2,), "coins", "fixed(seed=0)")
         >>> a.why_incomparable(Space("binary", (2,), "coins", "fixed(seed=1)"))
-        "The binarizations differ ('fixed(seed=0)' and 'fixed(seed=1)'), and log-likelihoods on different spaces ..."
+        "The binarizations differ ('fixed(seed=0)' and 'fixed(seed=1)'), and log-likelihoods on different ...
         """
         for part, words in _COMPARED.items():
             mine, theirs = getattr(self, part), getattr(other, part)

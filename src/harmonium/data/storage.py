@@ -87,8 +87,8 @@ def _survey_reals(block: np.ndarray, first: int) -> Survey:
 def fingerprint(x: np.ndarray) -> str:
     """The first 16 hex digits of the SHA-256 of the values, as little-endian float32 in row order.
 
-    Hashed as float32 whatever the dtype, because that is what a model is shown: the same 0/1 table as uint8, float64 or a
-    JAX array is the same data.
+    Hashed as float32 whatever the dtype, because that is what a model is shown: the same 0/1 table as uint8,
+    float64 or a JAX array is the same data.
 
     >>> fingerprint(np.eye(2)) == fingerprint(np.eye(2, dtype=np.uint8))
     True

@@ -8,7 +8,8 @@ from harmonium.inference.conditional import (
     layer_stats,
     natural_parameters,
 )
-from harmonium.inference.enumeration import configurations, exact_log_partition, states_at
+from harmonium.inference.encode import encode
+from harmonium.inference.enumeration import configurations, exact_log_partition, kept_layers, states_at
 from harmonium.inference.free_energy import free_energy, free_energy_of_stats
 from harmonium.inference.marginals import at_marginals, marginal_natural, mean_stats
 from harmonium.inference.mean_field import mean_field
@@ -19,11 +20,13 @@ __all__ = [
     "at_marginals",
     "conditional",
     "configurations",
+    "encode",
     "energy",
     "exact_log_partition",
     "free_block",
     "free_energy",
     "free_energy_of_stats",
+    "kept_layers",
     "layer_stats",
     "log_pseudo_likelihood",
     "marginal_natural",

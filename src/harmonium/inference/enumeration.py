@@ -19,8 +19,8 @@ LIMIT = 2**25  # configurations; about a minute on two cores with 784 units in t
 CHUNK = 2**12  # configurations evaluated at a time
 
 
-def enumerated_layers(model: EnergyModel) -> tuple[str, ...]:
-    """The layers whose states must be listed when the block with the most states is summed out in closed form."""
+def kept_layers(model: EnergyModel) -> tuple[str, ...]:
+    """The layers that remain when the block with the most states is summed out in closed form."""
     summed = max(model.blocks, key=lambda block: sum(_log_states(model, name) for name in block))
     return tuple(name for name in model.layers if name not in summed)
 
@@ -29,7 +29,7 @@ def configurations(model: EnergyModel) -> float:
     """How many configurations exact enumeration has to visit (infinite where it cannot be done)."""
     if _all_gaussian(model):
         return 1.0
-    log_count = sum(_log_states(model, name) for name in enumerated_layers(model))
+    log_count = sum(_log_states(model, name) for name in kept_layers(model))
     return math.exp(log_count) if log_count < 700 else math.inf
 
 
@@ -49,7 +49,7 @@ def exact_log_partition(model: EnergyModel) -> Float[Array, ""]:
     """
     if _all_gaussian(model):
         return _gaussian_log_partition(model)
-    layers = enumerated_layers(model)
+    layers = kept_layers(model)
     total = _checked_total(model)
     chunk = min(CHUNK, total)
 
@@ -75,7 +75,7 @@ def states_at(model: EnergyModel, layers: tuple[str, ...], index: Int[Array, ""]
 
 def _checked_total(model: EnergyModel) -> int:
     count = configurations(model)
-    if count == math.inf and any(_log_states(model, n) == math.inf for n in enumerated_layers(model)):
+    if count == math.inf and any(_log_states(model, n) == math.inf for n in kept_layers(model)):
         raise InputError("Real units in two blocks cannot be enumerated: use method='ais'.")
     if count > LIMIT:
         raise InputError(

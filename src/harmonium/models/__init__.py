@@ -2,6 +2,7 @@
 
 from harmonium.models.boltzmann import RBM, Centred, Independent, Interpolated, recentred
 from harmonium.models.energy import BiasedModel, Constant, EnergyModel, LayerStats, trainable, with_biases
+from harmonium.models.saving import load, save, write_atomically
 
 __all__ = [
     "RBM",
@@ -12,7 +13,10 @@ __all__ = [
     "Independent",
     "Interpolated",
     "LayerStats",
+    "load",
     "recentred",
+    "save",
     "trainable",
     "with_biases",
+    "write_atomically",
 ]

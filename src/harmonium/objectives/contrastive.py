@@ -13,7 +13,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Key, Num, PyTree
 
 from harmonium.errors import InputError
 from harmonium.inference import free_block, free_energy, layer_stats, natural_parameters
@@ -62,7 +62,7 @@ class CD(Contrastive):
         return CDMemory(means=_start_means(model))
 
     def __call__(
-        self, model: EnergyModel, batch: Float[Array, "batch size"], key: Key[Array, ""], memory: Memory
+        self, model: EnergyModel, batch: Num[Array, "batch size"], key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[CDMemory, Metrics]]:
         """Free energy of the batch less that of the chains' ends."""
         still = jax.lax.stop_gradient(model)
@@ -101,7 +101,7 @@ class PCD(Contrastive):
         return CDMemory(jax.vmap(lambda k: initial_state(model, k))(keys), _start_means(model))
 
     def __call__(
-        self, model: EnergyModel, batch: Float[Array, "batch size"], key: Key[Array, ""], memory: CDMemory
+        self, model: EnergyModel, batch: Num[Array, "batch size"], key: Key[Array, ""], memory: CDMemory
     ) -> tuple[Float[Array, ""], tuple[CDMemory, Metrics]]:
         """Free energy of the batch less that of the persistent chains."""
         still = jax.lax.stop_gradient(model)
@@ -112,7 +112,7 @@ class PCD(Contrastive):
 
 
 def contrast(
-    model: EnergyModel, positive: Float[Array, "batch size"], negative: Float[Array, "chains size"]
+    model: EnergyModel, positive: Num[Array, "batch size"], negative: Num[Array, "chains size"]
 ) -> tuple[Float[Array, ""], Metrics]:
     """`mean F(positive) - mean F(negative)`, both sets of visible values held constant, in nats."""
 
@@ -127,7 +127,7 @@ def _start_means(model: EnergyModel) -> dict[str, Stats] | None:
     return model.offsets.value if isinstance(model, Centred) else None
 
 
-def _positive_means(model: EnergyModel, batch: Float[Array, "batch size"]) -> PyTree:
+def _positive_means(model: EnergyModel, batch: Num[Array, "batch size"]) -> PyTree:
     """Mean statistics of all layers in the positive phase, for a model that centres by them."""
     if not isinstance(model, Centred):
         return None

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Key, Num, PyTree
 
 Memory = PyTree
 Metrics = dict[str, Float[Array, ""]]
@@ -20,7 +20,7 @@ class Objective(eqx.Module):
 
     @abstractmethod
     def __call__(
-        self, model: Any, batch: Float[Array, "batch size"], key: Key[Array, ""], memory: Memory
+        self, model: Any, batch: Num[Array, "batch size"], key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
         """The loss of a batch `[batch, size]` in nats per example, the new memory, and numbers worth plotting."""
 

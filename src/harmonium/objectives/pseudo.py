@@ -5,7 +5,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, Num
 
 from harmonium.errors import InputError
 from harmonium.inference import log_pseudo_likelihood
@@ -31,7 +31,7 @@ class PseudoLikelihood(Objective):
             raise InputError(f"PseudoLikelihood visits at least one site, not sites={self.sites}.")
 
     def __call__(
-        self, model: EnergyModel, batch: Float[Array, "batch size"], key: Key[Array, ""], memory: Memory
+        self, model: EnergyModel, batch: Num[Array, "batch size"], key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
         """The mean over the batch, in nats per example."""
         keys = jax.random.split(key, len(batch))

@@ -1,5 +1,6 @@
 """Markov kernels, `kernel(key, state) -> state`, and what starts and runs them."""
 
+from harmonium.samplers.completion import impute, sample
 from harmonium.samplers.gibbs import (
     Clamp,
     Gibbs,
@@ -16,8 +17,10 @@ __all__ = [
     "Gibbs",
     "Kernel",
     "State",
+    "impute",
     "initial_state",
     "posterior_sample",
     "run_chain",
+    "sample",
     "sample_block",
 ]

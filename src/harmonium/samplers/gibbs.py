@@ -6,7 +6,7 @@ A kernel is `kernel(key, state) -> state`; a state is a dict of every layer's va
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -19,6 +19,7 @@ from harmonium.models.energy import EnergyModel
 State = dict[str, Array]
 
 
+@runtime_checkable
 class Kernel(Protocol):
     """One step of a Markov chain: it leaves the model's distribution invariant."""
 

@@ -1,0 +1,55 @@
+"""The conformance suite: every law of probability that an energy model should obey, as checks to run on your own.
+
+>>> import harmonium as hm, jax
+>>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+>>> checks = hm.testing.checks_for(tiny)
+>>> checks["energy_is_linear"]()                        # silent: the law holds
+
+In a test file, one parametrised test runs them all; see `tests/test_conformance.py` of this project. Truth is made in
+NumPy and float64 from the energy alone, by listing every state (and by quadrature over Gaussian units).
+"""
+
+from harmonium.testing.chains import check_clamped_gibbs, check_gibbs_converges, check_gibbs_step
+from harmonium.testing.derived import (
+    check_conditionals,
+    check_free_energy,
+    check_log_partition,
+    check_mean_field,
+    check_pseudo_likelihood,
+    check_sums_to_one,
+)
+from harmonium.testing.enumeration import Listing, list_states
+from harmonium.testing.invariance import check_gibbs_keeps_moments, check_gibbs_leaves_invariant
+from harmonium.testing.learning import check_gradients_reach_every_parameter, check_learning_rule
+from harmonium.testing.statistics import FAILURE_RATE
+from harmonium.testing.structure import (
+    check_blocks,
+    check_energy_is_linear,
+    check_save_and_load,
+    check_shapes,
+)
+from harmonium.testing.suite import checks_for
+
+__all__ = [
+    "FAILURE_RATE",
+    "Listing",
+    "check_blocks",
+    "check_clamped_gibbs",
+    "check_conditionals",
+    "check_energy_is_linear",
+    "check_free_energy",
+    "check_gibbs_converges",
+    "check_gibbs_keeps_moments",
+    "check_gibbs_leaves_invariant",
+    "check_gibbs_step",
+    "check_gradients_reach_every_parameter",
+    "check_learning_rule",
+    "check_log_partition",
+    "check_mean_field",
+    "check_pseudo_likelihood",
+    "check_save_and_load",
+    "check_shapes",
+    "check_sums_to_one",
+    "checks_for",
+    "list_states",
+]

@@ -1,0 +1,8 @@
+"""Training: one loop, its checkpoints, its folder on disk, and what may listen to it."""
+
+from harmonium.training.callbacks import Progress
+from harmonium.training.checkpoint import Checkpoints
+from harmonium.training.fit import Run, check_data, fit
+from harmonium.training.folder import RunFolder, describe
+
+__all__ = ["Checkpoints", "Progress", "Run", "RunFolder", "check_data", "describe", "fit"]

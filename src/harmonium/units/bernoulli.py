@@ -45,7 +45,7 @@ class Bernoulli(Unit):
         """Log-odds of the mean."""
         return jnp.log(mean) - jnp.log1p(-mean)
 
-    def values(self, index: Int[Array, "size"]) -> Float[Array, "size"]:
+    def values(self, index: Int[Array, "*batch size"]) -> Float[Array, "*batch size"]:
         """State 0 is 0 and state 1 is 1."""
         return index.astype(jnp.float32)
 

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, Num
 
 from harmonium.errors import InputError
 from harmonium.units.unit import Unit, first_outside
@@ -25,7 +25,7 @@ class Categorical(Unit):
     size: int = eqx.field(static=True)
     states: int = eqx.field(static=True, kw_only=True)
 
-    def stats(self, x: Int[Array, "size"]) -> Float[Array, "size states"]:
+    def stats(self, x: Num[Array, "size"]) -> Float[Array, "size states"]:
         """The one-hot code of each unit's state."""
         return jax.nn.one_hot(x, self.states)
 
@@ -52,7 +52,12 @@ class Categorical(Unit):
         """The one-hot codes, laid end to end."""
         return stats.reshape(-1)
 
-    def values(self, index: Int[Array, "size"]) -> Int[Array, "size"]:
+    @property
+    def dtype(self) -> jnp.dtype:
+        """States are whole numbers."""
+        return jnp.dtype(jnp.int32)
+
+    def values(self, index: Int[Array, "*batch size"]) -> Int[Array, "*batch size"]:
         """A state is its own value."""
         return index.astype(jnp.int32)
 

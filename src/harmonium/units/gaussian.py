@@ -59,6 +59,10 @@ class Gaussian(Unit):
         variance = mean.square - mean.x**2
         return GaussianStats(mean.x / variance, -0.5 / variance)
 
+    def expected_value(self, mean: GaussianStats) -> Float[Array, "size"]:
+        """`E[x]`."""
+        return mean.x
+
     def reference(self) -> GaussianStats:
         """The standard normal distribution."""
         return GaussianStats(jnp.zeros(self.size), jnp.full(self.size, -0.5))

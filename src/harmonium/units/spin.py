@@ -46,7 +46,7 @@ class Spin(Unit):
         """`artanh(mean)`."""
         return jnp.arctanh(mean)
 
-    def values(self, index: Int[Array, "size"]) -> Float[Array, "size"]:
+    def values(self, index: Int[Array, "*batch size"]) -> Float[Array, "*batch size"]:
         """State 0 is -1 and state 1 is +1."""
         return 2.0 * index.astype(jnp.float32) - 1.0
 

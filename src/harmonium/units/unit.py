@@ -66,6 +66,10 @@ class Unit(eqx.Module):
         """Entropy `A(eta) - <eta, grad A(eta)>` of the layer, in nats."""
         return self.log_partition(eta) - inner(eta, self.mean(eta))
 
+    def expected_value(self, mean: Stats) -> Array:
+        """What mean statistics say of the value itself: `E[x]`, or the probabilities of the states."""
+        return mean
+
     def reference(self) -> Stats:
         """Natural parameters of the family's neutral member (zero for finite units)."""
         return self.zeros()
@@ -96,7 +100,12 @@ class Unit(eqx.Module):
 
     # ---- values --------------------------------------------------------------------------------------------
 
-    def values(self, index: Int[Array, "size"]) -> Array:
+    @property
+    def dtype(self) -> jnp.dtype:
+        """The type in which values are held."""
+        return jnp.dtype(jnp.float32)
+
+    def values(self, index: Int[Array, "*batch size"]) -> Array:
         """Values of the units that are in the states `index` (0 to `states` - 1)."""
         raise InputError(f"{type(self).__name__} units have no list of states.")
 

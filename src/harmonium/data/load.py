@@ -1,0 +1,173 @@
+"""Data by name or path."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from harmonium.data import fetch
+from harmonium.data.arrays import Raw, assemble
+from harmonium.data.binarize import SPLITS, check_scheme
+from harmonium.data.dataset import Dataset
+from harmonium.data.examples import examples
+from harmonium.data.files import read, read_array
+from harmonium.data.idx import read_idx
+from harmonium.data.randomness import SPLIT, generator
+from harmonium.errors import InputError
+
+DEFAULT_FRACTION = 0.1  # of a person's file, for validation and again for test
+
+_NAMES = {
+    "digits": "8x8 grey digits of scikit-learn, 1197/300/300, labels; installed with the library",
+    "mnist": "28x28 grey handwritten digits, 50000/10000/10000, labels",
+    "binarized_mnist": "28x28 binary digits, the fixed sample of Larochelle & Murray (2011), "
+    "50000/10000/10000",
+}
+
+
+def available() -> dict[str, str]:
+    """The data sets that have a name, each with a line about it.
+
+    >>> sorted(available())
+    ['binarized_mnist', 'digits', 'mnist']
+    """
+    return dict(_NAMES)
+
+
+def load(
+    name_or_path: str | os.PathLike,
+    *,
+    binarize: str | None = None,
+    seed: int = 0,
+    labels: object = None,
+    scale: float | None = None,
+    valid_fraction: float | None = None,
+    test_fraction: float | None = None,
+) -> Dataset:
+    """A named data set, or a person's own file or folder of pictures.
+
+    A file without splits of its own is shuffled and split, by default 10 % for validation and 10 % for test.
+
+    Args:
+        name_or_path: a name of `available()`, or the path of a .npy, .npz, .csv, .tsv, .txt, .amat, .mat or
+            IDX file, or a folder.
+        binarize: "fixed", "dynamic", "threshold" or "probabilities" for grey values.
+        seed: of the binarization, and of the shuffle of a file.
+        labels: of a file's training rows: whole numbers [n], or the path of a file that holds them.
+        scale: what all values of a file are divided by first; 8-bit pictures are divided by 255 without it.
+        valid_fraction, test_fraction: of a file's rows, in [0, 1).
+
+    Raises:
+        InputError: an unknown name, a file that is not what its ending says, or data that cannot be used as
+            asked.
+        RunError: if a named set has to be fetched and cannot be.
+
+    >>> load("digits", binarize="fixed").train.shape
+    (1197, 64)
+    """
+    check_scheme(binarize)
+    own = {"labels": labels, "scale": scale, "valid_fraction": valid_fraction, "test_fraction": test_fraction}
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise InputError(
+            f"load takes a name or a path, not {type(name_or_path).__name__}: use from_arrays for arrays."
+        )
+    if name_or_path in _LOADERS:
+        for option in (option for option, value in own.items() if value is not None):
+            raise InputError(
+                f"{name_or_path!r} comes with its own splits, labels and scale: leave out {option}."
+            )
+        return _LOADERS[name_or_path](binarize, seed)
+    path = Path(name_or_path).expanduser()
+    if not path.exists():
+        raise InputError(_unknown(str(name_or_path)))
+    return _load_path(path, binarize, seed, **own)
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name.lower(), _NAMES, n=1, cutoff=0.5)
+    hint = (
+        f"did you mean {near[0]!r}?"
+        if near
+        else f"choose one of {', '.join(_NAMES)}, or give the path of a file."
+    )
+    return f"{name!r} is neither a data set nor a file: {hint}"
+
+
+def _load_path(
+    path: Path, binarize: str | None, seed: int, *, labels, scale, valid_fraction, test_fraction
+) -> Dataset:
+    raw = read(path)
+    if labels is not None:
+        values = read_array(Path(labels)) if isinstance(labels, str | os.PathLike) else labels
+        raw = replace(raw, labels={**raw.labels, "train": values})
+    if scale is not None:
+        raw = replace(raw, divisor=scale)
+    return assemble(
+        raw,
+        path.resolve().name,
+        binarize=binarize,
+        seed=seed,
+        valid_fraction=valid_fraction,
+        test_fraction=test_fraction,
+        default_fraction=DEFAULT_FRACTION,
+    )
+
+
+def _digits(binarize: str | None, seed: int) -> Dataset:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    order = generator(0, SPLIT).permutation(len(bunch.target))  # one split for everyone, whatever the seed
+    parts = dict(zip(SPLITS, np.split(order, [1197, 1497]), strict=True))
+    images = {split: bunch.images[rows] for split, rows in parts.items()}
+    labels = {split: bunch.target[rows] for split, rows in parts.items()}
+    return assemble(Raw(images, labels, divisor=16.0), "digits", binarize=binarize, seed=seed)
+
+
+def _mnist(binarize: str | None, seed: int) -> Dataset:
+    images, labels = _mnist_file("train-images-idx3-ubyte"), _mnist_file("train-labels-idx1-ubyte")
+    cut = len(images) - len(images) // 6  # the last 10000 of 60000 validate
+    arrays = {"train": images[:cut], "valid": images[cut:], "test": _mnist_file("t10k-images-idx3-ubyte")}
+    marks = {"train": labels[:cut], "valid": labels[cut:], "test": _mnist_file("t10k-labels-idx1-ubyte")}
+    return assemble(Raw(arrays, marks, divisor=255.0), "mnist", binarize=binarize, seed=seed)
+
+
+def _mnist_file(name: str) -> np.ndarray:
+    found = fetch.find(fetch.MNIST, f"{name}.gz", name)
+    return read_idx(found or fetch.download(fetch.MNIST, f"{name}.gz"))
+
+
+def _binarized_mnist(binarize: str | None, seed: int) -> Dataset:
+    if binarize not in (None, "fixed"):
+        raise InputError(
+            f"'binarized_mnist' is binary already, so that binarize={binarize!r} does not apply: leave it "
+            "out, or use 'mnist'."
+        )
+    packed = fetch.find(fetch.BINARIZED, "binarized_mnist_packed.npz")
+    raw = read(packed) if packed else Raw({split: _binarized_file(split) for split in SPLITS})
+    if packed:
+        raw = replace(raw, arrays={k: np.unpackbits(v, axis=1, count=784) for k, v in raw.arrays.items()})
+    data = assemble(replace(raw, image_shape=(28, 28)), "binarized_mnist")
+    if data.space.support != "binary":
+        raise InputError("The files of 'binarized_mnist' hold values other than 0 and 1: fetch them again.")
+    return _as_published(data)
+
+
+def _binarized_file(split: str) -> np.ndarray:
+    name = f"binarized_mnist_{split}"
+    found = fetch.find(fetch.BINARIZED, f"{name}.amat", f"{name}.mat")
+    return read_array(found or fetch.download(fetch.BINARIZED, f"{name}.amat"))
+
+
+def _as_published(data: Dataset) -> Dataset:
+    """The data set with its spaces saying whose binarization it is."""
+    space = replace(data.space, binarization="fixed(Larochelle & Murray 2011)")
+    splits = {split: examples(getattr(data, split), replace(space, split=split)) for split in SPLITS}
+    return replace(data, space=space, binarization="fixed", **splits)
+
+
+_LOADERS = {"digits": _digits, "mnist": _mnist, "binarized_mnist": _binarized_mnist}

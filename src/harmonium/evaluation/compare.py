@@ -1,0 +1,67 @@
+"""`hm.compare`: answers what can be answered about two estimates, and refuses the rest (section 20.14)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from harmonium.errors import IncomparableError
+from harmonium.evaluation.estimate import Estimate
+
+ERRORS = 2.0  # standard errors of the difference that count as a difference
+
+
+class Comparison(str):
+    """The answer: the text `better`, `worse` or `inconclusive`, with `.difference`, `.stderr` and `.reason`."""
+
+    difference: float
+    stderr: float
+    reason: str
+
+    def __new__(cls, answer: str, difference: float, stderr: float, reason: str) -> Comparison:
+        self = super().__new__(cls, answer)
+        self.difference, self.stderr, self.reason = difference, stderr, reason
+        return self
+
+
+def compare(a: Estimate, b: Estimate) -> Comparison:
+    """Whether `a` is `better`, `worse` or `inconclusive` against `b`.
+
+    `a` is better when its lower end lies above the upper end of `b` by two standard errors of the difference (paired
+    where both hold values of the same examples). Two lower bounds are always inconclusive. Raises `IncomparableError`,
+    with the reason, where the two are of different quantities or live on different spaces.
+
+    >>> low, high = Estimate(-90.0, 0.1, "exact"), Estimate(-80.0, 0.1, "exact")
+    >>> compare(high, low)
+    'better'
+    """
+    if a.quantity != b.quantity:
+        raise IncomparableError(f"A {a.quantity} and a {b.quantity} cannot be compared.")
+    if a.space is not None and b.space is not None:
+        reason = a.space.why_incomparable(b.space)
+        if reason:
+            raise IncomparableError(reason)
+    difference, error = a.value - b.value, _error(a, b)
+    margin = ERRORS * error
+    if a.ends[0] - b.ends[1] > margin:
+        return Comparison("better", difference, error, f"by {difference:.2f} ± {error:.2f} nats")
+    if b.ends[0] - a.ends[1] > margin:
+        return Comparison("worse", difference, error, f"by {-difference:.2f} ± {error:.2f} nats")
+    return Comparison("inconclusive", difference, error, _why_open(a, b, error))
+
+
+def _error(a: Estimate, b: Estimate) -> float:
+    x, y = a.per_example, b.per_example
+    if x is None or y is None or len(x) != len(y):
+        return math.hypot(a.stderr, b.stderr)
+    paired = float(np.std(x - y, ddof=1) / math.sqrt(len(x))) if len(x) > 1 else math.inf
+    return math.hypot(paired, *(e.settings.get("log_partition_stderr", 0.0) for e in (a, b)))
+
+
+def _why_open(a: Estimate, b: Estimate, error: float) -> str:
+    if math.isinf(a.ends[0]) and math.isinf(b.ends[0]):
+        return "neither is bounded from below, so neither can be shown to be better"
+    if math.isinf(a.ends[1]) and math.isinf(b.ends[1]):
+        return "both are lower bounds, which say nothing about the order of what they bound"
+    return f"the two overlap within {ERRORS:g} standard errors ({error:.2f} nats each)"

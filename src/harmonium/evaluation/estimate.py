@@ -1,0 +1,109 @@
+"""A number that knows what it is: its kind, its error, how it was made, and the space it lives on (section 20.14)."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from harmonium.data import Space
+
+Kind = Literal["exact", "interval", "lower", "upper", "unordered"]
+
+GAP_LIMIT = 1.0  # nats between the two ends beyond which an interval should not be reported
+SAMPLE_LIMIT = 10.0  # effective samples below which a weighted mean should not be reported
+
+_NAMES = {"log_likelihood": "log-likelihood", "log_partition": "log Z"}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A quantity in nats with its kind, error, method and space; `log_likelihood` is a mean per example.
+
+    Attributes:
+        value: the number; for an interval its middle.
+        stderr: standard error of `value`, over the examples and over the chains that estimated log Z.
+        kind: `exact`, `interval` (with `lower` and `upper`), `lower` or `upper` (a bound), or `unordered`.
+        quantity: `log_likelihood` or `log_partition`.
+        lower, upper: what bounds it; infinite where nothing does.
+        sure: whether the bounds hold surely, or only in expectation over the chains.
+        method, settings: how it was made, with the seed and the wall time in seconds.
+        space: of the examples; None for a property of the model alone.
+        n: how many examples.
+        verdict: `trust`, or `do not report` with the reason.
+        per_example: the values that `value` is the mean of, `[n]`, where there are such; not written to JSON.
+
+    >>> print(Estimate(-80.0, 0.5, "exact", method="enumeration", n=300))
+    log-likelihood -80.00 ± 0.50 nats per example (exact, by enumeration; n = 300)
+    """
+
+    value: float
+    stderr: float
+    kind: Kind
+    quantity: Literal["log_likelihood", "log_partition"] = "log_likelihood"
+    lower: float = -math.inf
+    upper: float = math.inf
+    sure: bool = False
+    method: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    space: Space | None = None
+    n: int | None = None
+    verdict: str = "trust"
+    per_example: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def gap(self) -> float:
+        """Distance between the ends in nats: 0 for exact values, infinite for one-sided ones."""
+        return 0.0 if self.kind == "exact" else self.upper - self.lower
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """What the quantity lies between."""
+        return (self.value, self.value) if self.kind == "exact" else (self.lower, self.upper)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The estimate as JSON-ready values (an absent bound is null)."""
+        record = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "per_example"}
+        record["space"] = self.space.to_dict() if self.space else None
+        for name in ("lower", "upper"):
+            record[name] = record[name] if math.isfinite(record[name]) else None
+        return record
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Estimate:
+        """The inverse of `to_dict`."""
+        record = dict(record)
+        record["space"] = Space.from_dict(record["space"]) if record["space"] else None
+        record["lower"] = -math.inf if record["lower"] is None else record["lower"]
+        record["upper"] = math.inf if record["upper"] is None else record["upper"]
+        return cls(**record)
+
+    def __str__(self) -> str:
+        per = " per example" if self.quantity == "log_likelihood" else ""
+        if self.kind == "interval":
+            number = f"between {self.lower:.2f} and {self.upper:.2f} nats{per}"
+            sort = f"interval{'' if self.sure else ' in expectation'}, gap {self.gap:.2f}"
+        else:
+            number = f"{self.value:.2f} ± {self.stderr:.2f} nats{per}"
+            sort = {"lower": "lower bound", "upper": "upper bound"}.get(self.kind, self.kind)
+        parts = [f"{sort}, by {self.method}"]
+        parts += [f"n = {self.n}"] if self.n is not None else []
+        parts += [str(self.space)] if self.space is not None else []
+        parts += [self.verdict] if self.verdict != "trust" else []
+        return f"{_NAMES[self.quantity]} {number} ({'; '.join(parts)})"
+
+
+def interval_verdict(gap: float, effective_samples: float) -> str:
+    """`trust`, or `do not report` and why: from the distance of the ends and the weights' effective sample size."""
+    if not math.isfinite(gap):
+        return "do not report: the weights are not finite"
+    if gap > GAP_LIMIT:
+        return f"do not report: the ends are {gap:.1f} nats apart; use more temperatures"
+    if effective_samples < SAMPLE_LIMIT:
+        return (
+            f"do not report: only {effective_samples:.1f} effective chains; use more temperatures or more chains"
+        )
+    return "trust"

@@ -1,0 +1,124 @@
+"""`hm.log_partition`: exact when it can be, from both sides otherwise, and saying which."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+
+from harmonium.errors import InputError
+from harmonium.evaluation.annealed import MeanWeight, base_for, forward, mean_weight, model_samples, reverse
+from harmonium.evaluation.estimate import Estimate, interval_verdict
+from harmonium.inference import configurations, exact_log_partition
+from harmonium.models import EnergyModel
+
+Method = Literal["auto", "exact", "ais", "reverse_ais", "two_sided"]
+METHODS = ("auto", "exact", "ais", "reverse_ais", "two_sided")
+
+AUTO_LIMIT = 2**21  # configurations up to which `auto` enumerates: seconds on two cores
+ERRORS = 2.0  # standard errors by which the two ends of an interval are moved outwards
+ROWS = 1000  # rows of data, at most, that the base's marginals are fitted to
+
+
+def log_partition(
+    model: EnergyModel,
+    *,
+    key: Key[Array, ""] | None = None,
+    method: Method = "auto",
+    data: Array | None = None,
+    chains: int = 100,
+    temperatures: int = 10_000,
+    burn_in: int = 1000,
+) -> Estimate:
+    """`log Z` of an energy model, in nats, as an `Estimate`.
+
+    `exact` sums the largest block of layers out in closed form and enumerates the rest. `ais` is a lower bound in
+    expectation, `reverse_ais` an upper one (as far as its starting samples are exact: they come from `burn_in` Gibbs
+    sweeps that start at `data`). `two_sided` runs both and returns the interval, its ends moved outwards by two
+    standard errors. `auto` is exact up to 2^21 configurations and two-sided beyond.
+
+    Arguments: `key`, needed by all but `exact`; `data` `[n, size]`, rows to fit the base's marginals to and to start
+    from (default: the model's own samples); `chains`, parallel chains; `temperatures`, steps of the path.
+    Raises `InputError` for an unknown method, a missing key, or an enumeration too large.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.0)
+    >>> print(hm.log_partition(rbm))
+    log Z 6.24 ± 0.00 nats (exact, by enumeration)
+    """
+    if method not in METHODS:
+        raise InputError(f"There is no method '{method}': choose one of {', '.join(METHODS)}.")
+    if method == "exact" or (method == "auto" and configurations(model) <= AUTO_LIMIT):
+        return _exact(model)
+    if key is None:
+        raise InputError("Estimating log Z draws random numbers: pass key=jax.random.key(seed).")
+    if chains < 2 or temperatures < 1 or burn_in < 1:
+        raise InputError(
+            "Annealing needs at least 2 chains, 1 temperature and 1 step of burn-in, not "
+            f"chains={chains}, temperatures={temperatures}, burn_in={burn_in}."
+        )
+    clock = time.perf_counter()
+    settings = {"chains": chains, "temperatures": temperatures, "burn_in": burn_in}
+    ends = _annealed(model, key, method, data, **settings)
+    settings |= {"seed": _seed(key), "seconds": round(time.perf_counter() - clock, 2)}
+    return _estimate(ends, settings)
+
+
+def _exact(model: EnergyModel) -> Estimate:
+    clock = time.perf_counter()
+    value = float(exact_log_partition(model))
+    settings = {"configurations": int(configurations(model)), "seconds": round(time.perf_counter() - clock, 2)}
+    finite = jnp.isfinite(value)
+    verdict = "trust" if finite else "do not report: the model cannot be normalised"
+    return Estimate(
+        value, 0.0, "exact", "log_partition", value, value, True, "enumeration", settings, verdict=verdict
+    )
+
+
+def _annealed(
+    model: EnergyModel, key: Key[Array, ""], method: str, data: Array | None, *, chains: int, temperatures: int,
+    burn_in: int,
+) -> dict[str, MeanWeight]:  # fmt: skip
+    """`log Z` by each direction that the method asks for: `lower` from AIS, `upper` from reverse AIS."""
+    draw, up, down = jax.random.split(key, 3)
+    rows = None if data is None else jnp.asarray(data[:ROWS], model.layers["v"].dtype)
+    samples = model_samples(model, draw, rows, chains, burn_in)
+    base = base_for(model, samples["v"] if rows is None else rows)
+    known = float(base.log_partition())
+    ends = {}
+    if method != "reverse_ais":
+        mean = mean_weight(forward(model, base, up, chains, temperatures).log_w)
+        ends["lower"] = mean._replace(value=known + mean.value)
+    if method != "ais":
+        mean = mean_weight(reverse(model, base, down, samples, temperatures).log_w)
+        ends["upper"] = mean._replace(value=known - mean.value)
+    return ends
+
+
+def _estimate(ends: dict[str, MeanWeight], settings: dict[str, Any]) -> Estimate:
+    settings["effective_chains"] = {name: round(end.effective, 1) for name, end in ends.items()}
+    settings["log_partition"] = {name: round(end.value, 4) for name, end in ends.items()}
+    effective = min(end.effective for end in ends.values())
+    if len(ends) == 1:
+        ((kind, end),) = ends.items()
+        verdict = interval_verdict(0.0 if jnp.isfinite(end.value) else float("nan"), effective)
+        method = {"lower": "AIS", "upper": "reverse AIS"}[kind]
+        bound = {kind: end.value}
+        return Estimate(
+            end.value, end.stderr, kind, "log_partition", method=method, settings=settings, verdict=verdict, **bound
+        )
+    lower = min(ends["lower"].value - ERRORS * ends["lower"].stderr, ends["upper"].value)
+    upper = max(ends["upper"].value + ERRORS * ends["upper"].stderr, ends["lower"].value)
+    middle, error = (lower + upper) / 2, max(end.stderr for end in ends.values())
+    verdict = interval_verdict(upper - lower, effective)
+    return Estimate(
+        middle, error, "interval", "log_partition", lower, upper, False, "AIS and reverse AIS", settings,
+        verdict=verdict,
+    )  # fmt: skip
+
+
+def _seed(key: Key[Array, ""]) -> list[int]:
+    return [int(word) for word in jax.random.key_data(key).ravel()]

@@ -1,0 +1,175 @@
+"""Models on disk: numbers in safetensors, structure in JSON, no pickle anywhere, so that a file can run no code."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as read_tensors
+from safetensors.numpy import save as write_tensors
+
+from harmonium import units
+from harmonium.errors import InputError
+from harmonium.models.boltzmann import RBM, Centred, Independent
+from harmonium.models.energy import Constant
+
+FORMAT = "harmonium-model"
+VERSION = 1
+
+# The classes that a file may name. A file that names another is refused unless its class is passed to `load`.
+CLASSES = {
+    cls.__name__: cls
+    for cls in (
+        RBM, Centred, Independent, Constant,
+        units.Bernoulli, units.Spin, units.Categorical, units.Gaussian, units.GaussianBias, units.GaussianStats,
+    )
+}  # fmt: skip
+
+
+def save(model: eqx.Module, path: str | Path) -> Path:
+    """Write a model to `NAME.safetensors` (its arrays) and `NAME.json` (its structure); return the first path.
+
+    Each file is replaced in one step, so a full disk leaves what was there. Raises `InputError` for another ending,
+    or where the model holds something that is neither an array, a number, a text nor a module.
+
+    >>> import harmonium as hm, jax, tempfile
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> hm.load(hm.save(rbm, tempfile.mkdtemp() + "/rbm.safetensors")).W.shape
+    (6, 3)
+    """
+    path = _tensor_path(path)
+    tensors: dict[str, np.ndarray] = {}
+    structure = _describe(model, "", tensors)
+    data = write_tensors(tensors)
+    description = {
+        "format": FORMAT,
+        "version": VERSION,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "model": structure,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, data)
+    write_atomically(path.with_suffix(".json"), json.dumps(description, indent=1).encode())
+    return path
+
+
+def load(path: str | Path, *, classes: Mapping[str, type] | None = None) -> Any:
+    """Read a model that `save` wrote.
+
+    Arguments: `path`, the `.safetensors` file, with its `.json` beside it; `classes`, your own model classes by
+    name. Raises `InputError` for a missing, damaged or foreign file, in one line.
+
+    >>> hm.load("no-such-file.safetensors")
+    Traceback (most recent call last):
+    harmonium.errors.InputError: There is no model file 'no-such-file.safetensors'.
+    """
+    path = _tensor_path(path)
+    if not path.is_file():
+        raise InputError(f"There is no model file '{path}'.")
+    description = _read_description(path.with_suffix(".json"))
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != description.get("sha256"):
+        raise InputError(
+            f"'{path}' is damaged or does not belong to '{path.with_suffix('.json').name}' (its SHA-256 differs): "
+            "restore it from a checkpoint or a copy."
+        )
+    try:
+        return _build(description["model"], read_tensors(data), {**CLASSES, **(classes or {})})
+    except (SafetensorError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"'{path}' is not a model that this version can read ({type(error).__name__}: {error})."
+        ) from error
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file beside its place and move it there, so that the old one stays whole if anything fails."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with scratch.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _tensor_path(path: str | Path) -> Path:
+    path = Path(path)
+    if path.suffix == "":
+        path = path.with_suffix(".safetensors")
+    if path.suffix != ".safetensors":
+        raise InputError(f"A model file ends in .safetensors, not '{path.suffix}': '{path}'.")
+    return path
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"'{path}', the structure of the model, is missing: keep both files together.")
+    try:
+        description = json.loads(path.read_text())
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"'{path}' is damaged: it is not JSON ({error}).") from error
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise InputError(f"'{path}' does not describe a harmonium model.")
+    if description.get("version") != VERSION:
+        raise InputError(f"'{path}' has format version {description.get('version')}; this one reads {VERSION}.")
+    return description
+
+
+def _fields(node: Any) -> dict[str, Any]:
+    names = node._fields if isinstance(node, tuple) else [field.name for field in dataclasses.fields(node)]
+    return {name: getattr(node, name) for name in names}
+
+
+def _describe(node: Any, path: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The structure of a node as JSON; its arrays go to `tensors` under their dotted path."""
+
+    def inside(children: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: _describe(child, f"{path}.{name}".lstrip("."), tensors) for name, child in children.items()}
+
+    if isinstance(node, jax.Array | np.ndarray):
+        tensors[path] = np.asarray(node)
+        return {"tensor": path}
+    if isinstance(node, eqx.Module) or (isinstance(node, tuple) and hasattr(node, "_fields")):
+        return {"type": type(node).__name__, "fields": inside(_fields(node))}
+    if isinstance(node, Mapping):
+        return {"dict": inside(node)}
+    if isinstance(node, list | tuple):
+        return {"list": list(inside({str(i): child for i, child in enumerate(node)}).values())}
+    if node is None or isinstance(node, bool | int | float | str):
+        return {"value": node}
+    raise InputError(f"A model that holds a {type(node).__name__} (at '{path}') cannot be saved.")
+
+
+def _build(spec: Mapping[str, Any], tensors: Mapping[str, np.ndarray], classes: Mapping[str, type]) -> Any:
+    if "tensor" in spec:
+        return jnp.asarray(tensors[spec["tensor"]])
+    if "value" in spec:
+        return spec["value"]
+    if "list" in spec:
+        return [_build(child, tensors, classes) for child in spec["list"]]
+    if "dict" in spec:
+        return {name: _build(child, tensors, classes) for name, child in spec["dict"].items()}
+    if spec["type"] not in classes:
+        raise InputError(
+            f"The file names a model class '{spec['type']}' that is not known here: pass it in `classes`."
+        )
+    cls = classes[spec["type"]]
+    fields = {name: _build(child, tensors, classes) for name, child in spec["fields"].items()}
+    if issubclass(cls, tuple):
+        return cls(**fields)
+    node = object.__new__(cls)  # the fields are all there is; __init__ would draw new weights
+    for field in dataclasses.fields(cls):
+        object.__setattr__(node, field.name, fields[field.name])
+    return node

@@ -1,0 +1,89 @@
+"""Samples from a model, and missing values filled in: chains run for whoever wants the result and not the chain."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Key
+
+from harmonium.errors import InputError
+from harmonium.models.energy import EnergyModel
+from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
+
+
+def sample(
+    model: EnergyModel, key: Key[Array, ""], n: int = 1, *, steps: int = 1000, start: Array | None = None
+) -> Array:
+    """Values of the visible layer from `n` independent chains of block Gibbs sampling.
+
+    Arguments: `n`, how many; `steps`, sweeps of each chain; `start`, rows `[n, size]` from which the chains start
+    (default: random states). Returns `[n, size]`. Raises `InputError` for fewer than one chain or step.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> hm.sample(rbm, jax.random.key(1), 4, steps=10).shape
+    (4, 6)
+    """
+    if n < 1 or steps < 1:
+        raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
+    if start is not None:
+        start = _checked_rows(model, start, n)
+    return _sample(model, key, start, n, steps)
+
+
+def impute(model: EnergyModel, key: Key[Array, ""], x: Array, *, steps: int = 500) -> Array:
+    """Rows with their missing values (NaN) drawn from the model given the others, by clamped Gibbs sampling.
+
+        x_missing ~ p(x_missing | x_observed)
+
+    Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain. Returns an array of the
+    same shape; observed values are returned as given. Raises `InputError` for observed values outside the range.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> bool(jnp.isnan(hm.impute(rbm, jax.random.key(1), jnp.array([1.0, jnp.nan, 0.0]), steps=10)).any())
+    False
+    """
+    if steps < 1:
+        raise InputError(f"Imputation needs at least one step, not steps={steps}.")
+    unit = model.layers["v"]
+    given = np.atleast_2d(np.asarray(x, np.float32))
+    if given.ndim != 2 or given.shape[1] != unit.size:
+        raise InputError(f"Rows to fill have {unit.size} columns in this model, but got shape {np.shape(x)}.")
+    missing = np.isnan(given)
+    neutral = np.asarray(unit.values(jnp.zeros(unit.size, jnp.int32)) if unit.states else jnp.zeros(unit.size))
+    known = np.where(missing, neutral, given)
+    unit.check(known)
+    filled = _impute(model, key, jnp.asarray(known, unit.dtype), jnp.asarray(~missing), steps)
+    return filled.reshape(np.shape(x))
+
+
+@eqx.filter_jit
+def _sample(model: EnergyModel, key: Key[Array, ""], start: Array | None, n: int, steps: int) -> Array:
+    def chain(key: Key[Array, ""], v: Array | None) -> Array:
+        first, walk = jax.random.split(key)
+        state = initial_state(model, first) if v is None else posterior_sample(model, first, {"v": v})
+        return run_chain(Gibbs(model), walk, state, steps)["v"]
+
+    return jax.vmap(chain)(jax.random.split(key, n), start)
+
+
+@eqx.filter_jit
+def _impute(model: EnergyModel, key: Key[Array, ""], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
+    def chain(key: Key[Array, ""], value: Array, fixed: Array) -> Array:
+        first, second, walk = jax.random.split(key, 3)
+        guess = jnp.where(fixed, value, initial_state(model, first)["v"])
+        state = posterior_sample(model, second, {"v": guess})
+        return run_chain(Gibbs(model, {"v": Clamp(fixed, value)}), walk, state, steps)["v"]
+
+    return jax.vmap(chain)(jax.random.split(key, len(known)), known, mask)
+
+
+def _checked_rows(model: EnergyModel, rows: Array, n: int) -> Array:
+    rows = np.asarray(rows)
+    if rows.shape != (n, model.layers["v"].size):
+        raise InputError(f"Start rows must have shape ({n}, {model.layers['v'].size}), not {rows.shape}.")
+    model.layers["v"].check(rows)
+    return jnp.asarray(rows, model.layers["v"].dtype)

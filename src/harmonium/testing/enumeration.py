@@ -1,0 +1,190 @@
+"""The truth about a small model, from its energy alone: every state listed, Gaussian units by quadrature.
+
+Nothing here uses what `harmonium.inference` derives. Energies are evaluated in float32, as models compute them, and
+summed in float64. Quadrature is the trapezoid rule on a grid laid around the minimum of the energy along its principal
+axes; at this spacing it is exact for Gaussian integrands to far below float32.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, PyTree
+
+from harmonium.errors import InputError
+from harmonium.models import EnergyModel
+from harmonium.units import Gaussian
+
+STATES = 2**12  # joint states of the discrete layers that a check lists, at most
+REAL_UNITS = 3  # Gaussian units that a check integrates over, at most
+CHUNK = 1024  # rows per evaluation, so that one compiled energy serves every check of a model
+GRID = np.linspace(-6.0, 6.0, 21)  # quadrature nodes of one unit, in standard deviations
+
+Values = dict[str, np.ndarray]
+
+
+class Listing(NamedTuple):
+    """For each of `m` configurations of some layers, `n` weighted states of all the others.
+
+    `values` `[m, n, size]` by layer (the given ones repeated); `energy` `[m, n]`; `log_mass` `[m, n]`, minus the
+    energy plus the logarithm of the quadrature weight; `index` `[n]`, the number of the discrete state;
+    `centre` `[m, s, d]` and `root` `[m, s, d, d]`: mean and square root of the covariance of the `d` listed Gaussian
+    units in each of the `s` discrete states.
+    """
+
+    values: Values
+    energy: np.ndarray
+    log_mass: np.ndarray
+    index: np.ndarray
+    centre: np.ndarray
+    root: np.ndarray
+
+    @property
+    def log_partition(self) -> np.ndarray:
+        """The log of the sum (or integral) of `exp(-E)` over the listed layers `[m]`."""
+        return log_sum(self.log_mass)
+
+    @property
+    def probability(self) -> np.ndarray:
+        """Probability of each listed state given the configuration `[m, n]`."""
+        return np.exp(self.log_mass - self.log_partition[:, None])
+
+
+def list_states(model: EnergyModel, given: Mapping[str, np.ndarray] | None = None) -> Listing:
+    """Every state of the layers that are not given, for each row of those that are (`[m, size]` by name).
+
+    Raises `InputError` where there are too many states, or real units other than Gaussian.
+    """
+    given = {name: np.asarray(x) for name, x in (given or {}).items()}
+    m = len(next(iter(given.values()))) if given else 1
+    discrete, real = _split(model, given)
+    states = joint_states(model, discrete)
+    s = len(next(iter(states.values()))) if states else 1
+    base = {name: np.repeat(x[:, None], s, axis=1) for name, x in given.items()}
+    base |= {name: np.repeat(x[None], m, axis=0) for name, x in states.items()}
+    if not real:
+        energy = energies(model, base)
+        return Listing(base, energy, -energy, np.arange(s), np.zeros((m, s, 0)), np.zeros((m, s, 0, 0)))
+    return _integrate(model, base, real, (m, s))
+
+
+def joint_states(model: EnergyModel, layers: list[str]) -> Values:
+    """All joint states of finite layers, `[s, size]` by name; the first unit of the first layer changes slowest."""
+    sizes = [model.layers[name].size for name in layers]
+    ranges = [range(model.layers[name].states) for name in layers for _ in range(model.layers[name].size)]
+    index = np.array(list(itertools.product(*ranges)), np.int32).reshape(-1, sum(sizes))
+    parts = np.split(index, np.cumsum(sizes)[:-1], axis=1) if layers else []
+    return {name: np.asarray(model.layers[name].values(part)) for name, part in zip(layers, parts, strict=True)}
+
+
+def is_listable(model: EnergyModel) -> bool:
+    """Whether the model is small enough, and of units, for its states to be listed."""
+    try:
+        _split(model, {})
+    except InputError:
+        return False
+    return True
+
+
+def energies(model: EnergyModel, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Energies of values `[..., size]` by layer."""
+    first = next(iter(values.values()))
+    lead = first.shape[:-1]
+    rows = {name: x.reshape(-1, x.shape[-1]) for name, x in values.items()}
+    return evaluate(_energies, model, rows).reshape(lead).astype(np.float64)
+
+
+def evaluate(function, model: EnergyModel, rows: PyTree) -> PyTree:
+    """`function(model, rows)` on rows `[n, ...]`, in padded chunks of one shape."""
+    n = len(jax.tree.leaves(rows)[0])
+
+    def chunk(start: int) -> PyTree:
+        take = np.minimum(np.arange(start, start + CHUNK), n - 1)
+        return jax.tree.map(np.asarray, function(model, jax.tree.map(lambda x: x[take], rows)))
+
+    parts = [chunk(start) for start in range(0, n, CHUNK)]
+    return jax.tree.map(lambda *x: np.concatenate(x)[:n], *parts)
+
+
+def stats_of(model: EnergyModel, values: Mapping[str, np.ndarray]) -> dict[str, PyTree]:
+    """Sufficient statistics of values `[n, size]` by layer."""
+    return {name: evaluate(_stats, model.layers[name], x) for name, x in values.items()}
+
+
+def log_sum(x: np.ndarray) -> np.ndarray:
+    """`log sum exp` over the last axis."""
+    top = x.max(axis=-1, keepdims=True)
+    return (top + np.log(np.exp(x - top).sum(axis=-1, keepdims=True)))[..., 0]
+
+
+@eqx.filter_jit
+def _energies(model: EnergyModel, rows: dict[str, Array]) -> Array:
+    def one(values: dict[str, Array]) -> Array:
+        return model.energy({name: model.layers[name].stats(x) for name, x in values.items()})
+
+    return jax.vmap(one)(rows)
+
+
+@eqx.filter_jit
+def _stats(unit, rows: Array) -> PyTree:
+    return jax.vmap(unit.stats)(rows)
+
+
+def _split(model: EnergyModel, given: Mapping[str, np.ndarray]) -> tuple[list[str], list[str]]:
+    """The layers to list and the layers to integrate, or the reason why they are too many."""
+    free = {name: unit for name, unit in model.layers.items() if name not in given}
+    real = [name for name, unit in free.items() if isinstance(unit, Gaussian)]
+    discrete = [name for name in free if name not in real]
+    odd = [name for name in discrete if free[name].states is None]
+    count = sum(free[name].size * np.log(free[name].states) for name in discrete if name not in odd)
+    if odd:
+        raise InputError(f"The states of layer '{odd[0]}' can be neither listed nor integrated by these checks.")
+    if count > np.log(STATES) + 1e-9 or sum(free[name].size for name in real) > REAL_UNITS:
+        raise InputError(
+            f"These checks list at most {STATES} joint states and integrate over at most {REAL_UNITS} Gaussian "
+            "units: give them a tiny instance of the same class."
+        )
+    return discrete, real
+
+
+def _integrate(model: EnergyModel, base: Values, real: list[str], shape: tuple[int, int]) -> Listing:
+    """The listing with Gaussian layers: a grid in each discrete state `[m, s]`, where the energy is quadratic."""
+    sizes = [model.layers[name].size for name in real]
+    d = sum(sizes)
+
+    def at(points: np.ndarray) -> Values:  # [m, s, n, d]
+        parts = np.split(points, np.cumsum(sizes)[:-1], axis=-1)
+        repeated = {name: np.repeat(x[:, :, None], points.shape[2], axis=2) for name, x in base.items()}
+        return repeated | {name: part.astype(np.float32) for name, part in zip(real, parts, strict=True)}
+
+    centre, root = _quadratic(lambda points: energies(model, at(points)), shape, d)
+    grid = np.array(list(itertools.product(GRID, repeat=d)))
+    values = at(centre[:, :, None] + np.einsum("msij,nj->msni", root, grid))
+    energy = energies(model, values)
+    cell = np.log(GRID[1] - GRID[0]) * d + np.linalg.slogdet(root)[1]
+    flat = {name: x.reshape(shape[0], -1, x.shape[-1]) for name, x in values.items()}
+    index = np.repeat(np.arange(shape[1]), len(grid))
+    log_mass = (cell[:, :, None] - energy).reshape(shape[0], -1)
+    return Listing(flat, energy.reshape(shape[0], -1), log_mass, index, centre, root)
+
+
+def _quadratic(energy, shape: tuple[int, int], d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Minimum and square root of the inverse Hessian of a quadratic, from its values at 0, e_i, -e_i, e_i + e_j."""
+    unit = np.eye(d)
+    pairs = [(i, j) for i in range(d) for j in range(i)]
+    points = np.concatenate([np.zeros((1, d)), unit, -unit, [unit[i] + unit[j] for i, j in pairs] or unit[:0]])
+    e = energy(np.broadcast_to(points, (*shape, *points.shape)))
+    zero, plus, minus = e[..., :1], e[..., 1 : d + 1], e[..., d + 1 : 2 * d + 1]
+    slope = (plus - minus) / 2
+    hessian = np.einsum("msi,ij->msij", plus + minus - 2 * zero, unit)
+    for (i, j), both in zip(pairs, np.moveaxis(e[..., 2 * d + 1 :], -1, 0), strict=True):
+        hessian[..., i, j] = hessian[..., j, i] = both - plus[..., i] - plus[..., j] + zero[..., 0]
+    covariance = np.linalg.inv(hessian)
+    if (np.linalg.eigvalsh(covariance) <= 0).any():
+        raise AssertionError("The energy has no minimum in its Gaussian units: the precision is not positive.")
+    return -np.einsum("msij,msj->msi", covariance, slope), np.linalg.cholesky(covariance)

@@ -1,0 +1,96 @@
+"""What may listen to a run: a callback is `callback(progress)`, called after every chunk."""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: `step` of `steps`, the seconds since it started (or resumed), the newest metrics."""
+
+    step: int
+    steps: int
+    epoch: float
+    seconds: float
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+Callback = Callable[[Progress], None]
+
+
+@contextmanager
+def progress_bar(enabled: bool) -> Iterator[Callback | None]:
+    """A bar with the loss, the pseudo-likelihood or free-energy gap, and the time left."""
+    if not enabled:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("epoch {task.fields[epoch]:.0f}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[numbers]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("train", total=None, epoch=0.0, numbers="compiling")
+
+        def show(progress: Progress) -> None:
+            numbers = _short(progress.metrics)
+            bar.update(
+                task, total=progress.steps, completed=progress.step, epoch=progress.epoch, numbers=numbers
+            )
+
+        yield show
+
+
+def _short(metrics: dict[str, float]) -> str:
+    names = {"loss": "loss", "pseudo_likelihood": "pseudo-ll", "free_energy_gap": "gap"}
+    return "  ".join(f"{short} {metrics[name]:.2f}" for name, short in names.items() if name in metrics)
+
+
+@contextmanager
+def tensorboard(folder: Path | None) -> Iterator[Callback | None]:
+    """Scalars for TensorBoard in `folder`, where the package tensorboardX is installed."""
+    if folder is None or importlib.util.find_spec("tensorboardX") is None:
+        yield None
+        return
+    from tensorboardX import SummaryWriter
+
+    with SummaryWriter(str(folder)) as writer:
+
+        def write(progress: Progress) -> None:
+            for name, value in progress.metrics.items():
+                writer.add_scalar(name, value, progress.step)
+
+        yield write
+
+
+class Interrupt:
+    """Ctrl-C during a run: the first asks it to stop after the chunk that runs, the second stops at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._old: Any = None
+
+    def __enter__(self) -> Interrupt:
+        if threading.current_thread() is threading.main_thread():
+            self._old = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._old is not None:
+            signal.signal(signal.SIGINT, self._old)
+
+    def _ask(self, *_: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True

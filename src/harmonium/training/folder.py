@@ -1,0 +1,171 @@
+"""A run on disk: `run.json`, `metrics.jsonl`, `checkpoints/`, `model.safetensors`, `estimates.json`, `report.html`."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from harmonium.data import Dataset
+from harmonium.errors import InputError
+from harmonium.evaluation import Estimate
+from harmonium.models import load, save, write_atomically
+
+OURS = ("run.json", "metrics.jsonl", "checkpoints", "model.safetensors", "model.json", "estimates.json",
+        "per_example.npz", "report.html", "tensorboard")  # fmt: skip
+LIBRARIES = ("harmonium", "jax", "jaxlib", "equinox", "optax", "numpy")
+
+
+class RunFolder:
+    """The folder of one run; everything it writes replaces the old file in one step.
+
+    Arguments: `path`, the folder. Raises `InputError` from `create` where it holds anything already.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    # ---- made, opened ---------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, path: str | Path, *, force: bool = False) -> RunFolder:
+        """A new folder; with `force`, the files of a run that it holds are removed first (others are not touched)."""
+        self = cls(path)
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"'{self.path}' is a file: choose another --out for the run's folder.")
+        occupied = self.path.is_dir() and any(self.path.iterdir())
+        if occupied and not force:
+            raise InputError(
+                f"'{self.path}' is not empty: choose another --out, go on with --resume, "
+                "or replace the run in it with --force."
+            )
+        for name in OURS if occupied else ():
+            target = self.path / name
+            shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        return self
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunFolder:
+        """An existing run. Raises `InputError` where there is none."""
+        self = cls(path)
+        if not (self.path / "run.json").is_file():
+            raise InputError(f"'{self.path}' holds no run (no run.json): give the folder that training wrote.")
+        return self
+
+    # ---- run.json -------------------------------------------------------------------------------------------
+
+    def write_about(self, about: dict[str, Any]) -> None:
+        """What was run: recipe, arguments, seed, versions, device, data."""
+        self._write_json("run.json", about)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What `write_about` wrote."""
+        return self._read_json("run.json")
+
+    # ---- the model, the metrics, the estimates --------------------------------------------------------------
+
+    def save_model(self, model: Any) -> None:
+        """Write `model.safetensors` and `model.json`."""
+        save(model, self.path / "model.safetensors")
+
+    def load_model(self) -> Any:
+        """The trained model. Raises `InputError` where training has not finished or the file is damaged."""
+        if not (self.path / "model.safetensors").is_file():
+            raise InputError(f"The run in '{self.path}' has no model yet: finish it with --resume.")
+        return load(self.path / "model.safetensors")
+
+    @property
+    def metrics(self) -> list[dict[str, float]]:
+        """The lines of `metrics.jsonl` that are whole."""
+        path = self.path / "metrics.jsonl"
+        lines = path.read_text().splitlines() if path.is_file() else []
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def write_metrics(self, records: list[dict[str, float]]) -> None:
+        """Write all of `metrics.jsonl` anew (at the start and at a resume)."""
+        text = "".join(_line(record) for record in records)
+        write_atomically(self.path / "metrics.jsonl", text.encode())
+
+    def append_metrics(self, record: dict[str, float]) -> None:
+        """Add a line to `metrics.jsonl`."""
+        with (self.path / "metrics.jsonl").open("a") as file:
+            file.write(_line(record))
+
+    def save_estimate(self, name: str, estimate: Estimate) -> None:
+        """Add or replace an estimate, and its values per example."""
+        records = self._read_json("estimates.json") if (self.path / "estimates.json").is_file() else {}
+        self._write_json("estimates.json", records | {name: estimate.to_dict()})
+        values = self._per_example()
+        if estimate.per_example is not None:
+            np.savez(self.path / "per_example.npz", **(values | {name: estimate.per_example}))
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """The estimates by name, with their values per example where those were kept."""
+        if not (self.path / "estimates.json").is_file():
+            return {}
+        values = self._per_example()
+        found = {k: Estimate.from_dict(v) for k, v in self._read_json("estimates.json").items()}
+        for name, estimate in found.items():
+            object.__setattr__(estimate, "per_example", values.get(name))
+        return found
+
+    def _per_example(self) -> dict[str, np.ndarray]:
+        path = self.path / "per_example.npz"
+        if not path.is_file():
+            return {}
+        with np.load(path) as file:
+            return dict(file)
+
+    # ---- JSON -----------------------------------------------------------------------------------------------
+
+    def _write_json(self, name: str, record: dict[str, Any]) -> None:
+        write_atomically(self.path / name, (json.dumps(record, indent=1, default=str) + "\n").encode())
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        try:
+            return json.loads((self.path / name).read_text())
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise InputError(f"'{self.path / name}' is missing or damaged ({error}).") from error
+
+
+def describe(data: Dataset, **about: Any) -> dict[str, Any]:
+    """The content of `run.json`: what was run, on what, with which versions."""
+    device = jax.devices()[0]
+    return about | {
+        "data": {"name": data.name, "image_shape": data.image_shape, "space": data.space.to_dict()},
+        "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
+        "git_commit": _git_commit(),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    try:
+        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None
+
+
+def _line(record: dict[str, float]) -> str:
+    """JSON has no NaN: what is not finite is written as null."""
+    clean = {k: (v if not isinstance(v, float) or math.isfinite(v) else None) for k, v in record.items()}
+    return json.dumps(clean) + "\n"

@@ -1,0 +1,57 @@
+"""Numbers taken between chunks, on rows that stay the same: is the model learning, and is it learning by heart?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from harmonium.data import Dataset
+from harmonium.inference import free_energy, log_pseudo_likelihood
+
+ROWS = 500  # rows of each split
+PSEUDO_ROWS = 100  # rows for the pseudo-likelihood
+SITES = 8  # units of each row that it visits
+
+
+class Monitor:
+    """Free-energy gap and pseudo-likelihood of fixed rows (Hinton 2012, section 6; book, section 18.3).
+
+    `free_energy_gap` is the mean free energy of validation rows less that of training rows: it grows when the model
+    overfits, whatever log Z is. `pseudo_likelihood` (per example, in nats) is there for units with finitely many
+    states. Arguments: `data`; `key`, which draws the rows and sites once.
+    """
+
+    def __init__(self, data: Dataset, key: Key[Array, ""], dtype: Any) -> None:
+        self._key = key
+        train = np.asarray(data.train[:ROWS])
+        self._train = data.present(key, jnp.asarray(train)).astype(dtype)
+        self._valid = None if data.valid is None else jnp.asarray(np.asarray(data.valid[:ROWS]), dtype)
+
+    def __call__(self, model: Any) -> dict[str, float]:
+        """The numbers for a model as it is now."""
+        found = _measure(model, self._key, self._train, self._valid)
+        return {name: float(value) for name, value in found.items()}
+
+
+@eqx.filter_jit
+def _measure(
+    model: Any, key: Key[Array, ""], train: Float[Array, "n size"], valid: Float[Array, "m size"] | None
+) -> dict[str, Float[Array, ""]]:
+    found = {}
+    if valid is not None:
+        found["free_energy_gap"] = _mean_free_energy(model, valid) - _mean_free_energy(model, train)
+    if model.layers["v"].states is not None:
+        rows = (train if valid is None else valid)[:PSEUDO_ROWS]
+        keys = jax.random.split(key, len(rows))
+        values = jax.vmap(lambda k, v: log_pseudo_likelihood(model, k, v, sites=SITES))(keys, rows)
+        found["pseudo_likelihood"] = jnp.mean(values)
+    return found
+
+
+def _mean_free_energy(model: Any, rows: Float[Array, "n size"]) -> Float[Array, ""]:
+    return jnp.mean(jax.vmap(lambda v: free_energy(model, {"v": v}))(rows))

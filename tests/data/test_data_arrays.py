@@ -41,7 +41,9 @@ def test_integers_keep_their_values_and_say_their_range():
     data = from_arrays(table, test=np.array([[19, 0, 0]]))
     assert (data.space.support, data.train.dtype) == ("integers 0..19", np.uint8)
     np.testing.assert_array_equal(data.train, table)
-    assert from_arrays(np.array([[-300, 70_000]])).train.dtype == np.int32
+    for wide in ([[-300, 70_000]], [[0, 256]]):
+        assert from_arrays(np.array(wide)).train.dtype == np.int32
+        np.testing.assert_array_equal(from_arrays(np.array(wide)).train, wide)
 
 
 def test_a_split_is_a_seeded_partition_that_takes_labels_along():
@@ -122,3 +124,18 @@ def test_refused_at_the_door_in_one_line(case):
 
 def test_repr_is_one_line():
     assert repr(from_arrays(X, name="mine")) == "Dataset('mine': 40 train; mine train, 40 x 6 real)"
+
+
+def test_standardized_columns_by_the_training_rows_alone():
+    x = np.random.default_rng(0).normal([3.0, -50.0, 7.0], [2.0, 9.0, 0.0], (400, 3))
+    data = from_arrays(x, test=x[:50] + 1, standardize=True)
+    np.testing.assert_allclose(np.asarray(data.train).mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(data.train).std(0), [1, 1, 0], atol=1e-5)
+    np.testing.assert_allclose(data.test[0], (x[0] + 1 - x.mean(0)) / [x[:, 0].std(), x[:, 1].std(), 1], rtol=1e-4)
+    assert "standardized" in data.space.scaling
+    assert data.test.space.why_incomparable(from_arrays(x, test=x[:50]).test.space)
+
+
+def test_standardizing_and_binarizing_exclude_each_other():
+    with pytest.raises(InputError, match="choose one of the two"):
+        from_arrays(np.eye(3), binarize="fixed", standardize=True)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harmonium.data import BINARIZATIONS, Space, as_dataset, from_arrays, space_of
-from harmonium.data.binarize import binarize, refuse_grey
+from harmonium.data import BINARIZATIONS, as_dataset, from_arrays, space_of
+from harmonium.data.binarize import binarize
 from harmonium.errors import InputError
 
 GREY = np.random.default_rng(0).uniform(size=(500, 8))
@@ -17,16 +17,17 @@ def test_what_each_scheme_stores():
         "fixed": ("uint8", "uint8"),
         "dynamic": ("float32", "uint8"),
         "threshold": ("uint8", "uint8"),
-        "probabilities": ("float32", "float32"),
+        "probabilities": ("float32", "uint8"),
     }
     assert {s: (d.space.support, d.test.space.binarization) for s, d in stored.items()} == {
         "fixed": ("binary", "fixed(seed=0)"),
         "dynamic": ("binary", "dynamic(evaluated at seed=0)"),
         "threshold": ("binary", "threshold(0.5)"),
-        "probabilities": ("unit interval", "probabilities"),
+        "probabilities": ("binary", "probabilities(evaluated at seed=0)"),
     }
     assert all(d.binarization == s for s, d in stored.items())
     np.testing.assert_array_equal(stored["threshold"].train, GREY >= 0.5)
+    assert binarize(np.array([[0.49, 0.5]]), "threshold").tolist() == [[0, 1]]
     np.testing.assert_array_equal(stored["probabilities"].train, GREY.astype(np.float32))
 
 
@@ -96,36 +97,10 @@ def test_unknown_scheme_lists_the_four():
         assert all(scheme in str(caught.value) for scheme in BINARIZATIONS)
 
 
-def test_refuse_grey_says_what_the_values_are_and_the_four_choices():
-    data = from_arrays(np.array([[0.0, 0.49], [1.0, 0.2]]), name="mnist")
-    with pytest.raises(InputError, match=r"'mnist' are grey \(0.0 to 1.0, for example 0.49\)") as caught:
-        refuse_grey(data.train, data.space)
-    assert all(scheme in str(caught.value) for scheme in BINARIZATIONS)
-    assert "\n" not in str(caught.value)
-
-
-def test_refuse_grey_passes_what_may_pass():
-    for scheme in BINARIZATIONS:
-        data = from_arrays(GREY, **PARTS, binarize=scheme)
-        refuse_grey(data.train, data.space)
-        refuse_grey(data.test, space_of(data.test))
-    refuse_grey(np.eye(3), Space("real", (3,), "eye"))
-
-
-def test_refuse_grey_asks_for_a_scale_where_there_is_none():
-    with pytest.raises(InputError, match="scale them into"):
-        refuse_grey(np.array([[0.0, 7.0]]), Space("real", (2,), "x"))
-    with pytest.raises(InputError, match=r"0\.0 to 200\.0") as caught:
-        refuse_grey(np.array([[0, 200]], np.uint8), Space("integers 0..200", (2,), "x"))
-    assert "scale them" not in str(caught.value)
-
-
 def test_stored_grey_rows_of_a_dynamic_set_are_not_taken_for_binary():
     data = from_arrays(GREY, **PARTS, binarize="dynamic")
     assert space_of(data.train).support == "unit interval"
     assert space_of(data.test).support == "binary"
-    with pytest.raises(InputError, match="sampled at each presentation"):
-        refuse_grey(data.train, space_of(data.train))
 
 
 def test_examples_keep_their_scheme_when_they_become_a_data_set():

@@ -56,7 +56,7 @@ def nothing_of_this_machine(monkeypatch, tmp_path):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A local mirror of small files with hashes of their own; gives its folder and the list of what was asked."""
+    """A local mirror of small files with hashes of their own: its folder, and what was asked of it."""
     folder, asked = binarized_text(mnist_files(tmp_path / "mirror")), []
 
     class Quiet(SimpleHTTPRequestHandler):

@@ -9,10 +9,11 @@ import numpy as np
 from harmonium.data import check
 from harmonium.data.binarize import check_scheme
 from harmonium.data.dataset import Dataset
-from harmonium.data.encode import encode
+from harmonium.data.encode import encode, survey_all
 from harmonium.data.examples import Examples, space_of
 from harmonium.data.randomness import SPLIT, generator
 from harmonium.data.space import Space
+from harmonium.data.standardize import STANDARDIZED, standardized
 from harmonium.data.storage import Survey, is_memmap
 from harmonium.errors import InputError
 
@@ -50,6 +51,7 @@ def from_arrays(
     name: str = "array",
     image_shape: tuple[int, ...] | None = None,
     scale: float | None = None,
+    standardize: bool = False,
     seed: int = 0,
     valid_fraction: float | None = None,
     test_fraction: float | None = None,
@@ -66,6 +68,7 @@ def from_arrays(
         name: of the data set, in its Space and in errors.
         image_shape: (rows, columns) or (rows, columns, channels) of flat rows.
         scale: what all values are divided by first.
+        standardize: bring each column to mean 0 and variance 1 by the training rows.
         seed: of the binarization and of the shuffle before a split.
         valid_fraction, test_fraction: of the rows of `x`, in [0, 1).
 
@@ -82,7 +85,13 @@ def from_arrays(
     marks = {"train": labels, "valid": valid_labels, "test": test_labels}
     raw = Raw(_given(arrays), _given(marks), image_shape, scale)
     return assemble(
-        raw, name, binarize=binarize, seed=seed, valid_fraction=valid_fraction, test_fraction=test_fraction
+        raw,
+        name,
+        binarize=binarize,
+        standardize=standardize,
+        seed=seed,
+        valid_fraction=valid_fraction,
+        test_fraction=test_fraction,
     )
 
 
@@ -116,6 +125,7 @@ def assemble(
     name: str,
     *,
     binarize: str | None = None,
+    standardize: bool = False,
     seed: int = 0,
     valid_fraction: float | None = None,
     test_fraction: float | None = None,
@@ -129,6 +139,11 @@ def assemble(
     if any(fractions.values()):
         tables, labels = split_rows(tables, labels, fractions, seed)
     space = Space("", shape or tables["train"].shape[1:], name)
+    if standardize:
+        if binarize is not None:
+            raise InputError("Values are either standardized or binarized: choose one of the two.")
+        tables, space = standardized(tables, name), replace(space, scaling=STANDARDIZED)
+        found = survey_all(tables)
     coded = encode(tables, space, found, divisor=raw.divisor, scheme=binarize, seed=seed)
     return Dataset(
         name,

@@ -88,7 +88,7 @@ def _described(
     space: Space, found: Survey, divisor: float | None, scheme: str | None, seed: int
 ) -> tuple[Space, str | None]:
     """The space of the values once the scheme is applied, and the scheme; None if they are binary already."""
-    scaling = None if divisor is None else f"divided by {divisor:g}"
+    scaling = space.scaling if divisor is None else f"divided by {divisor:g}"
     if found.binary:
         return replace(space, support="binary", scaling=scaling), None
     unit = found.lowest >= 0 and found.highest <= 1
@@ -96,8 +96,7 @@ def _described(
         name = "unit interval" if unit and divisor is not None else support(found)
         return replace(space, support=name, scaling=scaling), None
     refuse_outside(found, f"The values of {space.dataset!r}")
-    name = "unit interval" if scheme == "probabilities" else "binary"
-    return replace(space, support=name, scaling=scaling, binarization=describe(scheme, seed)), scheme
+    return replace(space, support="binary", scaling=scaling, binarization=describe(scheme, seed)), scheme
 
 
 def _stored(table: np.ndarray, found: Survey, scheme: str | None, seed: int, split: str) -> np.ndarray:

@@ -45,6 +45,7 @@ def load(
     seed: int = 0,
     labels: object = None,
     scale: float | None = None,
+    standardize: bool = False,
     valid_fraction: float | None = None,
     test_fraction: float | None = None,
 ) -> Dataset:
@@ -59,6 +60,7 @@ def load(
         seed: of the binarization, and of the shuffle of a file.
         labels: of a file's training rows: whole numbers [n], or the path of a file that holds them.
         scale: what all values of a file are divided by first; 8-bit pictures are divided by 255 without it.
+        standardize: bring each column of a file to mean 0 and variance 1 by its training rows.
         valid_fraction, test_fraction: of a file's rows, in [0, 1).
 
     Raises:
@@ -70,7 +72,13 @@ def load(
     (1197, 64)
     """
     check_scheme(binarize)
-    own = {"labels": labels, "scale": scale, "valid_fraction": valid_fraction, "test_fraction": test_fraction}
+    own = {
+        "labels": labels,
+        "scale": scale,
+        "standardize": standardize or None,
+        "valid_fraction": valid_fraction,
+        "test_fraction": test_fraction,
+    }
     if not isinstance(name_or_path, str | os.PathLike):
         raise InputError(
             f"load takes a name or a path, not {type(name_or_path).__name__}: use from_arrays for arrays."
@@ -98,7 +106,7 @@ def _unknown(name: str) -> str:
 
 
 def _load_path(
-    path: Path, binarize: str | None, seed: int, *, labels, scale, valid_fraction, test_fraction
+    path: Path, binarize: str | None, seed: int, *, labels, scale, standardize, valid_fraction, test_fraction
 ) -> Dataset:
     raw = read(path)
     if labels is not None:
@@ -110,6 +118,7 @@ def _load_path(
         raw,
         path.resolve().name,
         binarize=binarize,
+        standardize=bool(standardize),
         seed=seed,
         valid_fraction=valid_fraction,
         test_fraction=test_fraction,

@@ -4,12 +4,13 @@ from harmonium.evaluation.annealed import base_for, forward, ladder, mean_weight
 from harmonium.evaluation.compare import Comparison, compare
 from harmonium.evaluation.estimate import Estimate, interval_verdict
 from harmonium.evaluation.likelihood import free_energies, likelihood_from, log_likelihood
-from harmonium.evaluation.partition import log_partition
+from harmonium.evaluation.partition import check_annealing, log_partition
 
 __all__ = [
     "Comparison",
     "Estimate",
     "base_for",
+    "check_annealing",
     "compare",
     "forward",
     "free_energies",

@@ -7,7 +7,8 @@ by kernels leaving each `p_k` invariant collects
 
 (Neal 2001; Salakhutdinov & Murray 2008). Started at exact samples of the base, `log mean w` underestimates
 `log Z_K / Z_0` in expectation; run backwards from exact samples of the target, `-log mean w` overestimates it
-(Burda, Grosse & Salakhutdinov 2015; Grosse, Ancha & Roy 2016). The largest block of layers is summed out of every `F`.
+(Burda, Grosse & Salakhutdinov 2015; Grosse, Ancha & Roy 2016). The chains hold the layers of the visible block; all
+others are summed out of every `F`.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from harmonium.inference import free_energy, kept_layers, layer_stats, marginal_natural, mean_field
+from harmonium.inference import free_energy, marginal_natural, mean_stats
 from harmonium.models import EnergyModel, Independent, Interpolated
-from harmonium.samplers import Gibbs, State, initial_state, run_chain, sample_block
+from harmonium.samplers import Gibbs, State, initial_state, posterior_sample, run_chain, sample_block
 
 
 class Weights(NamedTuple):
-    """Log-weights `[chains]` of one direction, and the kept layers' final values by name `[chains, size]`."""
+    """Log-weights `[chains]` of one direction, and the held layers' final values by name `[chains, size]`."""
 
     log_w: Float[Array, "chains"]
     end: State
@@ -45,14 +46,18 @@ def ladder(count: int) -> np.ndarray:
 
 
 def base_for(model: EnergyModel, v: Float[Array, "n size"]) -> Independent:
-    """Independent units whose biases fit the marginals of rows `v`, and of the hidden units given them."""
+    """Independent units: visible biases that fit the marginals of rows `v`, neutral hidden units.
 
-    def one(x: Array) -> dict:
-        return layer_stats(model, {"v": x}) | mean_field(model, {"v": x})
-
-    means = jax.tree.map(lambda s: jnp.mean(s, axis=0), jax.vmap(one)(v))
-    eta = {name: marginal_natural(unit, means[name], len(v)) for name, unit in model.layers.items()}
+    Hidden biases fitted to the posterior's marginals were tried and gave weights of larger variance.
+    """
+    eta = {name: unit.reference() for name, unit in model.layers.items()}
+    eta["v"] = marginal_natural(model.layers["v"], mean_stats(model.layers["v"], v), len(v))
     return Independent(dict(model.layers), {name: unit.bias(eta[name]) for name, unit in model.layers.items()})
+
+
+def visible_block(model: EnergyModel) -> tuple[str, ...]:
+    """The layers that the chains hold: the block with the data in it."""
+    return next(block for block in model.blocks if "v" in block)
 
 
 def forward(model: EnergyModel, base: Independent, key: Key[Array, ""], chains: int, steps: int) -> Weights:
@@ -64,27 +69,31 @@ def forward(model: EnergyModel, base: Independent, key: Key[Array, ""], chains: 
 
 def reverse(model: EnergyModel, base: Independent, key: Key[Array, ""], start: State, steps: int) -> Weights:
     """Chains from the model's samples `start` to the base: `-log mean w` lies above, as far as `start` is exact."""
-    kept = {name: start[name] for name in kept_layers(model)}
-    return _anneal(model, base, key, kept, jnp.asarray(ladder(steps)[::-1].copy(), jnp.float32))
+    held = {name: start[name] for name in visible_block(model)}
+    return _anneal(model, base, key, held, jnp.asarray(ladder(steps)[::-1].copy(), jnp.float32))
+
+
+def resampled(weights: Weights, key: Key[Array, ""]) -> State:
+    """The ends of forward chains drawn again in proportion to their weights: nearly samples of the model."""
+    rows = jax.random.categorical(key, weights.log_w, shape=weights.log_w.shape)
+    return {name: x[rows] for name, x in weights.end.items()}
 
 
 @eqx.filter_jit
-def model_samples(
-    model: EnergyModel, key: Key[Array, ""], start: Float[Array, "n size"] | None, chains: int, steps: int
-) -> State:
-    """Full states after `steps` Gibbs sweeps, from rows drawn out of `start` or from random states."""
-    pick, first, walk = jax.random.split(key, 3)
-    states = jax.vmap(lambda k: initial_state(model, k))(jax.random.split(first, chains))
-    if start is not None:
-        rows = jax.random.choice(pick, len(start), (chains,), replace=chains > len(start))
-        states = states | {"v": start[rows].astype(states["v"].dtype)}
-        hidden = [block for block in model.blocks if "v" not in block]
-        for block in hidden:  # so that the first sweep starts from the data and not from the random hidden state
-            states = jax.vmap(lambda k, s, b=block: s | sample_block(model, k, s, b))(
-                jax.random.split(jax.random.fold_in(first, 1), chains), states
-            )
-    keys = jax.random.split(walk, chains)
-    return jax.vmap(lambda k, s: run_chain(Gibbs(model), k, s, steps))(keys, states)
+def model_samples(model: EnergyModel, key: Key[Array, ""], start: State | None, chains: int, steps: int) -> State:
+    """Full states after `steps` Gibbs sweeps, from given values of the visible block or from random states.
+
+    Arguments: `start`, values by layer `[chains, size]`, or None.
+    """
+
+    def chain(key: Key[Array, ""], held: State | None) -> State:
+        first, walk = jax.random.split(key)
+        state = initial_state(model, first)
+        if held is not None:
+            state = posterior_sample(model, first, held)
+        return run_chain(Gibbs(model), walk, state, steps)
+
+    return jax.vmap(chain)(jax.random.split(key, chains), start)
 
 
 @eqx.filter_jit
@@ -93,14 +102,14 @@ def _anneal(
 ) -> Weights:
     """Log-weights of chains that walk through `betas` in the order given, their sums compensated (Kahan 1965)."""
     chains = jax.tree.leaves(start)[0].shape[0]
-    summed = tuple(name for name in model.layers if name not in start)
-    kept = tuple(start)
+    held = tuple(start)
+    summed = tuple(name for name in model.layers if name not in held)
 
     def move(key: Key[Array, ""], x: State, old: Interpolated, new: Interpolated) -> tuple[Array, State]:
         log_w = free_energy(old, x) - free_energy(new, x)
         down, up = jax.random.split(key)
         state = x | sample_block(new, down, x, summed)
-        return log_w, sample_block(new, up, state, kept)
+        return log_w, sample_block(new, up, state, held)
 
     def step(carry, xs):
         x, total, lost = carry
@@ -119,10 +128,9 @@ def _anneal(
 
 
 def _base_sample(model: EnergyModel, base: Independent, key: Key[Array, ""]) -> State:
-    natural = base.natural()
-    kept = kept_layers(model)
-    keys = jax.random.split(key, len(kept))
-    return {name: model.layers[name].sample(k, natural[name]) for k, name in zip(keys, kept, strict=True)}
+    natural, held = base.natural(), visible_block(model)
+    keys = jax.random.split(key, len(held))
+    return {name: model.layers[name].sample(k, natural[name]) for k, name in zip(keys, held, strict=True)}
 
 
 class MeanWeight(NamedTuple):

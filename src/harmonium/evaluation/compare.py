@@ -56,7 +56,8 @@ def _error(a: Estimate, b: Estimate) -> float:
     if x is None or y is None or len(x) != len(y):
         return math.hypot(a.stderr, b.stderr)
     paired = float(np.std(x - y, ddof=1) / math.sqrt(len(x))) if len(x) > 1 else math.inf
-    return math.hypot(paired, *(e.settings.get("log_partition_stderr", 0.0) for e in (a, b)))
+    errors = (e.settings.get("log_partition_stderr", 0.0) for e in (a, b))
+    return math.hypot(paired, *(math.inf if error is None else error for error in errors))
 
 
 def _why_open(a: Estimate, b: Estimate, error: float) -> str:

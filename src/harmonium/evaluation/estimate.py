@@ -65,21 +65,18 @@ class Estimate:
         return (self.value, self.value) if self.kind == "exact" else (self.lower, self.upper)
 
     def to_dict(self) -> dict[str, Any]:
-        """The estimate as JSON-ready values (an absent bound is null)."""
+        """The estimate as JSON-ready values (JSON has no infinity and no NaN: they are null)."""
         record = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "per_example"}
         record["space"] = self.space.to_dict() if self.space else None
-        for name in ("lower", "upper"):
-            record[name] = record[name] if math.isfinite(record[name]) else None
-        return record
+        return _without_infinities(record)
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Estimate:
         """The inverse of `to_dict`."""
         record = dict(record)
         record["space"] = Space.from_dict(record["space"]) if record["space"] else None
-        record["lower"] = -math.inf if record["lower"] is None else record["lower"]
-        record["upper"] = math.inf if record["upper"] is None else record["upper"]
-        return cls(**record)
+        absent = {"value": math.nan, "stderr": math.inf, "lower": -math.inf, "upper": math.inf}
+        return cls(**record | {name: x for name, x in absent.items() if record[name] is None})
 
     def __str__(self) -> str:
         per = " per example" if self.quantity == "log_likelihood" else ""
@@ -94,6 +91,14 @@ class Estimate:
         parts += [str(self.space)] if self.space is not None else []
         parts += [self.verdict] if self.verdict != "trust" else []
         return f"{_NAMES[self.quantity]} {number} ({'; '.join(parts)})"
+
+
+def _without_infinities(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_infinities(x) for name, x in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_infinities(x) for x in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def interval_verdict(gap: float, effective_samples: float) -> str:

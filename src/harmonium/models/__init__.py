@@ -4,7 +4,10 @@ from harmonium.models.boltzmann import RBM, Centred, Independent, Interpolated, 
 from harmonium.models.energy import BiasedModel, Constant, EnergyModel, LayerStats, trainable, with_biases
 from harmonium.models.saving import load, save, write_atomically
 
+MODELS = ("RBM", "Centred")  # what a person chooses from
+
 __all__ = [
+    "MODELS",
     "RBM",
     "BiasedModel",
     "Centred",

@@ -19,7 +19,7 @@ from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as write_tensors
 
 from harmonium import units
-from harmonium.errors import InputError
+from harmonium.errors import InputError, RunError
 from harmonium.models.boltzmann import RBM, Centred, Independent
 from harmonium.models.energy import Constant
 
@@ -39,8 +39,9 @@ CLASSES = {
 def save(model: eqx.Module, path: str | Path) -> Path:
     """Write a model to `NAME.safetensors` (its arrays) and `NAME.json` (its structure); return the first path.
 
-    Each file is replaced in one step, so a full disk leaves what was there. Raises `InputError` for another ending,
-    or where the model holds something that is neither an array, a number, a text nor a module.
+    The files are replaced when both are written, so a full disk leaves what was there. Raises `InputError` for another
+    ending, or where the model holds something that is neither an array, a number, a text nor a module; `RunError`
+    where writing fails.
 
     >>> import harmonium as hm, jax, tempfile
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -57,9 +58,7 @@ def save(model: eqx.Module, path: str | Path) -> Path:
         "sha256": hashlib.sha256(data).hexdigest(),
         "model": structure,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, data)
-    write_atomically(path.with_suffix(".json"), json.dumps(description, indent=1).encode())
+    _write_together({path: data, path.with_suffix(".json"): json.dumps(description, indent=1).encode()})
     return path
 
 
@@ -84,24 +83,44 @@ def load(path: str | Path, *, classes: Mapping[str, type] | None = None) -> Any:
             "restore it from a checkpoint or a copy."
         )
     try:
-        return _build(description["model"], read_tensors(data), {**CLASSES, **(classes or {})})
-    except (SafetensorError, KeyError, TypeError, AttributeError) as error:
+        model = _build(description["model"], read_tensors(data), {**CLASSES, **(classes or {})})
+    except (SafetensorError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"'{path}' is not a model that this version can read ({type(error).__name__}: {error})."
         ) from error
+    if not isinstance(model, eqx.Module):
+        raise InputError(f"'{path}' holds a {type(model).__name__} and no model.")
+    return model
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file beside its place and move it there, so that the old one stays whole if anything fails."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write a file beside its place and move it there, so that the old one stays whole if anything fails.
+
+    Raises `RunError` where writing fails, such as on a full disk.
+    """
+    _write_together({path: data})
+
+
+def _write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write several files beside their places, and move them there when all are written."""
+    scratch = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in contents}
     try:
-        with scratch.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
+        for path, data in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with scratch[path].open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        for path in contents:
+            scratch[path].replace(path)
+    except OSError as error:
+        raise RunError(
+            f"'{path}' could not be written ({error.strerror or error}): free some space or choose another place; "
+            "what was there is unchanged."
+        ) from error
     finally:
-        scratch.unlink(missing_ok=True)
+        for file in scratch.values():
+            file.unlink(missing_ok=True)
 
 
 def _tensor_path(path: str | Path) -> Path:
@@ -118,7 +137,7 @@ def _read_description(path: Path) -> dict[str, Any]:
         raise InputError(f"'{path}', the structure of the model, is missing: keep both files together.")
     try:
         description = json.loads(path.read_text())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"'{path}' is damaged: it is not JSON ({error}).") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise InputError(f"'{path}' does not describe a harmonium model.")

@@ -8,11 +8,11 @@ which is the gradient of `F(v_model) - F(v_data)` with both `v` held constant: t
 both phases, so no noise of theirs enters.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: Equinox cannot read AbstractVar from a string.
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from equinox import AbstractVar
 from jaxtyping import Array, Float, Key, Num, PyTree
 
 from harmonium.errors import InputError
@@ -34,7 +34,7 @@ class CDMemory(eqx.Module):
 class Contrastive(Objective):
     """What CD and PCD share: the loss, and the means towards which a centred model's offsets move."""
 
-    steps: eqx.AbstractVar[int]
+    steps: AbstractVar[int]
 
     def __check_init__(self) -> None:
         if self.steps < 1:

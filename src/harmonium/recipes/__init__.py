@@ -1,0 +1,19 @@
+"""Recipes: one plain typed function an experiment. The command line reads their signatures."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+# Name on the command line -> "module:function", imported when asked for.
+RECIPES = {"rbm": "harmonium.recipes.rbm:rbm"}
+
+
+def recipe(name: str) -> Callable[..., Any]:
+    """The function of a recipe."""
+    module, function = RECIPES[name].split(":")
+    return getattr(importlib.import_module(module), function)
+
+
+__all__ = ["RECIPES", "recipe"]

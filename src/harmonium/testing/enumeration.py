@@ -8,7 +8,7 @@ axes; at this spacing it is exact for Gaussian integrands to far below float32.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import equinox as eqx
@@ -18,11 +18,11 @@ from jaxtyping import Array, PyTree
 
 from harmonium.errors import InputError
 from harmonium.models import EnergyModel
-from harmonium.units import Gaussian
+from harmonium.units import Gaussian, Unit
 
 STATES = 2**12  # joint states of the discrete layers that a check lists, at most
 REAL_UNITS = 3  # Gaussian units that a check integrates over, at most
-CHUNK = 1024  # rows per evaluation, so that one compiled energy serves every check of a model
+CHUNK = 2048  # rows per evaluation, so that one compiled energy serves every check of a model
 GRID = np.linspace(-6.0, 6.0, 21)  # quadrature nodes of one unit, in standard deviations
 
 Values = dict[str, np.ndarray]
@@ -77,18 +77,16 @@ def joint_states(model: EnergyModel, layers: list[str]) -> Values:
     """All joint states of finite layers, `[s, size]` by name; the first unit of the first layer changes slowest."""
     sizes = [model.layers[name].size for name in layers]
     ranges = [range(model.layers[name].states) for name in layers for _ in range(model.layers[name].size)]
-    index = np.array(list(itertools.product(*ranges)), np.int32).reshape(-1, sum(sizes))
+    index = np.array(list(itertools.product(*ranges)), np.int32)
     parts = np.split(index, np.cumsum(sizes)[:-1], axis=1) if layers else []
-    return {name: np.asarray(model.layers[name].values(part)) for name, part in zip(layers, parts, strict=True)}
+    return {
+        name: evaluate(_values, model.layers[name], part) for name, part in zip(layers, parts, strict=True)
+    }
 
 
-def is_listable(model: EnergyModel) -> bool:
-    """Whether the model is small enough, and of units, for its states to be listed."""
-    try:
-        _split(model, {})
-    except InputError:
-        return False
-    return True
+def refuse_large(model: EnergyModel) -> None:
+    """Raise `InputError` where the model's states are too many to be listed."""
+    _split(model, {})
 
 
 def energies(model: EnergyModel, values: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -96,10 +94,15 @@ def energies(model: EnergyModel, values: Mapping[str, np.ndarray]) -> np.ndarray
     first = next(iter(values.values()))
     lead = first.shape[:-1]
     rows = {name: x.reshape(-1, x.shape[-1]) for name, x in values.items()}
-    return evaluate(_energies, model, rows).reshape(lead).astype(np.float64)
+    return energies_of_stats(model, stats_of(model, rows)).reshape(lead)
 
 
-def evaluate(function, model: EnergyModel, rows: PyTree) -> PyTree:
+def energies_of_stats(model: EnergyModel, stats: PyTree) -> np.ndarray:
+    """Energies of sufficient statistics `[n, ...]` by layer."""
+    return evaluate(_energies, model, stats).astype(np.float64)
+
+
+def evaluate(function: Callable[[PyTree, PyTree], PyTree], model: PyTree, rows: PyTree) -> PyTree:
     """`function(model, rows)` on rows `[n, ...]`, in padded chunks of one shape."""
     n = len(jax.tree.leaves(rows)[0])
 
@@ -122,17 +125,27 @@ def log_sum(x: np.ndarray) -> np.ndarray:
     return (top + np.log(np.exp(x - top).sum(axis=-1, keepdims=True)))[..., 0]
 
 
+def some_states(model: EnergyModel, rng: np.random.Generator, n: int = 64) -> Values:
+    """Up to `n` different joint states of all layers that are not too improbable, `[n, size]` by name."""
+    truth = list_states(model)
+    likely = np.flatnonzero(truth.log_mass[0] > truth.log_mass.max() - 12)
+    chosen = rng.permutation(likely)[:n]
+    return {name: x[0, chosen] for name, x in truth.values.items()}
+
+
 @eqx.filter_jit
-def _energies(model: EnergyModel, rows: dict[str, Array]) -> Array:
-    def one(values: dict[str, Array]) -> Array:
-        return model.energy({name: model.layers[name].stats(x) for name, x in values.items()})
-
-    return jax.vmap(one)(rows)
+def _energies(model: EnergyModel, stats: PyTree) -> Array:
+    return jax.vmap(model.energy)(stats)
 
 
 @eqx.filter_jit
-def _stats(unit, rows: Array) -> PyTree:
+def _stats(unit: Unit, rows: Array) -> PyTree:
     return jax.vmap(unit.stats)(rows)
+
+
+@eqx.filter_jit
+def _values(unit: Unit, index: Array) -> Array:
+    return jax.vmap(unit.values)(index)
 
 
 def _split(model: EnergyModel, given: Mapping[str, np.ndarray]) -> tuple[list[str], list[str]]:
@@ -143,7 +156,9 @@ def _split(model: EnergyModel, given: Mapping[str, np.ndarray]) -> tuple[list[st
     odd = [name for name in discrete if free[name].states is None]
     count = sum(free[name].size * np.log(free[name].states) for name in discrete if name not in odd)
     if odd:
-        raise InputError(f"The states of layer '{odd[0]}' can be neither listed nor integrated by these checks.")
+        raise InputError(
+            f"The states of layer '{odd[0]}' can be neither listed nor integrated by these checks."
+        )
     if count > np.log(STATES) + 1e-9 or sum(free[name].size for name in real) > REAL_UNITS:
         raise InputError(
             f"These checks list at most {STATES} joint states and integrate over at most {REAL_UNITS} Gaussian "
@@ -173,11 +188,15 @@ def _integrate(model: EnergyModel, base: Values, real: list[str], shape: tuple[i
     return Listing(flat, energy.reshape(shape[0], -1), log_mass, index, centre, root)
 
 
-def _quadratic(energy, shape: tuple[int, int], d: int) -> tuple[np.ndarray, np.ndarray]:
+def _quadratic(
+    energy: Callable[[np.ndarray], np.ndarray], shape: tuple[int, int], d: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Minimum and square root of the inverse Hessian of a quadratic, from its values at 0, e_i, -e_i, e_i + e_j."""
     unit = np.eye(d)
     pairs = [(i, j) for i in range(d) for j in range(i)]
-    points = np.concatenate([np.zeros((1, d)), unit, -unit, [unit[i] + unit[j] for i, j in pairs] or unit[:0]])
+    points = np.concatenate(
+        [np.zeros((1, d)), unit, -unit, [unit[i] + unit[j] for i, j in pairs] or unit[:0]]
+    )
     e = energy(np.broadcast_to(points, (*shape, *points.shape)))
     zero, plus, minus = e[..., :1], e[..., 1 : d + 1], e[..., d + 1 : 2 * d + 1]
     slope = (plus - minus) / 2
@@ -186,5 +205,7 @@ def _quadratic(energy, shape: tuple[int, int], d: int) -> tuple[np.ndarray, np.n
         hessian[..., i, j] = hessian[..., j, i] = both - plus[..., i] - plus[..., j] + zero[..., 0]
     covariance = np.linalg.inv(hessian)
     if (np.linalg.eigvalsh(covariance) <= 0).any():
-        raise AssertionError("The energy has no minimum in its Gaussian units: the precision is not positive.")
+        raise AssertionError(
+            "The energy has no minimum in its Gaussian units: the precision is not positive."
+        )
     return -np.einsum("msij,msj->msi", covariance, slope), np.linalg.cholesky(covariance)

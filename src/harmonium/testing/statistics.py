@@ -15,7 +15,9 @@ def agree(actual: object, expected: object, tolerance: float, what: str) -> None
     if actual.shape != expected.shape:
         raise AssertionError(f"{what}: shape {actual.shape} instead of {expected.shape}.")
     if not np.isfinite(actual).all():
-        raise AssertionError(f"{what}: {np.sum(~np.isfinite(actual))} of {actual.size} numbers are not finite.")
+        raise AssertionError(
+            f"{what}: {np.sum(~np.isfinite(actual))} of {actual.size} numbers are not finite."
+        )
     error = np.abs(actual - expected) / np.maximum(1.0, np.abs(expected))
     if error.size and error.max() > tolerance:
         worst = np.unravel_index(error.argmax(), error.shape)
@@ -50,9 +52,7 @@ def chi_square(counts: np.ndarray, probability: np.ndarray) -> float:
     return float(special.gammaincc(freedom / 2, statistic / 2)) if freedom else 1.0
 
 
-def same_expectations(
-    samples: np.ndarray, support: np.ndarray, probability: np.ndarray, what: str
-) -> None:
+def same_expectations(samples: np.ndarray, support: np.ndarray, probability: np.ndarray, what: str) -> None:
     """Refuse samples `[n, m]` whose means differ from those of a law on rows `support` `[k, m]`, by z-tests."""
     mean = probability @ support
     deviation = np.sqrt(probability @ (support - mean) ** 2)

@@ -67,7 +67,7 @@ class Checkpoints:
         """
         step = self.latest
         if step is None:
-            raise InputError(f"There is no checkpoint in '{self.folder}' to resume from: start without --resume.")
+            raise InputError(f"There is no checkpoint in '{self.folder}' to resume from: start again with --force.")
         arrays, static = eqx.partition(like, eqx.is_array)
         template = {name: _spec(leaf) for name, leaf in _named(like).items()}
         try:

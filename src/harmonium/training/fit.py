@@ -19,13 +19,14 @@ from jaxtyping import Array, Key
 
 from harmonium.data import Dataset, as_dataset
 from harmonium.errors import InputError, NonFiniteLossError
+from harmonium.evaluation import Estimate
 from harmonium.objectives import Metrics, Objective
 from harmonium.training.callbacks import Callback, Interrupt, Progress, progress_bar, tensorboard
 from harmonium.training.checkpoint import Checkpoints
-from harmonium.training.devices import Placement
+from harmonium.training.devices import Placement, anywhere, is_main, local
 from harmonium.training.folder import RunFolder, describe
 from harmonium.training.monitor import Monitor
-from harmonium.training.state import TrainState, compile_chunk, final_model, first_state
+from harmonium.training.state import TrainState, all_finite, compile_chunk, final_model, first_state
 
 CHUNK_BYTES = 2**27  # of stored rows that one compiled scan takes in
 CHECKPOINT_SECONDS = 60.0  # between checkpoints; one more is written at the end and at Ctrl-C
@@ -41,6 +42,7 @@ class Run:
     finished: bool = True
     folder: RunFolder | None = None
     state: TrainState | None = field(default=None, repr=False)
+    estimate: Estimate | None = None
 
 
 def fit(
@@ -83,6 +85,8 @@ def fit(
     check_data(model, data)
     if epochs < 1:
         raise InputError(f"Training takes at least one epoch, not epochs={epochs}.")
+    if average is not None and not 0 <= average < 1:
+        raise InputError(f"The decay of an average lies from 0 to below 1, such as 0.999, not average={average}.")
     optimizer = optax.adam(1e-3) if optimizer is None else optimizer
     steps = epochs * data.steps_per_epoch(batch_size)
     placement = Placement(batch_size)
@@ -90,11 +94,12 @@ def fit(
     placed, memory = placement.place(dataclasses.replace(state, memory=None), state.memory)
     state = dataclasses.replace(placed, memory=memory)
     settings = {"objective": repr(objective), "epochs": epochs, "batch_size": batch_size, "average": average}
-    record = describe(data, **{"settings": settings, "seed": _words(key), **(about or {})})
-    log = _Log.start(out, state, resume=resume, force=force, about=record)
+    record = {"settings": settings, "seed": _words(key), **(about or {})}
+    log = _Log.start(out, state, resume=resume, force=force, about=describe(data, **record) if out else {})
     with ExitStack() as stack:
-        listeners = [*callbacks, stack.enter_context(progress_bar(progress))]
-        listeners.append(stack.enter_context(tensorboard(log.folder and log.folder.path / "tensorboard")))
+        listeners = [*callbacks, stack.enter_context(progress_bar(progress and is_main()))]
+        events = log.folder.path / "tensorboard" if log.folder and is_main() else None
+        listeners.append(stack.enter_context(tensorboard(events)))
         chunk = compile_chunk(objective, optimizer, data, key, average)
         loop = _Loop(
             chunk=chunk,
@@ -144,27 +149,27 @@ class _Log:
         path = out.path if isinstance(out, RunFolder) else out
         if resume:
             folder = RunFolder.open(path)
+            _refuse_other(folder, about)
             checkpoints = Checkpoints(folder.path / "checkpoints")
             state = checkpoints.restore(state)
             metrics = [m for m in folder.metrics if m["step"] <= int(state.step)]
         else:
             folder = out if isinstance(out, RunFolder) else RunFolder.create(path, force=force)
             checkpoints, metrics = Checkpoints(folder.path / "checkpoints"), []
-            if _is_main():
+            if is_main():
                 folder.write_about(about)
-        if _is_main():
+        if is_main():
             folder.write_metrics(metrics)
         return cls(state, metrics, folder, checkpoints)
 
     def add(self, record: dict[str, float]) -> None:
         self.metrics.append(record)
-        if self.folder and _is_main():
+        if self.folder and is_main():
             self.folder.append_metrics(record)
 
     def checkpoint(self, state: TrainState, *, now: bool = False) -> None:
         """Write a checkpoint where one is due."""
-        due = now or time.monotonic() - self.saved_at > CHECKPOINT_SECONDS
-        if self.checkpoints and due:
+        if self.checkpoints and (now or anywhere(time.monotonic() - self.saved_at > CHECKPOINT_SECONDS)):
             self.checkpoints.save(int(state.step), state, wait=now)
             self.saved_at = time.monotonic()
 
@@ -173,8 +178,8 @@ class _Log:
         self.checkpoint(state, now=True)
         if self.checkpoints:
             self.checkpoints.close()
-        model = final_model(state)
-        if self.folder and finished and _is_main():
+        model = local(final_model(state))
+        if self.folder and finished and is_main():
             self.folder.save_model(model)
         return Run(model, self.metrics, int(state.step), finished, self.folder, state)
 
@@ -200,11 +205,11 @@ class _Loop:
                 good = jax.tree.map(lambda a: jnp.copy(a) if eqx.is_array(a) else a, state)
                 state, metrics = self.chunk(state, rows)
                 metrics = jax.tree.map(np.asarray, metrics)
-                if not np.isfinite(metrics["loss"]).all():
+                if not (np.isfinite(metrics["loss"]).all() and all_finite((state.model, state.memory))):
                     self._fail(good, metrics["loss"])
                 self._report(state, metrics, time.perf_counter() - clock)
                 self.log.checkpoint(state)
-                if interrupt.asked:
+                if anywhere(interrupt.asked):
                     break
         return self.log.close(state, finished=int(state.step) >= self.steps)
 
@@ -223,7 +228,7 @@ class _Loop:
     def _report(self, state: TrainState, metrics: Metrics, seconds: float) -> None:
         numbers = {name: float(np.mean(values)) for name, values in metrics.items()}
         if self.monitor:
-            numbers |= self.monitor(state.model)
+            numbers |= self.monitor(local(state.model))
         step = int(state.step)
         epoch = step / self.data.steps_per_epoch(self.batch_size)
         self.log.add({"step": step, "epoch": epoch, "seconds": round(seconds, 3), **numbers})
@@ -231,19 +236,32 @@ class _Loop:
             listener(Progress(step, self.steps, epoch, seconds, numbers))
 
     def _fail(self, good: TrainState, losses: np.ndarray) -> None:
-        bad = int(good.step) + int(np.argmin(np.isfinite(losses))) + 1
+        finite = np.isfinite(losses)  # where all are, the last step spoiled the parameters
+        bad = int(good.step) + (len(finite) if finite.all() else int(np.argmin(finite)) + 1)
         run = self.log.close(good, finished=False)
         kept = f"the checkpoint of step {run.step} in '{run.folder.path}'" if run.folder else f"step {run.step}"
         raise NonFiniteLossError(
-            f"The loss is no longer a number at step {bad} (seed {self.seed}); the model is kept as of {kept}. "
+            f"The loss is no longer a finite number at step {bad} (seed {self.seed}); the model is kept as of {kept}. "
             "Try a smaller learning rate, clip gradients (optax.clip_by_global_norm), or standardise real inputs.",
             run,
         )
 
 
+def _refuse_other(folder: RunFolder, about: dict[str, Any]) -> None:
+    """Refuse to go on with a run under other settings than those it was started with; `epochs` may differ."""
+
+    def parts(record: dict[str, Any]) -> dict[str, Any]:
+        settings = record.get("settings", {})
+        same = {name: settings.get(name) for name in ("objective", "batch_size", "average")}
+        return same | {"seed": record.get("seed"), "data": record.get("data", {}).get("space")}
+
+    old, new = parts(folder.about), parts(about)
+    for name in (name for name in old if old[name] != new[name]):
+        raise InputError(
+            f"The run in '{folder.path}' was started with another {name} ({old[name]}, now {new[name]}): "
+            "resume with the arguments that it was started with, or start another run in another folder."
+        )
+
+
 def _words(key: Key[Array, ""]) -> list[int]:
     return [int(word) for word in jax.random.key_data(key).ravel()]
-
-
-def _is_main() -> bool:
-    return jax.process_index() == 0

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import math
 import platform
 import shutil
 import subprocess
+import zipfile
+import zlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,10 +18,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from harmonium.data import Dataset
-from harmonium.errors import InputError
+from harmonium.data import Dataset, space_of
+from harmonium.errors import InputError, RunError
 from harmonium.evaluation import Estimate
 from harmonium.models import load, save, write_atomically
+from harmonium.training.devices import is_main, together
 
 OURS = ("run.json", "metrics.jsonl", "checkpoints", "model.safetensors", "model.json", "estimates.json",
         "per_example.npz", "report.html", "tensorboard")  # fmt: skip
@@ -39,19 +44,35 @@ class RunFolder:
     def create(cls, path: str | Path, *, force: bool = False) -> RunFolder:
         """A new folder; with `force`, the files of a run that it holds are removed first (others are not touched)."""
         self = cls(path)
+        self._refuse_occupied(force)
+        together("looked at the folder")  # before the first process writes into it
+        if is_main():
+            self._make_empty()
+        together("made the folder")
+        return self
+
+    def _refuse_occupied(self, force: bool) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"'{self.path}' is a file: choose another --out for the run's folder.")
-        occupied = self.path.is_dir() and any(self.path.iterdir())
-        if occupied and not force:
+        if self.path.is_dir() and any(self.path.iterdir()) and not force:
             raise InputError(
                 f"'{self.path}' is not empty: choose another --out, go on with --resume, "
                 "or replace the run in it with --force."
             )
-        for name in OURS if occupied else ():
-            target = self.path / name
-            shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
-        self.path.mkdir(parents=True, exist_ok=True)
-        return self
+        like_ours = [name for name in OURS if (self.path / name).exists()]
+        if like_ours and "run.json" not in like_ours:
+            raise InputError(
+                f"'{self.path}' holds no run (no run.json) but a '{like_ours[0]}', which --force would replace: "
+                "choose another --out."
+            )
+
+    def _make_empty(self) -> None:
+        try:
+            for target in (self.path / name for name in OURS):
+                shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"'{self.path}' cannot be written ({error.strerror}): choose another --out.") from error
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
@@ -98,8 +119,14 @@ class RunFolder:
 
     def append_metrics(self, record: dict[str, float]) -> None:
         """Add a line to `metrics.jsonl`."""
-        with (self.path / "metrics.jsonl").open("a") as file:
-            file.write(_line(record))
+        try:
+            with (self.path / "metrics.jsonl").open("a") as file:
+                file.write(_line(record))
+        except OSError as error:
+            raise RunError(
+                f"'{self.path / 'metrics.jsonl'}' could not be written ({error.strerror}): free some space and "
+                "continue with --resume."
+            ) from error
 
     def save_estimate(self, name: str, estimate: Estimate) -> None:
         """Add or replace an estimate, and its values per example."""
@@ -107,7 +134,9 @@ class RunFolder:
         self._write_json("estimates.json", records | {name: estimate.to_dict()})
         values = self._per_example()
         if estimate.per_example is not None:
-            np.savez(self.path / "per_example.npz", **(values | {name: estimate.per_example}))
+            buffer = io.BytesIO()
+            np.savez(buffer, **(values | {name: estimate.per_example}))
+            write_atomically(self.path / "per_example.npz", buffer.getvalue())
 
     @property
     def estimates(self) -> dict[str, Estimate]:
@@ -115,7 +144,10 @@ class RunFolder:
         if not (self.path / "estimates.json").is_file():
             return {}
         values = self._per_example()
-        found = {k: Estimate.from_dict(v) for k, v in self._read_json("estimates.json").items()}
+        try:
+            found = {k: Estimate.from_dict(v) for k, v in self._read_json("estimates.json").items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"'{self.path / 'estimates.json'}' holds no estimates: evaluate again.") from error
         for name, estimate in found.items():
             object.__setattr__(estimate, "per_example", values.get(name))
         return found
@@ -124,8 +156,11 @@ class RunFolder:
         path = self.path / "per_example.npz"
         if not path.is_file():
             return {}
-        with np.load(path) as file:
-            return dict(file)
+        try:
+            with np.load(path) as file:
+                return dict(file)
+        except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+            raise InputError(f"'{path}' is damaged: remove it and evaluate again.") from error
 
     # ---- JSON -----------------------------------------------------------------------------------------------
 
@@ -142,8 +177,9 @@ class RunFolder:
 def describe(data: Dataset, **about: Any) -> dict[str, Any]:
     """The content of `run.json`: what was run, on what, with which versions."""
     device = jax.devices()[0]
+    space = dataclasses.replace(data.space, hash=space_of(data.train).hash)
     return about | {
-        "data": {"name": data.name, "image_shape": data.image_shape, "space": data.space.to_dict()},
+        "data": {"name": data.name, "image_shape": data.image_shape, "space": space.to_dict()},
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
         "git_commit": _git_commit(),

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from harmonium.data import Dataset
 from harmonium.models import trainable
@@ -90,3 +90,10 @@ def final_model(state: TrainState) -> Any:
     if state.average is None:
         return state.model
     return eqx.combine(state.average, state.model)
+
+
+@eqx.filter_jit
+def all_finite(tree: PyTree) -> Bool[Array, ""]:
+    """Whether every real number of a tree is finite."""
+    leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array))
+    return jnp.array([jnp.isfinite(leaf).all() for leaf in leaves]).all()

@@ -39,7 +39,11 @@ class Gaussian(Unit):
     """
 
     size: int = eqx.field(static=True)
-    states: None = eqx.field(static=True, default=None, init=False)
+
+    @property
+    def states(self) -> None:
+        """None: real values cannot be listed."""
+        return None
 
     def stats(self, x: Float[Array, "size"]) -> GaussianStats:
         """`T(x) = (x, x^2)`."""

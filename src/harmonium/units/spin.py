@@ -23,7 +23,11 @@ class Spin(Unit):
     """
 
     size: int = eqx.field(static=True)
-    states: int = eqx.field(static=True, default=2, init=False)
+
+    @property
+    def states(self) -> int:
+        """Two."""
+        return 2
 
     def stats(self, x: Float[Array, "size"]) -> Float[Array, "size"]:
         """`T(x) = x`."""

@@ -9,14 +9,14 @@ so that its mean statistics are `grad A(eta)` and its entropy is `A(eta) - <eta,
 are pytrees of the same structure; values are arrays `[size]`; nothing here has a batch axis.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: Equinox cannot read AbstractVar from a string.
 from abc import abstractmethod
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from equinox import AbstractVar
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from harmonium.errors import InputError
@@ -33,8 +33,8 @@ def inner(a: Stats, b: Stats) -> Float[Array, ""]:
 class Unit(eqx.Module):
     """One layer of independent exponential-family units; the base of every family, which adds no state to it."""
 
-    size: eqx.AbstractVar[int]
-    states: eqx.AbstractVar[int | None]  # states of one unit; None where they cannot be listed
+    size: AbstractVar[int]
+    states: AbstractVar[int | None]  # states of one unit; None where they cannot be listed
 
     # ---- the family ----------------------------------------------------------------------------------------
 

@@ -1,0 +1,192 @@
+"""The commands that work on a finished run, and the ones that tell what there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harmonium.errors import InputError
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+Seed = Annotated[int, typer.Option(help="Of everything random.")]
+Force = Annotated[bool, typer.Option(help="Replace a file that is there already.")]
+
+
+def evaluate(
+    run: RunArgument,
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
+    method: Annotated[str, typer.Option(help="auto, exact, ais, reverse_ais or two_sided.")] = "auto",
+    chains: Annotated[int, typer.Option(help="Chains of the estimate, where it is not exact.")] = 100,
+    temperatures: Annotated[int, typer.Option(help="Temperatures of the estimate.")] = 10_000,
+    seed: Seed = 0,
+) -> None:
+    """Measure the log-likelihood of a split, print it with its kind and error, and record it in the run."""
+    import jax
+
+    from harmonium.evaluation import log_likelihood
+
+    folder, model, data = _opened(run)
+    rows = _split(data, split)
+    options = {"method": method, "chains": chains, "temperatures": temperatures}
+    estimate = log_likelihood(model, rows, key=jax.random.key(seed), **options)
+    folder.save_estimate(split, estimate)
+    print(estimate)
+
+
+def sample(
+    run: RunArgument,
+    number: Annotated[int, typer.Option("-n", "--number", help="How many samples.")] = 64,
+    out: Annotated[Path, typer.Option(help="A .npy or .csv file.")] = Path("samples.npy"),
+    steps: Annotated[int, typer.Option(help="Gibbs sweeps of each chain.")] = 1000,
+    seed: Seed = 0,
+    force: Force = False,
+) -> None:
+    """Draw samples of the visible units, each from a chain of its own."""
+    import jax
+
+    from harmonium.samplers import sample as draw
+    from harmonium.training import RunFolder
+
+    _free(out, force)
+    model = RunFolder.open(run).load_model()
+    _write(out, draw(model, jax.random.key(seed), number, steps=steps))
+    print(f"{number} samples: {out}")
+
+
+def impute(
+    run: RunArgument,
+    input: Annotated[Path, typer.Option(help="Rows with missing cells: NaN in .npy, empty in .csv.")],
+    out: Annotated[Path, typer.Option(help="A .npy or .csv file.")] = Path("filled.npy"),
+    steps: Annotated[int, typer.Option(help="Gibbs sweeps of each row's chain.")] = 500,
+    seed: Seed = 0,
+    force: Force = False,
+) -> None:
+    """Fill missing cells with draws from the model given the others."""
+    import jax
+    import numpy as np
+
+    from harmonium.data.files import read_array
+    from harmonium.samplers import impute as fill
+    from harmonium.training import RunFolder
+
+    _free(out, force)
+    model = RunFolder.open(run).load_model()
+    rows = read_array(input)
+    rows = rows.reshape(len(rows), -1) if rows.ndim > 2 else rows
+    _write(out, fill(model, jax.random.key(seed), rows, steps=steps))
+    print(f"{int(np.isnan(np.asarray(rows, np.float32)).sum())} cells filled: {out}")
+
+
+def compare(run: RunArgument, other: Annotated[Path, typer.Argument(metavar="RUN", help="Another run.")]) -> None:
+    """Whether the first run is better, worse or not shown to be either, on the split that both were measured on."""
+    from harmonium.evaluation import compare as answer
+    from harmonium.training import RunFolder
+
+    first, second = RunFolder.open(run).estimates, RunFolder.open(other).estimates
+    shared = [split for split in ("test", "valid", "train") if split in first and split in second]
+    if not shared:
+        raise InputError("The two runs have no estimate of the same split: measure both with `harmonium evaluate`.")
+    a, b = first[shared[0]], second[shared[0]]
+    result = answer(a, b)
+    print(f"{run}: {a}\n{other}: {b}\n{run} is {result}: {result.reason}")
+
+
+def report(run: RunArgument, seed: Seed = 0) -> None:
+    """Write the run's report.html anew."""
+    import jax
+
+    from harmonium.report import write_report
+
+    folder, model, data = _opened(run)
+    print(write_report(folder, model, data, key=jax.random.key(seed)))
+
+
+def reproduce(
+    name: Annotated[str, typer.Argument(metavar="RECIPE", help="A published protocol; see `harmonium list recipes`.")],
+    write: Annotated[Path | None, typer.Option(help="A results page whose section to replace.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Run a published protocol and print its number and ours side by side."""
+    from harmonium.cli.recipe import unknown
+    from harmonium.recipes.published import PROTOCOLS, reproduce as run_protocol
+
+    if name not in PROTOCOLS:
+        unknown("published protocol", name, PROTOCOLS)
+    print(run_protocol(name, seed=seed, page=write))
+
+
+def list_(what: Annotated[str, typer.Argument(help="models, recipes or data.")]) -> None:
+    """What there is: models, recipes or data."""
+    import inspect
+
+    from harmonium.cli.recipe import unknown
+
+    lists = {"models": _models, "recipes": _recipes, "data": _data}
+    if what not in lists:
+        unknown("list", what, lists)
+    for name, line in lists[what]().items():
+        print(f"{name:<18} {inspect.cleandoc(line).splitlines()[0]}")
+
+
+def _models() -> dict[str, str]:
+    from harmonium import models
+
+    return {name: getattr(models, name).__doc__ for name in models.MODELS}
+
+
+def _recipes() -> dict[str, str]:
+    from harmonium.recipes import RECIPES, recipe
+    from harmonium.recipes.published import PROTOCOLS
+
+    trained = {name: f"train: {recipe(name).__doc__}" for name in RECIPES}
+    return trained | {name: f"reproduce: {protocol.about}" for name, protocol in PROTOCOLS.items()}
+
+
+def _data() -> dict[str, str]:
+    from harmonium.data import available
+
+    return available()
+
+
+def _opened(run: Path) -> tuple[Any, Any, Any]:
+    from harmonium.recipes.common import data_of
+    from harmonium.training import RunFolder
+
+    folder = RunFolder.open(run)
+    return folder, folder.load_model(), data_of(folder)
+
+
+def _split(data: Any, split: str) -> Any:
+    if split not in ("train", "valid", "test"):
+        raise InputError(f"There is no split '{split}': choose train, valid or test.")
+    rows = getattr(data, split)
+    if rows is None:
+        raise InputError(f"'{data.name}' has no {split} rows.")
+    return rows
+
+
+def _free(out: Path, force: bool) -> None:
+    if out.suffix not in (".npy", ".csv"):
+        raise InputError(f"'{out}' should end in .npy or .csv.")
+    if out.exists() and not force:
+        raise InputError(f"'{out}' is there already: choose another --out, or replace it with --force.")
+    if not out.parent.is_dir():
+        raise InputError(f"There is no folder '{out.parent}' to write '{out.name}' into.")
+
+
+def _write(out: Path, rows: Any) -> None:
+    import io
+
+    import numpy as np
+
+    from harmonium.models import write_atomically
+
+    buffer = io.BytesIO()
+    rows = np.asarray(rows)
+    if out.suffix == ".npy":
+        np.save(buffer, rows)
+    else:
+        np.savetxt(buffer, rows, delimiter=",", fmt="%d" if rows.dtype.kind == "i" else "%g")
+    write_atomically(out, buffer.getvalue())

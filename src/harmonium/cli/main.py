@@ -1,0 +1,82 @@
+"""The `harmonium` command: what it understands, and how its errors reach a person.
+
+Exit codes: 0 done; 1 the run failed, with the reason in one line; 2 bad usage or bad input. JAX is imported by the
+commands that need it, so that help is there at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import click
+import typer
+
+from harmonium.cli import commands
+from harmonium.cli.recipe import RecipeGroup
+from harmonium.errors import HarmoniumError, InputError
+
+app = typer.Typer(
+    name="harmonium",
+    help="Deep generative models: train, sample, fill in what is missing, and say honestly how likely data is.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+train = typer.Typer(cls=RecipeGroup, help="Train a model with a recipe, and measure it.", no_args_is_help=True)
+app.add_typer(train, name="train")
+for command in (
+    commands.evaluate, commands.sample, commands.impute, commands.compare, commands.report, commands.reproduce,
+    commands.list_,
+):  # fmt: skip
+    app.command(command.__name__.rstrip("_"))(command)
+
+
+@app.callback()
+def options(debug: bool = typer.Option(False, "--debug", help="Show the whole traceback of an error.")) -> None:
+    """What holds for every command."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    _compilation_cache()
+    try:
+        code = app(arguments, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        code = 2
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (KeyboardInterrupt, click.Abort):
+        code = _say("stopped.", 1)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        code = _failed(error)
+    sys.exit(code or 0)
+
+
+def _failed(error: Exception) -> int:
+    if isinstance(error, InputError):
+        return _say(str(error), 2)
+    if isinstance(error, HarmoniumError):
+        return _say(str(error), 1)
+    text = " ".join(str(error).split())[:300]
+    return _say(f"{type(error).__name__}: {text} (run again with --debug for the whole story)", 1)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"harmonium: {message}", file=sys.stderr)
+    return code
+
+
+def _compilation_cache() -> None:
+    """Keep compiled programs between commands; read by JAX when it is imported."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(home) / "harmonium" / "compiled"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")

@@ -1,0 +1,81 @@
+"""Recipes as commands: the flags of `harmonium train NAME` are the arguments of the recipe's function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from harmonium.errors import InputError
+from harmonium.recipes import RECIPES, recipe
+
+
+class RecipeGroup(TyperGroup):
+    """A command for each recipe; a recipe is imported when it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The recipes' names."""
+        return sorted(RECIPES)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The recipe as a command."""
+        return recipe_command(name) if name in RECIPES else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Refuse an unknown recipe, with the nearest name."""
+        if args and args[0] not in RECIPES:
+            unknown("recipe", args[0], RECIPES)
+        return super().resolve_command(ctx, args)
+
+
+def unknown(what: str, name: str, known: Any) -> None:
+    """Raise `InputError` for a name that is not known, with the nearest one that is."""
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(sorted(known))}."
+    raise InputError(f"There is no {what} '{name}': {hint}")
+
+
+def recipe_command(name: str) -> click.Command:
+    """The command of a recipe: its arguments as options, its docstring as help."""
+    function = recipe(name)
+
+    def command(ctx: typer.Context, **arguments: Any) -> None:
+        from harmonium.cli.training import train
+
+        given = {
+            key for key in arguments if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE
+        }
+        train(name, function, arguments, given)
+
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    parameters = [context, *_options(function)]
+    command.__signature__ = inspect.Signature(parameters)
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    command.__doc__ = inspect.getdoc(function)
+    single = typer.Typer(add_completion=False)
+    single.command(name)(command)
+    return typer.main.get_command(single)
+
+
+def _options(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The function's parameters as Typer options: the text beside a type is its help."""
+    hints = get_type_hints(function, include_extras=True)
+    parameters = []
+    for parameter in inspect.signature(function).parameters.values():
+        hint, text = hints[parameter.name], ""
+        if get_origin(hint) is Annotated:
+            hint, text = get_args(hint)[:2]
+        default = True if parameter.name == "progress" else parameter.default
+        option = Annotated[hint, typer.Option(help=text)]
+        parameters.append(
+            inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
+        )
+    return parameters

@@ -1,0 +1,47 @@
+"""`harmonium train`: run a recipe into a folder, go on with one, and say where it stands."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harmonium.errors import InputError, RunError
+from harmonium.recipes.common import COMMON, new_folder
+from harmonium.training import RunFolder
+
+
+def train(name: str, function: Callable[..., Any], arguments: dict[str, Any], given: set[str]) -> None:
+    """Run a recipe with these arguments; `given` are the ones that were typed."""
+    if arguments["resume"]:
+        arguments = _resumed(name, function, arguments, given)
+    elif arguments["out"] is None:
+        arguments["out"] = new_folder(name, arguments.get("data"))
+    if "progress" not in given:
+        arguments["progress"] = sys.stderr.isatty()
+    out = arguments["out"]
+    run = function(**arguments)
+    if not run.finished:
+        raise RunError(f"stopped at step {run.step}; go on with: harmonium train {name} --out {out} --resume")
+    print(run.estimate)
+    print(f"report: {out / 'report.html'}")
+
+
+def _resumed(name: str, function: Callable[..., Any], arguments: dict[str, Any], given: set[str]) -> dict[str, Any]:
+    """The arguments that the run in --out was started with; typed ones must agree with them."""
+    if arguments["out"] is None:
+        raise InputError("--resume goes on with a run: say which with --out FOLDER.")
+    about = RunFolder.open(arguments["out"]).about
+    if about.get("recipe") != name:
+        raise InputError(f"The run in '{arguments['out']}' is of recipe '{about.get('recipe')}', not '{name}'.")
+    recorded = about["arguments"]
+    for key in given - set(COMMON):
+        if arguments[key] != recorded.get(key):
+            raise InputError(
+                f"The run in '{arguments['out']}' was started with {key}={recorded.get(key)}, not {arguments[key]}: "
+                "leave the flag out to go on with it, or start another run in another folder."
+            )
+    known = {key: value for key, value in recorded.items() if key in inspect.signature(function).parameters}
+    return known | {key: arguments[key] for key in COMMON} | {"out": Path(arguments["out"])}

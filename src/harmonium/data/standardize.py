@@ -1,0 +1,33 @@
+"""Columns brought to mean 0 and variance 1, by the statistics of the training rows alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harmonium.data.storage import is_memmap
+from harmonium.errors import InputError
+
+STANDARDIZED = "columns standardized by the training rows"
+
+
+def standardized(tables: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """Each split as `(x - m) / s`, with the columns' mean `m` and standard deviation `s` over the training rows.
+
+    Constant columns are only shifted. Densities are then those of the standardized values, and their space says so.
+
+    Args:
+        tables: "train", and perhaps "valid" and "test", each [n, d].
+        name: of the data set, for errors.
+
+    Raises:
+        InputError: rows that stay in their file.
+
+    >>> standardized({"train": np.array([[1.0], [3.0]])}, "x")["train"].tolist()
+    [[-1.0], [1.0]]
+    """
+    if is_memmap(tables["train"]):
+        raise InputError(f"{name!r} is read from its file in place: standardize its columns before it is loaded.")
+    train = np.asarray(tables["train"], np.float64)
+    mean, deviation = train.mean(axis=0), train.std(axis=0)
+    deviation[deviation == 0] = 1.0
+    return {split: ((x - mean) / deviation).astype(np.float32) for split, x in tables.items()}

@@ -1,0 +1,137 @@
+"""What recipes share: data by name, units that fit it, the optimizer, and what is measured at the end of a run."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import jax
+import optax
+from jaxtyping import PyTree
+
+from harmonium import data as datasets
+from harmonium import units
+from harmonium.data import Dataset, space_of
+from harmonium.errors import InputError
+from harmonium.evaluation import Estimate, log_likelihood
+from harmonium.training import Run, RunFolder
+
+COMMON = ("out", "resume", "force", "progress")  # arguments that say where a run goes, not what it is
+CATEGORICAL_LIMIT = 64  # states beyond which whole numbers are taken for grey values and not for codes
+
+
+def load_data(data: str | None, binarize: str | None, seed: int, *, standardize: bool = False) -> Dataset:
+    """The named data; with no name, the digits that come with scikit-learn, binarized once."""
+    if data is None:
+        data, binarize = "digits", binarize or "fixed"
+    return datasets.load(data, binarize=binarize, standardize=standardize, seed=seed)
+
+
+def visible_unit(data: Dataset, name: str) -> units.Unit:
+    """The visible units called `name` (`auto`: those that the data's support asks for)."""
+    size = data.train.shape[1]
+    states = _states(data)
+    if name == "auto":
+        name = {"real": "gaussian"}.get(data.space.support, "categorical" if states else "bernoulli")
+        if states and states > CATEGORICAL_LIMIT:
+            raise InputError(
+                f"'{data.name}' holds whole numbers up to {states - 1}: say what they are, with --binarize for grey "
+                "values, --visible categorical for codes, or --visible gaussian for measurements."
+            )
+    if name == "categorical":
+        return units.Categorical(size, states=states or 2)
+    return named_unit(name, size)
+
+
+def _states(data: Dataset) -> int:
+    """States of whole-number data (`integers 0..K-1`), 0 for other data."""
+    found = re.fullmatch(r"integers 0\.\.(\d+)", data.space.support)
+    return int(found[1]) + 1 if found else 0
+
+
+def named_unit(name: str, size: int) -> units.Unit:
+    """Units by name. Raises `InputError` for another name or no units."""
+    families = {"bernoulli": units.Bernoulli, "spin": units.Spin, "gaussian": units.Gaussian}
+    if name not in families:
+        raise InputError(f"There are no units called '{name}': choose one of {', '.join(families)}.")
+    return families[name](size)
+
+
+def sgd(
+    learning_rate: float, steps: int, *, momentum: float, weight_decay: float, schedule: str
+) -> optax.GradientTransformation:
+    """Gradient steps whose rate falls to zero (`linear`) or stays (`constant`); decay acts on weights only."""
+    if not (0 < learning_rate < math.inf and 0 <= momentum < 1 and 0 <= weight_decay < math.inf):
+        raise InputError(
+            "Gradient steps take a positive learning rate, a momentum from 0 to below 1 and a weight decay from 0, not "
+            f"{learning_rate:g}, {momentum:g} and {weight_decay:g}."
+        )
+    rates = {"linear": optax.linear_schedule(learning_rate, 0.0, steps), "constant": learning_rate}
+    if schedule not in rates:
+        raise InputError(f"There is no schedule '{schedule}': choose linear or constant.")
+    decay = optax.add_decayed_weights(weight_decay, mask=weights_only) if weight_decay else optax.identity()
+    return optax.chain(decay, optax.sgd(rates[schedule], momentum=momentum or None))
+
+
+def weights_only(model: PyTree) -> PyTree:
+    """True at the weight matrices of a model and False at its biases, for Optax's masks."""
+
+    def is_weight(path: tuple, _: Any) -> bool:
+        return re.fullmatch(r"W\d*", str(getattr(path[-1], "name", ""))) is not None
+
+    return jax.tree_util.tree_map_with_path(is_weight, model)
+
+
+def about(recipe: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What `run.json` says of a recipe: enough to run it again, and to load its data."""
+    return {"recipe": recipe, "arguments": {k: v for k, v in arguments.items() if k not in COMMON}}
+
+
+def data_of(folder: RunFolder) -> Dataset:
+    """The data that a run was trained on, loaded again. Raises `InputError` where it has changed since."""
+    arguments = folder.about.get("arguments")
+    if not arguments:
+        raise InputError(f"The run in '{folder.path}' was not started by a recipe, so its data has no name here.")
+    data = load_data(
+        arguments["data"],
+        arguments["binarize"],
+        arguments["seed"],
+        standardize=arguments.get("standardize", False),
+    )
+    recorded, found = folder.about["data"]["space"].get("hash"), space_of(data.train).hash
+    if recorded != found:
+        raise InputError(
+            f"The data '{data.name}' has changed since the run in '{folder.path}' was trained on it "
+            f"(hash {recorded}, now {found}): restore it before evaluating."
+        )
+    return data
+
+
+def held_out(data: Dataset) -> tuple[str, Any]:
+    """The name and rows of the split to evaluate on: test, or else validation, or else training."""
+    for split in ("test", "valid", "train"):
+        rows = getattr(data, split)
+        if rows is not None and len(rows):
+            return split, rows
+    raise InputError(f"'{data.name}' has no rows to evaluate on.")
+
+
+def measured(run: Run, data: Dataset, *, seed: int, **options: Any) -> Estimate:
+    """The held-out log-likelihood of a finished run; with a folder, recorded in it and shown in its report."""
+    split, rows = held_out(data)
+    estimate = log_likelihood(run.model, rows, key=jax.random.key(seed), **options)
+    if run.folder:
+        from harmonium.report import write_report  # brings Matplotlib, which only finished runs need
+
+        run.folder.save_estimate(split, estimate)
+        write_report(run.folder, run.model, data, key=jax.random.key(seed))
+    return estimate
+
+
+def new_folder(recipe: str, data: str | None, parent: str = "runs") -> Path:
+    """A name that is not taken: `runs/rbm-digits`, `runs/rbm-digits-2`, ..."""
+    name = f"{recipe}-{re.sub(r'[^A-Za-z0-9_]+', '_', Path(data or 'digits').stem)}"
+    candidates = (Path(parent) / (name if i == 1 else f"{name}-{i}") for i in range(1, 10_000))
+    return next(path for path in candidates if not path.exists())

@@ -1,0 +1,118 @@
+"""The head of the page: the run in a sentence, its main number, and what that number is worth."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import equinox as eqx
+import jax
+
+from harmonium.errors import IncomparableError
+from harmonium.evaluation import Estimate, compare
+from harmonium.models import Centred, trainable
+from harmonium.report.subject import Subject, count, number
+
+KINDS = {"lower": "lower bound", "upper": "upper bound"}
+
+
+def sentence(subject: Subject) -> str:
+    """The model and the data in a sentence."""
+    model, data = subject.model, subject.data
+    name = f"centred {type(model.model).__name__}" if isinstance(model, Centred) else type(model).__name__
+    layers = model.layers if hasattr(model, "layers") else {}
+    units = [
+        f"{unit.size:,} {type(unit).__name__} {'visible' if layer == 'v' else 'hidden'} units"
+        for layer, unit in layers.items()
+    ]
+    shape = data.image_shape or (data.train.shape[1],)
+    size = "\u00a0×\u00a0".join(f"{side:,}" for side in shape) + (
+        " pixels" if data.image_shape else " columns"
+    )
+    how = f", binarization {data.space.binarization}" if data.space.binarization else ""
+    return (
+        f"A {name}{' with ' if units else ''}{' and '.join(units)}, trained on "
+        f"{count(len(data.train), 'row')} of “{data.name}” ({size}, {data.space.support}{how})."
+    )
+
+
+def facts(subject: Subject, main: Estimate | None, base: Estimate | None) -> list[tuple[str, str]]:
+    """Short numbers for the head of the page, each with its label."""
+    found = (
+        [(gain(main, base), "nats per example over independent units")]
+        if main and base and main.verdict == "trust"
+        else []
+    )
+    model, metrics = subject.model, subject.folder.metrics
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(model, trainable(model))))
+    found.append((f"{parameters:,}", "parameters"))
+    if metrics:
+        found.append(
+            (duration(wall_time(metrics)), f"of training, {count(int(metrics[-1]['step']), 'step')}")
+        )
+    return [(value, label) for value, label in found if value]
+
+
+def gain(main: Estimate, base: Estimate) -> str:
+    """By how much an estimate exceeds the baseline, where the two may be compared."""
+    try:
+        found = compare(main, base)
+    except IncomparableError:
+        return ""
+    sign = {"lower": "at least ", "upper": "at most "}.get(main.kind, "")
+    plus = "+" if found.difference > 0 else ""
+    return f"{sign}{plus}{number(found.difference)} ± {number(found.stderr)}"
+
+
+def wall_time(metrics: list[dict[str, Any]]) -> float:
+    """Seconds of training; a resumed run counts them from zero again."""
+    seconds = [line.get("seconds") or 0.0 for line in metrics]
+    ends = [a for a, b in itertools.pairwise(seconds) if b < a]
+    return sum(ends) + seconds[-1]
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words.
+
+    >>> duration(11.49), duration(3725)
+    ('11.5 s', '1 h 2 min')
+    """
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def main_estimate(estimates: dict[str, Estimate]) -> Estimate | None:
+    """The number that the page opens with: the test log-likelihood where there is one."""
+    likely = {k: e for k, e in estimates.items() if e.quantity == "log_likelihood"}
+    names = [name for name in ("test", "valid", "train") if name in likely]
+    return likely[names[0]] if names else next(iter(likely.values()), None)
+
+
+def headline(estimate: Estimate) -> str:
+    """The value in large type: a number, a bound, or both ends."""
+    if estimate.kind == "interval":
+        return f"{number(estimate.lower)} to\u00a0{number(estimate.upper)}"
+    return {"lower": "≥ ", "upper": "≤ "}.get(estimate.kind, "") + number(estimate.value)
+
+
+def headlines(estimate: Estimate) -> dict[str, str]:
+    """What the head says of the main estimate."""
+    split = estimate.space.split if estimate.space else None
+    rows = {"test": "test rows", "valid": "validation rows", "train": "training rows"}.get(split, "rows")
+    return {
+        "value": headline(estimate),
+        "print": fine_print(estimate),
+        "verdict": estimate.verdict,
+        "split": rows,
+    }
+
+
+def fine_print(estimate: Estimate) -> str:
+    """What the large number is: its kind, gap, error and method."""
+    sort = KINDS.get(estimate.kind, estimate.kind)
+    surely = "" if estimate.sure or estimate.kind in ("exact", "unordered") else " in expectation"
+    gap = f", gap {number(estimate.gap)} nats" if estimate.kind == "interval" else ""
+    over = f" over {count(estimate.n, 'example')}" if estimate.n else ""
+    return f"{sort}{surely}{gap}; ± {number(estimate.stderr)} standard error{over}; by {estimate.method}"

@@ -1,0 +1,135 @@
+"""What lies inside the model: its filters and what its hidden units do."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+
+from harmonium.inference import encode
+from harmonium.models import RBM
+from harmonium.report.figures import Picture, grid, heat_map, histogram
+from harmonium.report.section import Section
+from harmonium.report.subject import Look, NotApplicable, Subject, count, number
+from harmonium.units import Bernoulli, Categorical, Spin
+
+MOST = 100  # filters shown, and rows and columns of a weight matrix
+ACROSS = 10
+ROWS = 1000  # held-out rows that the hidden units are shown
+DEAD, SATURATED = 0.01, 0.99
+
+
+# ---- filters -----------------------------------------------------------------------------------------------
+
+
+def filters(subject: Subject) -> Section:
+    """The weights of the strongest hidden units, as pictures, or the weight matrix in colours."""
+    rbm = subject.rbm
+    if rbm is None:
+        raise NotApplicable(f"a {type(subject.model).__name__} has no single weight matrix to show")
+    weights = np.asarray(rbm.W, float)
+    if not np.isfinite(weights).all():
+        raise NotApplicable("the weights are no longer finite numbers")
+    norms = np.linalg.norm(weights, axis=0)
+    strongest = np.argsort(-norms, kind="stable")[:MOST]
+    size = float(np.percentile(np.abs(weights[:, strongest]), 99.5)) or 1.0
+    low, middle, high = (number(float(q)) for q in np.percentile(norms, [0, 50, 100]))
+    spread = f"Norms run from {low} to {high}, median {middle}."
+    if subject.look.shape:
+        return _filter_pictures(subject, _as_filters(rbm)[:, strongest], spread)
+    return Section(
+        shows=f"The weights W between visible units (rows) and the {len(strongest)} hidden units with the "
+        f"largest weights (columns, strongest first); red is positive, blue negative. {spread}",
+        judge="Rows that stay white are visible units on which nothing depends; columns that look alike are "
+        "hidden units that do the same work twice.",
+        pictures=[_matrix(weights[:MOST, strongest], size)],
+    )
+
+
+def _as_filters(rbm: RBM) -> np.ndarray:
+    """Weights `[visible.size, hidden]`: for categories the slope of the weights along their codes."""
+    weights = np.asarray(rbm.W, float)
+    if not isinstance(rbm.visible, Categorical):
+        return weights
+    code = np.arange(rbm.visible.states) - (rbm.visible.states - 1) / 2
+    by_state = weights.reshape(rbm.visible.size, rbm.visible.states, -1)
+    return np.einsum("isj,s->ij", by_state, code) / (code**2).sum()
+
+
+def _filter_pictures(subject: Subject, chosen: np.ndarray, spread: str) -> Section:
+    size = float(np.percentile(np.abs(chosen), 99.5)) or 1.0
+    colour = len(subject.look.shape) == 3 and subject.look.shape[-1] == 3
+    pictures = Look(-size, size, "RdBu_r", subject.look.shape).pictures(chosen.T)
+    across = min(ACROSS, len(pictures))
+    blank = np.full((-len(pictures) % across, *pictures.shape[1:]), 255, np.uint8)
+    tiles = np.concatenate([pictures, blank]).reshape(-1, across, *pictures.shape[1:])
+    scheme = "mid-grey is zero" if colour else "red is positive, blue negative, white zero"
+    slope = (
+        " Shown is the slope of the weights along the codes." if isinstance(subject.unit, Categorical) else ""
+    )
+    return Section(
+        shows=f"The weights of {count(chosen.shape[1], 'hidden unit')} to the visible ones, those with the "
+        f"largest norm, strongest first; {scheme}, on one scale from {number(-size)} to {number(size)}. "
+        f"{spread}{slope}",
+        judge="Strokes, edges and parts are what one hopes for. Speckle tells of too little training or too "
+        "little weight decay; copies of one filter, or many blank ones, of hidden units that do no work.",
+        pictures=[grid(tiles, "Filters of the hidden units", width=620, blank=len(blank))],
+    )
+
+
+def _matrix(weights: np.ndarray, size: float) -> Picture:
+    return heat_map(
+        weights,
+        "The weight matrix",
+        title="",
+        labels=("hidden unit, strongest first", "visible unit"),
+        span=(-size, size),
+        colours="RdBu_r",
+        size=(620, 380),
+    )
+
+
+# ---- hidden units ------------------------------------------------------------------------------------------
+
+
+def hidden_units(subject: Subject) -> Section:
+    """How often each hidden unit is on."""
+    layers = {"v": subject.unit} | subject.model.layers
+    names = [name for name in layers if name != "v"]
+    if not names or not all(isinstance(layers[name], Bernoulli | Spin) for name in names):
+        kinds = ", ".join(type(layers[name]).__name__ for name in names) or "no"
+        raise NotApplicable(
+            f"dead and saturated are said of binary hidden units, and these are {kinds} units"
+        )
+    rows = subject.held[:ROWS]
+    codes = encode(subject.model, jnp.asarray(rows, subject.unit.dtype))
+    codes = codes if isinstance(codes, dict) else {names[0]: codes}
+    means = {name: _share_on(layers[name], np.asarray(codes[name])) for name in names}
+    if not all(np.isfinite(x).all() for x in means.values()):
+        raise NotApplicable("the hidden units' means are not finite numbers")
+    words = [
+        f"{f'Layer {name}: ' if len(means) > 1 else ''}{int((x < DEAD).sum())} of {len(x)} are dead (on in "
+        f"less than 1 % of the rows) and {int((x > SATURATED).sum())} saturated (in more than 99 %)."
+        for name, x in means.items()
+    ]
+    return Section(
+        shows=f"Mean activation of each hidden unit over {count(len(rows), subject.held_name + ' row')}. "
+        + " ".join(words),
+        judge="Activations spread over the middle carry information. Dead and saturated units say the same "
+        "of every example; where there are many, use fewer hidden units, centring, or a smaller learning "
+        "rate.",
+        pictures=[
+            histogram(
+                {name: x},
+                f"Mean activations of layer {name}",
+                title=f"Layer {name}" if len(means) > 1 else "",
+                labels=("mean activation", "hidden units"),
+                span=(0.0, 1.0),
+            )
+            for name, x in means.items()
+        ],
+    )
+
+
+def _share_on(unit: Bernoulli | Spin, means: np.ndarray) -> np.ndarray:
+    mean = means.mean(0)
+    return (mean + 1) / 2 if isinstance(unit, Spin) else mean

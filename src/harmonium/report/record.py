@@ -1,0 +1,168 @@
+"""What a run recorded: its estimates, its curves, and how to do it again."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from typing import Any
+
+import numpy as np
+
+from harmonium.errors import InputError
+from harmonium.evaluation import Estimate
+from harmonium.report.figures import Picture, curves
+from harmonium.report.head import KINDS, headline
+from harmonium.report.measure import baseline
+from harmonium.report.section import Section, Table
+from harmonium.report.subject import NotApplicable, Subject, count, number
+
+QUANTITIES = {"log_likelihood": "log-likelihood", "log_partition": "log Z"}
+AXES = ("step", "epoch", "seconds")  # of a line of metrics; the rest are curves
+TOGETHER = [("free_energy_data", "free_energy_chains")]  # curves that are read against each other
+MEANINGS = {
+    "loss": "What the learning rule differentiates. For CD and PCD, the free energy of data less that of the "
+    "chains: it hovers near zero and is no measure of fit.",
+    "pseudo_likelihood": "Log-probability of each unit given all the others, summed over units. It should rise "
+    "and level off.",
+    "free_energy_gap": "Mean free energy of validation rows less that of training rows. Steady growth means "
+    "that the model learns the training rows by heart.",
+    "free_energy_data": "Of the batches and of the chains. The two should keep together; chains far below the "
+    "data have stopped mixing.",
+}
+
+
+# ---- estimates ---------------------------------------------------------------------------------------------
+
+
+def baseline_of(subject: Subject) -> Estimate | None:
+    """The baseline on the held-out rows; None where the units do not admit these rows as values."""
+    rows = getattr(subject.data, subject.split)
+    try:
+        return baseline(subject.unit, subject.train, rows, subject.held_name)
+    except InputError:
+        return None
+
+
+def estimates(subject: Subject, base: Estimate | None) -> Section:
+    """Every recorded estimate with what it is worth, and the baseline."""
+    recorded = subject.folder.estimates
+    rows = [estimate_row(name, e) for name, e in recorded.items()]
+    rows += [estimate_row("baseline", base)] if base else []
+    if not rows:
+        raise NotApplicable("nothing has been estimated yet: harmonium evaluate measures a run")
+    head = ("", "Quantity", "Kind", "Value", "Method and settings", "Space", "n", "Verdict")
+    return Section(
+        shows="Log-likelihoods are means per example in nats; larger is better. Intervals bound the error "
+        "that comes from log Z; ± is one standard error over the examples (and chains). The baseline gives "
+        "every unit its training marginal and knows of no connection between units.",
+        judge="A model that has learned structure lies well above the baseline. Compare numbers only on the "
+        "same space: the same examples, binarization and scaling (the hash stands for the rows themselves).",
+        tables=[Table(head, rows)],
+    )
+
+
+def estimate_row(name: str, e: Estimate) -> tuple[str, ...]:
+    """One estimate as a row of text."""
+    value = f"{headline(e)} ±\u00a0{number(e.stderr)}"
+    settings = "; ".join(f"{k.replace('_', ' ')} {flat(v)}" for k, v in e.settings.items())
+    surely = " in expectation" if e.kind in ("interval", "lower", "upper") and not e.sure else ""
+    return (
+        name, QUANTITIES.get(e.quantity, e.quantity), KINDS.get(e.kind, e.kind) + surely, value,
+        e.method + (f" ({settings})" if settings else ""), str(e.space) if e.space else "of the model alone",
+        "" if e.n is None else f"{e.n:,}", e.verdict,
+    )  # fmt: skip
+
+
+def flat(value: Any) -> str:
+    """A setting in one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {flat(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return " ".join(flat(v) for v in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+# ---- curves ------------------------------------------------------------------------------------------------
+
+
+def learning_curves(subject: Subject) -> Section:
+    """Every metric over the steps or epochs, in small charts."""
+    lines = subject.folder.metrics
+    if not lines:
+        raise NotApplicable("the run holds no metrics")
+    names = list(dict.fromkeys(name for line in lines for name in line if name not in AXES))
+    groups = [g for g in TOGETHER if set(g) <= set(names)]
+    groups += [(name,) for name in names if not any(name in group for group in groups)]
+    order = list(MEANINGS)
+    groups.sort(key=lambda group: order.index(group[0]) if group[0] in order else len(order))
+    label = "epoch" if all(isinstance(line.get("epoch"), int | float) for line in lines) else "step"
+    x = np.array([line[label] for line in lines], float)
+    values = {name: np.array([_finite(line.get(name)) for line in lines]) for name in names}
+    pictures = [chart for group in groups if (chart := _chart(x, group, values, label))]
+    return Section(
+        shows=f"Each metric at {count(len(lines), 'point')} of the run, each a mean over the steps since the "
+        "one before (of the model as it then was, for pseudo-likelihood and gap); the number after each name "
+        "is the last.",
+        judge="Curves that still move at the right end ask for more steps; a gap in a curve is a value that "
+        "was not a number.",
+        pictures=pictures,
+    )
+
+
+def _finite(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.nan
+
+
+def _chart(
+    x: np.ndarray, group: tuple[str, ...], values: dict[str, np.ndarray], label: str
+) -> Picture | None:
+    lines = {name.removeprefix("free_energy_") if len(group) > 1 else name: values[name] for name in group}
+    if not any(np.isfinite(y).any() for y in lines.values()):
+        return None
+    title = ("free_energy" if len(group) > 1 else group[0]).replace("_", " ").capitalize()
+    if len(group) == 1:
+        title += f"  {number(float(values[group[0]][-1]), 3)}"
+    return curves(
+        x, lines, f"{title} over {label}s", title=title, label=label, note=MEANINGS.get(group[0], "")
+    )
+
+
+# ---- how to do it again ------------------------------------------------------------------------------------
+
+
+def reproduce(subject: Subject) -> Section:
+    """What was run, with which versions, on what; and the command that runs it again."""
+    about = subject.folder.about
+    rows = [(name.replace("_", " "), _shown(value)) for name, value in about.items() if name != "arguments"]
+    command = command_line(about)
+    return Section(
+        shows="What run.json records." + ("" if command else " The run was started from Python, by hm.fit."),
+        judge="The same seed, versions and device give the same model, to the last bit on the same device.",
+        code=command,
+        tables=[Table(("", ""), [(name, text) for name, text in rows if text])],
+    )
+
+
+def command_line(about: dict[str, Any]) -> str:
+    """The command that starts the recorded recipe with its recorded arguments.
+
+    >>> command_line({"recipe": "rbm", "arguments": {"data": "my.npy", "centred": False, "seed": None}})
+    'harmonium train rbm --data my.npy --no-centred'
+    """
+    if not about.get("recipe"):
+        return ""
+    words = ["harmonium", "train", str(about["recipe"])]
+    for name, value in (about.get("arguments") or {}).items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        elif value is not None:
+            words += [f"--{flag}", str(value)]
+    return shlex.join(words)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {_shown(v)}" for k, v in value.items() if v is not None)
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)

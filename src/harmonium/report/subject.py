@@ -1,0 +1,226 @@
+"""What a report is about: the model, the rows it is held against, how these are drawn, and the chains."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import matplotlib
+import numpy as np
+from jaxtyping import Array, Key
+
+from harmonium.data import Dataset
+from harmonium.errors import InputError
+from harmonium.models import RBM, Centred, EnergyModel
+from harmonium.report.walk import Walk, random_rows
+from harmonium.training import RunFolder
+from harmonium.units import Bernoulli, Gaussian, Spin, Unit
+
+TRAIN_ROWS = 60_000  # training rows, at most, that the report looks at
+TRAIN_BYTES = 2**28  # and bytes of them as float32
+HELD_ROWS = 10_000  # held-out rows, at most
+FREE = 64  # chains that start at random states
+CHAINS = 10  # chains that start at held-out rows
+PICTURES, PICTURE_COPIES = 8, 3  # pictures whose halves are filled in, and how often each
+TABLE_ROWS, TABLE_CELLS, TABLE_COPIES = (
+    100,
+    20_000,
+    4,
+)  # rows and cells of a table, at most, that are filled in
+HIDDEN = 0.3  # of a table's cells that are hidden
+MISSING = (244, 162, 89)  # the colour of a missing value
+
+
+class NotApplicable(InputError):
+    """A section has nothing to show for this model or data; its text is the reason, for the reader."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How values are drawn: from `low` to `high` by a colour map; rows are pictures of a `shape`, or None."""
+
+    low: float
+    high: float
+    colours: str
+    shape: tuple[int, ...] | None
+
+    def rgb(self, values: np.ndarray) -> np.ndarray:
+        """Values `[...]` as colours `[..., 3]`, 8 bits each; NaN in the colour of what is missing."""
+        values = np.asarray(values, np.float64)
+        unit = np.clip((values - self.low) / (self.high - self.low), 0, 1)
+        drawn = matplotlib.colormaps[self.colours](np.nan_to_num(unit), bytes=True)[..., :3]
+        return np.where(np.isnan(values)[..., None], np.uint8(MISSING), drawn)
+
+    def pictures(self, rows: np.ndarray) -> np.ndarray:
+        """Rows `[..., size]` as pictures `[..., height, width, 3]`."""
+        height, width, *channels = self.shape
+        if channels == [3]:
+            x = np.asarray(rows, np.float64).reshape(*rows.shape[:-1], height, width, 3)
+            scaled = 255 * np.clip((x - self.low) / (self.high - self.low), 0, 1)
+            return np.where(np.isnan(x), np.float64(MISSING), scaled).astype(np.uint8)
+        planes = rows.reshape(*rows.shape[:-1], height, width, *channels)
+        return self.rgb(planes if not channels else _side_by_side(planes))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A finished run and what its report is drawn from; costly parts are made once, when first asked for."""
+
+    folder: RunFolder
+    model: Any
+    data: Dataset
+    key: Key[Array, ""]
+    steps: int
+
+    @property
+    def unit(self) -> Unit:
+        """The visible units. Raises `NotApplicable` for a model without layers."""
+        if not isinstance(self.model, EnergyModel):
+            raise NotApplicable(f"a {type(self.model).__name__} is no energy model with layers of units")
+        return self.model.layers["v"]
+
+    @property
+    def rbm(self) -> RBM | None:
+        """The RBM that the model is, or of which it is the centred form."""
+        inner = self.model.model if isinstance(self.model, Centred) else self.model
+        return inner if isinstance(inner, RBM) else None
+
+    @cached_property
+    def split(self) -> str:
+        """The rows that the model is held against: test, or else validation, or else training."""
+        found = [s for s in ("test", "valid", "train") if getattr(self.data, s) is not None]
+        return next(s for s in found if len(getattr(self.data, s)))
+
+    @property
+    def held_name(self) -> str:
+        """The split in words."""
+        return {"test": "test", "valid": "validation", "train": "training"}[self.split]
+
+    @cached_property
+    def held(self) -> np.ndarray:
+        """Rows of that split `[n, size]`, as the model is shown them."""
+        rows = self.train if self.split == "train" else np.asarray(getattr(self.data, self.split)[:HELD_ROWS])
+        return self._shown(rows[:HELD_ROWS])
+
+    @cached_property
+    def train(self) -> np.ndarray:
+        """Training rows `[n, size]` as they are stored (grey where they are sampled at each presentation)."""
+        n, size = self.data.train.shape
+        most = max(1, min(TRAIN_ROWS, TRAIN_BYTES // (4 * size)))
+        chosen = slice(None) if n <= most else np.sort(self.random(0).choice(n, most, replace=False))
+        rows = np.asarray(self.data.train[chosen])
+        return rows if self.data.decode is None else self.data.decode(rows)
+
+    @property
+    def train_shown(self) -> np.ndarray:
+        """The first 2000 of `train`, as the model is shown them."""
+        return self._shown(self.train[:2000])
+
+    def _shown(self, rows: np.ndarray) -> np.ndarray:
+        grey = self.data.binarization in ("dynamic", "probabilities") and isinstance(self.unit, Bernoulli)
+        return (self.random(1).random(rows.shape) < rows).astype(np.float32) if grey else rows
+
+    def random(self, stream: int) -> np.random.Generator:
+        """NumPy's random numbers for one purpose, from the report's key."""
+        return np.random.default_rng([*np.asarray(jax.random.key_data(self.key)).ravel().tolist(), stream])
+
+    @cached_property
+    def look(self) -> Look:
+        """Ink on paper for binary pictures; grey, or colours in tables, for the rest."""
+        unit, shape = self.unit, self.data.image_shape
+        if isinstance(unit, Bernoulli | Spin):
+            low = -1.0 if isinstance(unit, Spin) else 0.0
+            mostly_paper = shape is None or float(np.mean(self.held)) < (low + 1) / 2
+            return Look(low, 1.0, "gray_r" if mostly_paper else "gray", shape)
+        colours = "gray" if shape else "viridis"
+        if isinstance(unit, Gaussian):
+            low, high = (float(q) for q in np.percentile(self.held[:1000], [1, 99]))
+            return Look(low, high if high > low else low + 1.0, colours, shape)
+        return Look(0.0, max(1.0, (unit.states or 2) - 1.0), colours, shape)
+
+    @cached_property
+    def to_fill(self) -> tuple[np.ndarray, np.ndarray]:
+        """Held-out rows `[n, size]` and which of their cells are hidden: the right, then the lower half of
+        pictures; cells at random in tables."""
+        if not self.look.shape:
+            n = max(CHAINS, min(TABLE_ROWS, TABLE_CELLS // self.unit.size))
+            rows = self.held[:n]
+            hidden = self.random(2).random(rows.shape) < HIDDEN
+            hidden[0, 0] = True
+            return rows, hidden
+        height, width = self.look.shape[:2]
+        right, lower = np.zeros(self.look.shape, bool), np.zeros(self.look.shape, bool)
+        right[:, width // 2 :], lower[height // 2 :] = True, True
+        rows = self.held[:PICTURES]
+        hidden = np.stack([right.ravel(), lower.ravel()])
+        return np.tile(rows, (2, 1)), np.repeat(hidden, len(rows), axis=0)
+
+    @cached_property
+    def walk(self) -> Walk:
+        """Chains from random states, from held-out rows, and with what is known of `to_fill` held fixed."""
+        unit, random = self.unit, self.random(3)
+        if unit.size != self.held.shape[1]:
+            raise NotApplicable("the model and the data have different numbers of columns")
+        rows, hidden = self.to_fill
+        unit.check(np.asarray(self.held[: max(CHAINS, len(rows))]))
+        copies = PICTURE_COPIES if self.look.shape else TABLE_COPIES
+        rows, hidden = np.tile(rows, (copies, 1)), np.tile(hidden, (copies, 1))
+        noise = random_rows(unit, random, FREE + len(rows))
+        start = np.concatenate([noise[:FREE], self.held[:CHAINS], np.where(hidden, noise[FREE:], rows)])
+        held = np.concatenate([np.zeros((len(start) - len(rows), unit.size), bool), ~hidden])
+        found = Walk(self.model, jax.random.fold_in(self.key, 1), start, held, self.steps)
+        if not all(np.isfinite(found.at(step)).all() for step in found.looks):
+            raise NotApplicable("the chains ran away: their values are no longer finite numbers")
+        return found
+
+    @property
+    def samples(self) -> np.ndarray:
+        """Ends of the chains from random states `[64, size]`."""
+        return self.walk.at(self.steps)[:FREE]
+
+    @property
+    def late(self) -> np.ndarray:
+        """The same chains at several steps of their second half, one after the other."""
+        return self.walk.on_the_way(slice(FREE), self.walk.late).reshape(-1, self.unit.size)
+
+    @property
+    def chains(self) -> np.ndarray:
+        """Chains from held-out rows at the steps `walk.looks`: `[10, looks, size]`."""
+        return self.walk.on_the_way(slice(FREE, FREE + min(CHAINS, len(self.held))), self.walk.looks)
+
+    def filled(self, steps: tuple[int, ...]) -> np.ndarray:
+        """Completions of `to_fill`, several chains each, at the given steps: `[copies * steps, n, size]`."""
+        n = len(self.to_fill[0])
+        seen = self.walk.on_the_way(slice(FREE + min(CHAINS, len(self.held)), None), steps)
+        return seen.reshape(-1, n, len(steps), self.unit.size).swapaxes(1, 2).reshape(-1, n, self.unit.size)
+
+
+def _side_by_side(planes: np.ndarray) -> np.ndarray:
+    """Pictures `[..., height, width, channels]` with their channels one beside the other."""
+    parts = [planes[..., i] for i in range(planes.shape[-1])]
+    return np.concatenate(parts, axis=-1)
+
+
+def count(n: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> count(1, "row"), count(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def number(x: float | None, digits: int = 2) -> str:
+    """A number for print, with a true minus sign; of huge ones three digits.
+
+    >>> number(-3.14159), number(float("nan"))
+    ('−3.14', 'not a number')
+    """
+    if x is None or math.isnan(x):
+        return "not a number"
+    if math.isinf(x):
+        return "−∞" if x < 0 else "∞"
+    return (f"{x:,.{digits}f}" if abs(x) < 1e6 else f"{x:.3g}").replace("-", "−")

@@ -1,0 +1,153 @@
+"""What inference derives from an energy, against sums over every state."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Key, PyTree
+
+from harmonium.inference import (
+    conditional,
+    exact_log_partition,
+    free_energy,
+    log_pseudo_likelihood,
+    mean_field,
+)
+from harmonium.models import EnergyModel, trainable
+from harmonium.testing.enumeration import (
+    Listing,
+    energies,
+    evaluate,
+    list_states,
+    log_sum,
+    some_states,
+    stats_of,
+)
+from harmonium.testing.statistics import agree
+from harmonium.testing.structure import generator
+
+TOLERANCE = 1e-5  # relative, of what is derived in closed form
+INTEGRAL_TOLERANCE = 1e-4  # relative, of log partition functions of machines with Gaussian units
+
+
+def check_conditionals(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """`p(x_l | rest)` of every layer: log-probability and mean statistics, against all states of the layer."""
+    states = some_states(model, generator(key))
+    energy = energies(model, states)
+    derived = evaluate(conditionals, model, states)
+    for name in model.layers:
+        truth = list_states(model, _without(states, (name,)))
+        log_prob, mean = derived[name]
+        agree(
+            log_prob,
+            -energy - truth.log_partition,
+            TOLERANCE,
+            f"Log-probability of layer '{name}' given the rest",
+        )
+        _agree_means(model, mean, truth, name, "given the rest")
+
+
+def check_free_energy(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """`F(given) = -log sum exp(-E)` for each block summed out."""
+    states = some_states(model, generator(key))
+    for block in model.blocks:
+        given = _without(states, block)
+        expected = -list_states(model, given).log_partition
+        derived = evaluate(_free_energies, model, given) if given else _log_mass_of_one_block(model)
+        agree(derived, expected, TOLERANCE, f"Free energy with {', '.join(block)} summed out")
+
+
+def check_log_partition(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """`log Z` against the sum over every state of every layer."""
+    truth, (log_partition, _) = list_states(model), log_partition_and_slope(model)
+    tolerance = INTEGRAL_TOLERANCE if truth.centre.size else TOLERANCE
+    agree(log_partition, truth.log_partition[0], tolerance, "Exact log partition function")
+
+
+def check_sums_to_one(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """`sum_v exp(-F(v) - log Z) = 1` over every state of a finite visible layer."""
+    v, _ = _visible_law(model)
+    log_partition = np.asarray(log_partition_and_slope(model)[0], np.float64)
+    log_prob = -evaluate(_free_energies, model, {"v": v}) - log_partition
+    agree(np.exp(log_prob).sum(), 1.0, TOLERANCE, f"Sum of p(v) over {len(v)} states")
+
+
+def check_mean_field(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """With all but one block given, mean field is the exact posterior."""
+    states = some_states(model, generator(key))
+    if len(model.blocks) == 1:
+        return  # nothing is given, and no law is left to compare
+    for block, means in zip(model.blocks, evaluate(_mean_fields, model, states), strict=True):
+        truth = list_states(model, _without(states, block))
+        for name in block:
+            _agree_means(model, means[name], truth, name, "in mean field")
+
+
+def check_pseudo_likelihood(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """`sum_i log p(v_i | v_-i)` over all sites, from the table of `p(v)`."""
+    v, probability = _visible_law(model)
+    log_prob = np.log(probability)
+    expected = np.zeros(len(v))
+    for site in range(v.shape[1]):
+        group = np.unique(np.delete(v, site, axis=1), axis=0, return_inverse=True)[1].reshape(-1)
+        together = np.where(group[:, None] == group, log_prob, -np.inf)
+        expected += log_prob - log_sum(together)
+    agree(evaluate(_pseudo_likelihoods, model, v), expected, TOLERANCE, "Log pseudo-likelihood")
+
+
+def _without(states: dict, layers: tuple[str, ...]) -> dict:
+    return {name: x for name, x in states.items() if name not in layers}
+
+
+def _agree_means(model: EnergyModel, mean: PyTree, truth: Listing, name: str, where: str) -> None:
+    m, n = truth.log_mass.shape
+    stats = stats_of(model, {name: truth.values[name].reshape(m * n, -1)})[name]
+    for actual, s in zip(jax.tree.leaves(mean), jax.tree.leaves(stats), strict=True):
+        expected = np.einsum("mn,mn...->m...", truth.probability, s.reshape(m, n, *s.shape[1:]))
+        agree(actual, expected, TOLERANCE, f"Mean statistics of layer '{name}' {where}")
+
+
+def _visible_law(model: EnergyModel) -> tuple[np.ndarray, np.ndarray]:
+    """Every visible state `[k, size]` and its probability `[k]`."""
+    truth = list_states(model)
+    v, index = np.unique(truth.values["v"][0], axis=0, return_inverse=True)
+    return v, np.bincount(index.reshape(-1), truth.probability[0])
+
+
+@eqx.filter_jit
+def log_partition_and_slope(model: EnergyModel) -> tuple[Array, EnergyModel]:
+    """`log Z` and its gradient, which several checks share."""
+    learned, rest = eqx.partition(model, trainable(model))
+    return jax.value_and_grad(lambda part: exact_log_partition(eqx.combine(part, rest)))(learned)
+
+
+@eqx.filter_jit
+def conditionals(model: EnergyModel, states: dict[str, Array]) -> dict[str, tuple[Array, PyTree]]:
+    """Log-probability of each layer's value given the rest, and mean statistics, in each state `[n, ...]`."""
+
+    def one(values: dict[str, Array], name: str) -> tuple[Array, PyTree]:
+        law = conditional(model, name, {other: x for other, x in values.items() if other != name})
+        return law.log_prob(values[name]), law.mean
+
+    return {name: jax.vmap(lambda values, name=name: one(values, name))(states) for name in model.layers}
+
+
+@eqx.filter_jit
+def _free_energies(model: EnergyModel, given: dict[str, Array]) -> Array:
+    return jax.vmap(lambda values: free_energy(model, values))(given)
+
+
+@eqx.filter_jit
+def _log_mass_of_one_block(model: EnergyModel) -> Array:
+    return free_energy(model, {})[None]
+
+
+@eqx.filter_jit
+def _mean_fields(model: EnergyModel, states: dict[str, Array]) -> list[dict[str, PyTree]]:
+    return [jax.vmap(lambda s, b=block: mean_field(model, _without(s, b)))(states) for block in model.blocks]
+
+
+@eqx.filter_jit
+def _pseudo_likelihoods(model: EnergyModel, v: Array) -> Array:
+    return jax.vmap(lambda x: log_pseudo_likelihood(model, jax.random.key(0), x))(v)

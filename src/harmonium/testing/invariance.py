@@ -1,0 +1,104 @@
+"""Block Gibbs leaves the distribution as it is: by its exact transition operator, or by moments of real units."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+
+from harmonium.models import EnergyModel
+from harmonium.samplers import Clamp, Gibbs, State
+from harmonium.testing.derived import conditionals
+from harmonium.testing.enumeration import Listing, Values, evaluate, list_states
+from harmonium.testing.statistics import agree, same_expectations
+from harmonium.testing.structure import generator
+from harmonium.units import Gaussian
+
+TOLERANCE = 1e-5
+CHAINS = 2**13
+
+
+def check_gibbs_leaves_invariant(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """`p K = p` for the product `K` of the blocks' conditional tables; models of finite units."""
+    truth = list_states(model)
+    before = truth.probability[0]
+    after = transition(model, truth, before)
+    agree(after.sum(), 1.0, TOLERANCE, "Mass after one sweep")
+    agree(np.log(after), np.log(before), TOLERANCE, "Log-probabilities after one sweep from the distribution")
+
+
+def check_gibbs_keeps_moments(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """Exact samples, moved one sweep, keep first and second moments; models with Gaussian units in one block."""
+    truth = list_states(model)
+    start = exact_samples(model, truth, generator(key), CHAINS)
+    end = sweeps(model, jax.random.key(1) if key is None else key, start, 1)
+    agree_in_moments(model, end, truth, "One sweep from exact samples")
+
+
+def transition(model: EnergyModel, truth: Listing, probability: np.ndarray) -> np.ndarray:
+    """Where one sweep of block Gibbs takes a distribution `[n]` over the listed states, exactly."""
+    states = {name: x[0] for name, x in truth.values.items()}
+    laws = evaluate(conditionals, model, states)
+    for block in model.blocks:
+        log_conditional = sum(laws[name][0].astype(np.float64) for name in block)
+        rest = [x for name, x in states.items() if name not in block]
+        group = (
+            np.unique(np.hstack(rest), axis=0, return_inverse=True)[1].reshape(-1)
+            if rest
+            else 0 * truth.index
+        )
+        probability = np.bincount(group, probability)[group] * np.exp(log_conditional)
+    return probability
+
+
+def exact_samples(model: EnergyModel, truth: Listing, rng: np.random.Generator, n: int) -> Values:
+    """Independent samples of all layers: a discrete state by its probability, then its Gaussian units."""
+    states = truth.centre.shape[1]
+    chosen = rng.choice(states, n, p=np.bincount(truth.index, truth.probability[0], minlength=states))
+    first = np.unique(truth.index, return_index=True)[1]
+    noise = rng.normal(size=(n, truth.centre.shape[2]))
+    real = truth.centre[0, chosen] + np.einsum("nij,nj->ni", truth.root[0, chosen], noise)
+    samples, column = {}, 0
+    for name, unit in model.layers.items():
+        samples[name] = truth.values[name][0, first[chosen]]
+        if isinstance(unit, Gaussian):
+            samples[name] = real[:, column : column + unit.size].astype(np.float32)
+            column += unit.size
+    return samples
+
+
+def agree_in_moments(model: EnergyModel, samples: Values, truth: Listing, what: str) -> None:
+    """Refuse samples whose first and second moments, over all layers, are not those of the listing."""
+    support = {name: x[0] for name, x in truth.values.items()}
+    same_expectations(_moments(model, samples), _moments(model, support), truth.probability[0], what)
+
+
+def sweeps(
+    model: EnergyModel, key: Key[Array, ""], state: Values, steps: int, masks: Values | None = None
+) -> Values:
+    """Every chain of `state` `[n, size]` after `steps` sweeps, with the units under `masks` clamped.
+
+    One compiled function for any number of steps, clamped or not.
+    """
+    free = {name: np.zeros(unit.size, bool) for name, unit in model.layers.items()}
+    keys = jax.random.split(key, len(next(iter(state.values()))))
+    return jax.tree.map(np.asarray, _sweeps(model, keys, state, np.int32(steps), free | (masks or {})))
+
+
+def _moments(model: EnergyModel, values: Values) -> np.ndarray:
+    """Values (codes of categorical units by state) and their products, `[n, k + k (k + 1) / 2]`."""
+    columns = [x if unit.states is None or unit.states == 2 else x[..., None] == np.arange(unit.states)
+               for unit, x in ((model.layers[name], values[name]) for name in sorted(values))]  # fmt: skip
+    x = np.hstack([c.reshape(len(c), -1).astype(np.float64) for c in columns])
+    i, j = np.triu_indices(x.shape[1])
+    return np.hstack([x, x[:, i] * x[:, j]])
+
+
+@eqx.filter_jit
+def _sweeps(model: EnergyModel, keys: Array, state: State, steps: Array, masks: dict[str, Array]) -> State:
+    def chain(key: Key[Array, ""], start: State) -> State:
+        kernel = Gibbs(model, {name: Clamp(mask, start[name]) for name, mask in masks.items()})
+        return jax.lax.fori_loop(0, steps, lambda i, s: kernel(jax.random.fold_in(key, i), s), start)
+
+    return jax.vmap(chain)(keys, state)

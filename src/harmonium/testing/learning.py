@@ -1,0 +1,76 @@
+"""The learning rule against the gradient of the exact log-likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key, PyTree
+
+from harmonium.inference import free_energy
+from harmonium.models import EnergyModel, trainable
+from harmonium.objectives import contrast
+from harmonium.testing.derived import log_partition_and_slope
+from harmonium.testing.enumeration import list_states, some_states, stats_of
+from harmonium.testing.statistics import agree
+from harmonium.testing.structure import generator
+
+TOLERANCE = 1e-4
+EXAMPLES = 4
+REACHED = 1e-6  # a gradient smaller than this everywhere is rounding
+
+
+def check_gradients_reach_every_parameter(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """The gradient of `mean E(x) + log Z` is finite, and not zero in any trainable array."""
+    states = some_states(model, generator(key), EXAMPLES)
+    _, slope = log_partition_and_slope(model)
+    for path, leaf in _leaves(_sum(_energy_slope(model, stats_of(model, states)), slope)):
+        if not np.isfinite(leaf).all():
+            raise AssertionError(f"The gradient of{path} is not finite.")
+        if leaf.size and np.abs(leaf).max() < REACHED:
+            raise AssertionError(f"No gradient reaches{path}.")
+
+
+def check_learning_rule(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """`contrast` with exact phases has the gradient of `mean F(data) + log Z`, which is minus the log-likelihood."""
+    data, truth = some_states(model, generator(key), EXAMPLES)["v"], list_states(model)
+    weight = truth.probability[0].astype(np.float32)
+    learned, free = _contrast_and_free_slopes(model, data, truth.values["v"][0], weight)
+    exact = _sum(free, log_partition_and_slope(model)[1])
+    for (path, slope), (_, expected) in zip(_leaves(learned), _leaves(exact), strict=True):
+        agree(slope, expected, TOLERANCE, f"Contrastive gradient of{path} with exact phases")
+
+
+def _leaves(tree: PyTree) -> list[tuple[str, np.ndarray]]:
+    leaves = jax.tree.leaves_with_path(tree)
+    return [(f" {jax.tree_util.keystr(path)}", np.asarray(leaf)) for path, leaf in leaves]
+
+
+def _sum(a: PyTree, b: PyTree) -> PyTree:
+    return jax.tree.map(lambda x, y: np.asarray(x) + np.asarray(y), a, b)
+
+
+@eqx.filter_jit
+def _energy_slope(model: EnergyModel, stats: PyTree) -> PyTree:
+    return _gradient(lambda m: jnp.mean(jax.vmap(m.energy)(stats)), model)
+
+
+@eqx.filter_jit
+def _contrast_and_free_slopes(
+    model: EnergyModel, data: Array, negative: Array, weight: Array
+) -> tuple[PyTree, PyTree]:
+    def contrastive(model: EnergyModel) -> Array:
+        return weight @ jax.vmap(lambda v: contrast(model, data, v[None])[0])(negative)
+
+    def free(model: EnergyModel) -> Array:
+        return jnp.mean(jax.vmap(lambda v: free_energy(model, {"v": v}))(data))
+
+    return _gradient(contrastive, model), _gradient(free, model)
+
+
+def _gradient(loss: Callable[[EnergyModel], Array], model: EnergyModel) -> PyTree:
+    learned, rest = eqx.partition(model, trainable(model))
+    return jax.grad(lambda part: loss(eqx.combine(part, rest)))(learned)

@@ -1,0 +1,122 @@
+"""What holds by definition: shapes, linearity in the statistics, blocks, and a file that gives the model back."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Key, PyTree
+
+from harmonium.inference import natural_parameters
+from harmonium.models import EnergyModel
+from harmonium.samplers import Gibbs, initial_state
+from harmonium.testing.enumeration import energies_of_stats
+from harmonium.testing.statistics import agree
+
+ROWS = 8  # random statistics on which a law is tried
+T = 0.3  # where between two statistics linearity is tried
+
+
+def check_shapes(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """A start and a sweep have each layer's shape and type; the energy is one finite float32."""
+    first = eqx.filter_eval_shape(initial_state, model, jax.random.key(0))
+    later = eqx.filter_eval_shape(Gibbs(model), jax.random.key(0), first)
+    for name, unit in model.layers.items():
+        for state in (first[name], later[name]):
+            if state.shape != (unit.size,) or state.dtype != unit.dtype:
+                raise AssertionError(
+                    f"Samples of layer '{name}' are {state.dtype}{list(state.shape)}, not {unit.dtype}[{unit.size}]."
+                )
+    stats = random_stats(model, generator(key))
+    energy = eqx.filter_eval_shape(model.energy, jax.tree.map(lambda s: s[0], stats))
+    if energy.shape != () or energy.dtype != np.float32:
+        raise AssertionError(f"The energy is {energy.dtype}{list(energy.shape)}, not one float32.")
+    if not np.isfinite(energies_of_stats(model, stats)).all():
+        raise AssertionError("The energy of finite statistics is not finite.")
+
+
+def check_energy_is_linear(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """`E(t a + (1 - t) b) = t E(a) + (1 - t) E(b)` in each layer's statistics, the others held fixed."""
+    rng = generator(key)
+    for name in model.layers:
+        a = random_stats(model, rng)
+        b = a | {name: random_stats(model, rng)[name]}
+        mixed = jax.tree.map(lambda x, y: (T * x + (1 - T) * y).astype(np.float32), a, b)
+        expected = T * energies_of_stats(model, a) + (1 - T) * energies_of_stats(model, b)
+        agree(
+            energies_of_stats(model, mixed),
+            expected,
+            1e-4,
+            f"Energy between two statistics of layer '{name}'",
+        )
+
+
+def check_blocks(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """Each layer is in one block, and what acts on it does not depend on the others of its block."""
+    listed = sorted(name for block in model.blocks for name in block)
+    if listed != sorted(model.layers):
+        raise AssertionError(f"The blocks hold {listed}; they must hold each of {sorted(model.layers)} once.")
+    rng = generator(key)
+    a, b = random_stats(model, rng), random_stats(model, rng)
+    for block in model.blocks:
+        for name in block if len(block) > 1 else ():
+            changed = a | {mate: b[mate] for mate in block if mate != name}
+            before, after = _acting_on(model, a, name), _acting_on(model, changed, name)
+            for x, y in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
+                agree(y, x, 1e-6, f"What acts on layer '{name}' when others of its block {block} change")
+
+
+def check_save_and_load(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """The loaded model is of the same type and structure, with equal arrays."""
+    from harmonium.models import load, save  # here, so that the other checks need no files
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        save(model, path)
+        loaded = load(path, classes=_module_classes(model))
+    if jax.tree.structure(loaded) != jax.tree.structure(model):
+        raise AssertionError(
+            f"Saved a {jax.tree.structure(model)} and loaded a {jax.tree.structure(loaded)}."
+        )
+    for before, after in zip(jax.tree.leaves(model), jax.tree.leaves(loaded), strict=True):
+        if np.asarray(before).dtype != np.asarray(after).dtype or not np.array_equal(before, after):
+            raise AssertionError(f"Saved {before!r} and loaded {after!r}.")
+
+
+def generator(key: Key[Array, ""] | None) -> np.random.Generator:
+    """NumPy's generator, seeded by a key of JAX (default: key 0)."""
+    return np.random.default_rng(0 if key is None else np.asarray(jax.random.key_data(key)))
+
+
+def random_stats(model: EnergyModel, rng: np.random.Generator) -> dict[str, PyTree]:
+    """Normal numbers in the place of every layer's statistics, `[ROWS, ...]`."""
+
+    def draw(leaf: Array) -> np.ndarray:
+        return rng.normal(size=(ROWS, *leaf.shape)).astype(np.float32)
+
+    return {name: jax.tree.map(draw, unit.zeros()) for name, unit in model.layers.items()}
+
+
+@eqx.filter_jit
+def _acting_on(model: EnergyModel, stats: PyTree, name: str) -> PyTree:
+    return jax.vmap(lambda row: natural_parameters(model, row, (name,)))(stats)
+
+
+def _module_classes(node: Any) -> dict[str, type]:
+    """The classes of a model and of all modules in it, by name: what `load` may build."""
+    if isinstance(node, eqx.Module) or (isinstance(node, tuple) and hasattr(node, "_fields")):
+        fields = node._fields if isinstance(node, tuple) else [f.name for f in dataclasses.fields(node)]
+        children, found = [getattr(node, name) for name in fields], {type(node).__name__: type(node)}
+    else:
+        children = (
+            list(node.values()) if isinstance(node, dict) else node if isinstance(node, list | tuple) else []
+        )
+        found = {}
+    for child in children:
+        found |= _module_classes(child)
+    return found

@@ -1,0 +1,76 @@
+"""Which checks a model can be given, by what it is made of."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+
+from jaxtyping import Array, Key
+
+from harmonium.inference import configurations
+from harmonium.models import EnergyModel
+from harmonium.testing import chains, derived, invariance, learning, structure
+from harmonium.testing.enumeration import refuse_large
+from harmonium.units import Gaussian
+
+Check = Callable[..., None]
+
+
+def checks_for(model: EnergyModel, key: Key[Array, ""] | None = None) -> dict[str, Callable[[], None]]:
+    """Every check that applies to a small energy model, by name; each raises `AssertionError` where a law fails.
+
+    Arguments: `model`, a tiny instance (at most 2^12 joint states, and 3 Gaussian units) whose parameters are not
+    all zero; `key`, which seeds the statistical checks. A model with units of other kinds gets the structural checks.
+    Raises `InputError` for a model too large.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Gaussian(1), hidden=hm.units.Spin(2), key=jax.random.key(0), scale=0.5)
+    >>> sorted(checks_for(tiny))[:3]
+    ['blocks', 'conditionals', 'energy_is_linear']
+    """
+    checks: list[Check] = [
+        structure.check_shapes,
+        structure.check_energy_is_linear,
+        structure.check_blocks,
+        structure.check_save_and_load,
+    ]
+    units = model.layers.values()
+    if all(unit.states is not None or isinstance(unit, Gaussian) for unit in units):
+        checks += _checks_by_listing(model)
+    return {
+        check.__name__.removeprefix("check_"): functools.partial(check, model, key=key) for check in checks
+    }
+
+
+def _checks_by_listing(model: EnergyModel) -> list[Check]:
+    refuse_large(model)
+    finite = all(unit.states is not None for unit in model.layers.values())
+    checks: list[Check] = [
+        derived.check_conditionals,
+        derived.check_free_energy,
+        derived.check_mean_field,
+        chains.check_gibbs_converges,
+    ]
+    checks += [*FINITE_CHECKS] if finite else [invariance.check_gibbs_keeps_moments]
+    exact = math.isfinite(configurations(model))
+    if exact:
+        checks += [derived.check_log_partition, learning.check_gradients_reach_every_parameter]
+    if exact and _has_free_energy(model):
+        checks.append(learning.check_learning_rule)
+        if model.layers["v"].states is not None:
+            checks += [derived.check_sums_to_one, derived.check_pseudo_likelihood]
+    return checks
+
+
+FINITE_CHECKS = (
+    invariance.check_gibbs_leaves_invariant,
+    chains.check_gibbs_step,
+    chains.check_clamped_gibbs,
+)
+
+
+def _has_free_energy(model: EnergyModel) -> bool:
+    """Whether the hidden layers can be summed out in closed form, given layer `v`."""
+    hidden = {name for name in model.layers if name != "v"}
+    return "v" in model.layers and any(hidden <= set(block) for block in model.blocks)

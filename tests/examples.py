@@ -1,0 +1,72 @@
+"""One tiny instance of every model: each inherits the whole conformance suite (`test_conformance.py`)."""
+
+from __future__ import annotations
+
+import itertools
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+from harmonium.models import RBM, Centred, Independent, Interpolated
+from harmonium.units import Bernoulli, Categorical, Gaussian, Spin, Unit
+
+VISIBLE = {
+    "bernoulli": Bernoulli(3),
+    "spin": Spin(3),
+    "categorical": Categorical(2, states=3),
+    "gaussian": Gaussian(2),
+}
+HIDDEN = {
+    "bernoulli": Bernoulli(2),
+    "spin": Spin(2),
+    "categorical": Categorical(2, states=3),
+    "gaussian": Gaussian(1),
+}
+
+
+def randomised(model: PyTree, seed: int, scale: float = 0.5) -> PyTree:
+    """The model with every parameter moved by a normal number of this scale."""
+    rng = np.random.default_rng(seed)
+
+    def move(leaf: jax.Array) -> jax.Array:
+        return leaf + np.float32(scale) * rng.normal(size=leaf.shape).astype(np.float32)
+
+    parameters, rest = eqx.partition(model, eqx.is_inexact_array)
+    return eqx.combine(jax.tree.map(move, parameters), rest)
+
+
+def tiny_rbm(visible: str, hidden: str, seed: int = 0) -> RBM:
+    """An RBM of these kinds of units; weights are smaller beside Gaussian units, so that chains mix and precisions are positive."""
+    scale = {0: 0.5, 1: 0.3, 2: 0.2}[(visible == "gaussian") + (hidden == "gaussian")]
+    rbm = RBM(VISIBLE[visible], HIDDEN[hidden], key=jax.random.key(seed), scale=0.0)
+    return randomised(rbm, seed, scale)
+
+
+def tiny_independent(visible: Unit, hidden: Unit, seed: int) -> Independent:
+    """Two layers in one block."""
+    biases = {"v": visible.bias(visible.reference()), "h": hidden.bias(hidden.reference())}
+    return randomised(Independent({"v": visible, "h": hidden}, biases), seed)
+
+
+RBMS = {
+    f"rbm-{v}-{h}": tiny_rbm(v, h, seed) for seed, (v, h) in enumerate(itertools.product(VISIBLE, HIDDEN))
+}
+CENTRED = {
+    f"centred-{v}-{h}": randomised(Centred(RBMS[f"rbm-{v}-{h}"]), 100, 0.1)
+    for v, h in (
+        ("bernoulli", "bernoulli"),
+        ("spin", "categorical"),
+        ("categorical", "spin"),
+        ("gaussian", "bernoulli"),
+    )
+}
+OTHERS = {
+    "independent-finite": tiny_independent(Categorical(2, states=3), Spin(2), 200),
+    "independent-mixed": tiny_independent(Bernoulli(2), Gaussian(2), 201),
+    "interpolated-bernoulli": Interpolated(
+        tiny_independent(VISIBLE["bernoulli"], HIDDEN["bernoulli"], 202), RBMS["rbm-bernoulli-bernoulli"], 0.4
+    ),
+}
+EXAMPLES = RBMS | CENTRED | OTHERS

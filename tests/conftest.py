@@ -8,8 +8,7 @@ from pathlib import Path
 
 # Programs here are tiny and run briefly: compiling is what takes the time. Must precede the first use of JAX.
 os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "")
-    + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 )
 
 import jax
@@ -20,9 +19,7 @@ CHECKED = ("units", "models", "inference", "samplers", "objectives")
 # jaxtyping and beartype hold every function of these packages to its annotations. Must precede their import.
 install_import_hook([f"harmonium.{name}" for name in CHECKED], "beartype.beartype")
 
-_cache = os.environ.get(
-    "HARMONIUM_TEST_CACHE", Path(tempfile.gettempdir()) / f"harmonium-tests-{os.getuid()}"
-)
+_cache = os.environ.get("HARMONIUM_TEST_CACHE", Path(tempfile.gettempdir()) / f"harmonium-tests-{os.getuid()}")
 jax.config.update("jax_compilation_cache_dir", str(_cache))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

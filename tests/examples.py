@@ -6,10 +6,11 @@ import itertools
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
-from harmonium.models import RBM, Centred, Independent, Interpolated
+from harmonium.models import RBM, Centred, Independent, Interpolated, LayerStats
 from harmonium.units import Bernoulli, Categorical, Gaussian, Spin, Unit
 
 VISIBLE = {
@@ -21,7 +22,7 @@ VISIBLE = {
 HIDDEN = {
     "bernoulli": Bernoulli(2),
     "spin": Spin(2),
-    "categorical": Categorical(2, states=3),
+    "categorical": Categorical(1, states=3),
     "gaussian": Gaussian(1),
 }
 
@@ -38,7 +39,7 @@ def randomised(model: PyTree, seed: int, scale: float = 0.5) -> PyTree:
 
 
 def tiny_rbm(visible: str, hidden: str, seed: int = 0) -> RBM:
-    """An RBM of these kinds of units; weights are smaller beside Gaussian units, so that chains mix and precisions are positive."""
+    """An RBM of these kinds of units; smaller weights beside Gaussian ones, so that chains mix."""
     scale = {0: 0.5, 1: 0.3, 2: 0.2}[(visible == "gaussian") + (hidden == "gaussian")]
     rbm = RBM(VISIBLE[visible], HIDDEN[hidden], key=jax.random.key(seed), scale=0.0)
     return randomised(rbm, seed, scale)
@@ -50,9 +51,27 @@ def tiny_independent(visible: Unit, hidden: Unit, seed: int) -> Independent:
     return randomised(Independent({"v": visible, "h": hidden}, biases), seed)
 
 
-RBMS = {
-    f"rbm-{v}-{h}": tiny_rbm(v, h, seed) for seed, (v, h) in enumerate(itertools.product(VISIBLE, HIDDEN))
-}
+class Deep(eqx.Module):
+    """A user's own machine, `v - h1 - h2`: what it takes to inherit the suite is this class."""
+
+    W1: Float[Array, "visible hidden1"]
+    W2: Float[Array, "hidden1 hidden2"]
+    b: Float[Array, "hidden1"]
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        return {"v": Bernoulli(3), "h1": Spin(2), "h2": Bernoulli(2)}
+
+    @property
+    def blocks(self) -> tuple[tuple[str, ...], ...]:
+        return (("v", "h2"), ("h1",))
+
+    def energy(self, stats: LayerStats) -> Float[Array, ""]:
+        h1 = stats["h1"]
+        return -stats["v"] @ self.W1 @ h1 - h1 @ self.W2 @ stats["h2"] - self.b @ h1
+
+
+RBMS = {f"rbm-{v}-{h}": tiny_rbm(v, h, seed) for seed, (v, h) in enumerate(itertools.product(VISIBLE, HIDDEN))}
 CENTRED = {
     f"centred-{v}-{h}": randomised(Centred(RBMS[f"rbm-{v}-{h}"]), 100, 0.1)
     for v, h in (
@@ -69,4 +88,5 @@ OTHERS = {
         tiny_independent(VISIBLE["bernoulli"], HIDDEN["bernoulli"], 202), RBMS["rbm-bernoulli-bernoulli"], 0.4
     ),
 }
+OTHERS["own-deep"] = randomised(Deep(jnp.zeros((3, 2)), jnp.zeros((2, 2)), jnp.zeros(2)), 203)
 EXAMPLES = RBMS | CENTRED | OTHERS

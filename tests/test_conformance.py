@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from examples import EXAMPLES
 
+from examples import EXAMPLES
 from harmonium.testing import checks_for
 
 CHECKS = {name: checks_for(model) for name, model in EXAMPLES.items()}

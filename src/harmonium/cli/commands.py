@@ -10,7 +10,7 @@ import typer
 from harmonium.errors import InputError
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
-Seed = Annotated[int, typer.Option(help="Of everything random.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Force = Annotated[bool, typer.Option(help="Replace a file that is there already.")]
 
 
@@ -110,7 +110,8 @@ def reproduce(
 ) -> None:
     """Run a published protocol and print its number and ours side by side."""
     from harmonium.cli.recipe import unknown
-    from harmonium.recipes.published import PROTOCOLS, reproduce as run_protocol
+    from harmonium.recipes.published import PROTOCOLS
+    from harmonium.recipes.published import reproduce as run_protocol
 
     if name not in PROTOCOLS:
         unknown("published protocol", name, PROTOCOLS)
@@ -164,7 +165,7 @@ def _split(data: Any, split: str) -> Any:
     rows = getattr(data, split)
     if rows is None:
         raise InputError(f"'{data.name}' has no {split} rows.")
-    return rows
+    return rows if data.decode is None or split != "train" else data.shown(rows)
 
 
 def _free(out: Path, force: bool) -> None:

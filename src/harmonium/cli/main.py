@@ -6,9 +6,11 @@ commands that need it, so that help is there at once.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
+import warnings
 from pathlib import Path
 
 import click
@@ -44,6 +46,8 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     _compilation_cache()
+    if not debug:
+        _quiet()
     try:
         code = app(arguments, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -73,6 +77,15 @@ def _failed(error: Exception) -> int:
 def _say(message: str, code: int) -> int:
     print(f"harmonium: {message}", file=sys.stderr)
     return code
+
+
+def _quiet() -> None:
+    """No tracebacks from the threads of Orbax, nor remarks about the cache of compiled programs: we say what failed."""
+    handler = logging.StreamHandler()
+    handler.addFilter(lambda record: record.name != "absl")
+    logging.basicConfig(handlers=[handler])
+    warnings.filterwarnings("ignore", message=".*persistent compilation cache")
+    sys.excepthook = lambda *_: None  # `main` catches what is ours
 
 
 def _compilation_cache() -> None:

@@ -63,6 +63,11 @@ class Dataset:
             )
         return n // batch_size
 
+    def shown(self, rows: np.ndarray) -> np.ndarray:
+        """Stored training rows [n, d] as `chunks` would hold them, decoded where they come from a large file."""
+        rows = np.asarray(rows)
+        return rows if self.decode is None else self.decode(rows)
+
     def present(self, key: jax.Array, rows: jax.Array) -> jax.Array:
         """Rows of `chunks` [..., d] as a model is shown them [..., d]; may be compiled.
 
@@ -113,8 +118,7 @@ class Dataset:
     def _from_host(self, rows: np.ndarray) -> np.ndarray:
         flat = rows.ravel()
         order = np.argsort(flat, kind="stable")  # a file is read forwards
-        found = np.asarray(self.train)[flat[order]]
-        found = found if self.decode is None else self.decode(found)
+        found = self.shown(np.asarray(self.train)[flat[order]])
         unsorted = np.empty_like(found)
         unsorted[order] = found
         return unsorted.reshape(*rows.shape, *found.shape[1:])

@@ -23,6 +23,7 @@ from harmonium.evaluation.annealed import (
 from harmonium.evaluation.estimate import Estimate, interval_verdict
 from harmonium.inference import configurations, exact_log_partition
 from harmonium.models import EnergyModel, Independent
+from harmonium.rng import cheap
 from harmonium.samplers import State
 
 Method = Literal["auto", "exact", "ais", "reverse_ais", "two_sided"]
@@ -69,7 +70,7 @@ def log_partition(
     check_annealing(chains, temperatures, burn_in)
     clock = time.perf_counter()
     settings = {"chains": chains, "temperatures": temperatures, "burn_in": burn_in}
-    ends = _annealed(model, key, method, data, **settings)
+    ends = _annealed(model, cheap(key), method, data, **settings)
     settings |= {"seed": _seed(key), "seconds": round(time.perf_counter() - clock, 2)}
     return _estimate(ends, settings)
 
@@ -101,8 +102,8 @@ def _annealed(
 ) -> dict[str, MeanWeight]:  # fmt: skip
     """`log Z` by each direction that the method asks for: `lower` from AIS, `upper` from reverse AIS."""
     draw, up, again, down = jax.random.split(key, 4)
-    rows = None if data is None else jnp.asarray(data[:ROWS], model.layers["v"].dtype)
-    base = base_for(model, model_samples(model, draw, None, chains, burn_in)["v"] if rows is None else rows)
+    rows = _own_rows(model, draw, chains, burn_in) if data is None else jnp.asarray(data[:ROWS], model.layers["v"].dtype)
+    base = base_for(model, rows)
     known = float(base.log_partition())
     weights = forward(model, base, up, chains, temperatures)
     mean = mean_weight(weights.log_w)
@@ -110,13 +111,23 @@ def _annealed(
     if method == "ais":
         return ends
     starts = [resampled(weights, again)]
-    if rows is not None and len(visible_block(model)) == 1:
+    if len(visible_block(model)) == 1:
         starts.append({"v": jax.random.choice(draw, rows, (chains,), replace=chains > len(rows))})
     uppers = [_upper(model, base, jax.random.fold_in(down, i), start, burn_in, temperatures)
               for i, start in enumerate(starts)]  # fmt: skip
     highest = max(uppers, key=lambda end: end.value)
     ends["upper"] = highest._replace(value=known + highest.value)
     return ends if method != "reverse_ais" else {"upper": ends["upper"]}
+
+
+def _own_rows(model: EnergyModel, key: Key[Array, ""], chains: int, burn_in: int) -> Array:
+    """The model's own samples `[chains, size]`, from visible units that start at random: spread over more modes than
+    the chains of `initial_state`, which all start near the most probable one."""
+    first, walk = jax.random.split(key)
+    unit = model.layers["v"]
+    start = jax.vmap(lambda k: unit.sample(k, unit.reference()))(jax.random.split(first, chains))
+    alone = len(visible_block(model)) == 1
+    return model_samples(model, walk, {"v": start} if alone else None, chains, burn_in)["v"]
 
 
 def _upper(

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import jax
+import numpy as np
 from jaxtyping import Array, Float
 
 from harmonium.errors import InputError
 from harmonium.models.energy import EnergyModel, LayerStats
 from harmonium.units import Conditional, Stats
 
-LayerValues = Mapping[str, Array]
+LayerValues = Mapping[str, Array | np.ndarray]
 
 
 def layer_stats(model: EnergyModel, values: LayerValues) -> dict[str, Stats]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Num
 
 from harmonium.inference.mean_field import mean_field
@@ -12,7 +13,7 @@ from harmonium.models.energy import EnergyModel
 
 
 @eqx.filter_jit
-def encode(model: EnergyModel, x: Num[Array, "*batch size"]) -> Array | dict[str, Array]:
+def encode(model: EnergyModel, x: Num[Array | np.ndarray, "*batch size"]) -> Array | dict[str, Array]:
     """Expected values of the hidden units given rows of data: exact for an RBM, by mean field for deeper models.
 
     Arguments: `x` `[n, size]` or `[size]`, values of layer `v`. Returns `[n, hidden]` (`[n, hidden, states]` for

@@ -63,7 +63,7 @@ def exact_log_partition(model: EnergyModel) -> Float[Array, ""]:
 
 
 def states_at(model: EnergyModel, layers: tuple[str, ...], index: Int[Array, ""]) -> dict[str, Array]:
-    """The values of `layers` in configuration number `index` of their joint states (mixed radix, first unit fastest)."""
+    """The values of `layers` in configuration number `index` (mixed radix, first unit fastest)."""
     values = {}
     for name in layers:
         unit = model.layers[name]

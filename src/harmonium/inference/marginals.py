@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Num
 
 from harmonium.models.energy import BiasedModel, with_biases
@@ -30,12 +31,12 @@ def marginal_natural(
     return unit.natural_from_mean(smooth)
 
 
-def mean_stats(unit: Unit, x: Num[Array, "n size"]) -> Stats:
+def mean_stats(unit: Unit, x: Num[Array | np.ndarray, "n size"]) -> Stats:
     """Mean sufficient statistics of rows `x` `[n, size]`."""
     return jax.tree.map(lambda s: jnp.mean(s, axis=0), jax.vmap(unit.stats)(x))
 
 
-def at_marginals(model: BiasedModel, x: Num[Array, "n size"], layer: str = "v") -> BiasedModel:
+def at_marginals(model: BiasedModel, x: Num[Array | np.ndarray, "n size"], layer: str = "v") -> BiasedModel:
     """The model with a layer's bias set to the marginals of rows `x` `[n, size]` (Hinton 2012, section 8).
 
     The usual start of training: the weights need not learn what single units do on their own.

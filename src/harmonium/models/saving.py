@@ -119,8 +119,8 @@ def _write_together(contents: Mapping[Path, bytes]) -> None:
             "what was there is unchanged."
         ) from error
     finally:
-        for file in scratch.values():
-            file.unlink(missing_ok=True)
+        for file in (file for file in scratch.values() if file.exists()):
+            file.unlink()
 
 
 def _tensor_path(path: str | Path) -> Path:
@@ -158,7 +158,7 @@ def _describe(node: Any, path: str, tensors: dict[str, np.ndarray]) -> dict[str,
         return {name: _describe(child, f"{path}.{name}".lstrip("."), tensors) for name, child in children.items()}
 
     if isinstance(node, jax.Array | np.ndarray):
-        tensors[path] = np.asarray(node)
+        tensors[path] = np.asarray(node, order="C")  # safetensors writes memory as it lies
         return {"tensor": path}
     if isinstance(node, eqx.Module) or (isinstance(node, tuple) and hasattr(node, "_fields")):
         return {"type": type(node).__name__, "fields": inside(_fields(node))}

@@ -16,6 +16,8 @@ from harmonium.objectives import Objective
 from harmonium.recipes.common import about, load_data, measured, named_unit, sgd, visible_unit
 from harmonium.training import Run, check_data, fit
 
+MARGINAL_ROWS = 100_000  # rows, at most, whose marginals the visible biases start at
+
 
 def rbm(
     data: Annotated[str | None, "digits, mnist, binarized_mnist, or a file or folder (default: digits)"] = None,
@@ -52,7 +54,7 @@ def rbm(
     units = visible_unit(dataset, visible), named_unit(hidden_units, hidden)
     model = RBM(*units, key=jax.random.fold_in(key, 1))
     check_data(model, dataset)
-    model = at_marginals(model, dataset.train)
+    model = at_marginals(model, dataset.shown(dataset.train[:MARGINAL_ROWS]))
     run = fit(
         Centred(model) if centred else model,
         dataset,

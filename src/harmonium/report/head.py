@@ -26,9 +26,7 @@ def sentence(subject: Subject) -> str:
         for layer, unit in layers.items()
     ]
     shape = data.image_shape or (data.train.shape[1],)
-    size = "\u00a0×\u00a0".join(f"{side:,}" for side in shape) + (
-        " pixels" if data.image_shape else " columns"
-    )
+    size = "\u00a0×\u00a0".join(f"{side:,}" for side in shape) + (" pixels" if data.image_shape else " columns")
     how = f", binarization {data.space.binarization}" if data.space.binarization else ""
     return (
         f"A {name}{' with ' if units else ''}{' and '.join(units)}, trained on "
@@ -47,9 +45,7 @@ def facts(subject: Subject, main: Estimate | None, base: Estimate | None) -> lis
     parameters = sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(model, trainable(model))))
     found.append((f"{parameters:,}", "parameters"))
     if metrics:
-        found.append(
-            (duration(wall_time(metrics)), f"of training, {count(int(metrics[-1]['step']), 'step')}")
-        )
+        found.append((duration(wall_time(metrics)), f"of training, {count(int(metrics[-1]['step']), 'step')}"))
     return [(value, label) for value, label in found if value]
 
 
@@ -74,8 +70,8 @@ def wall_time(metrics: list[dict[str, Any]]) -> float:
 def duration(seconds: float) -> str:
     """Seconds in words.
 
-    >>> duration(11.49), duration(3725)
-    ('11.5 s', '1 h 2 min')
+    >>> duration(11.49), duration(7325)
+    ('11.5 s', '2 h 2 min')
     """
     if seconds < 100:
         return f"{seconds:.1f} s"

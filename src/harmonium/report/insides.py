@@ -63,9 +63,7 @@ def _filter_pictures(subject: Subject, chosen: np.ndarray, spread: str) -> Secti
     blank = np.full((-len(pictures) % across, *pictures.shape[1:]), 255, np.uint8)
     tiles = np.concatenate([pictures, blank]).reshape(-1, across, *pictures.shape[1:])
     scheme = "mid-grey is zero" if colour else "red is positive, blue negative, white zero"
-    slope = (
-        " Shown is the slope of the weights along the codes." if isinstance(subject.unit, Categorical) else ""
-    )
+    slope = " Shown is the slope of the weights along the codes." if isinstance(subject.unit, Categorical) else ""
     return Section(
         shows=f"The weights of {count(chosen.shape[1], 'hidden unit')} to the visible ones, those with the "
         f"largest norm, strongest first; {scheme}, on one scale from {number(-size)} to {number(size)}. "
@@ -97,9 +95,7 @@ def hidden_units(subject: Subject) -> Section:
     names = [name for name in layers if name != "v"]
     if not names or not all(isinstance(layers[name], Bernoulli | Spin) for name in names):
         kinds = ", ".join(type(layers[name]).__name__ for name in names) or "no"
-        raise NotApplicable(
-            f"dead and saturated are said of binary hidden units, and these are {kinds} units"
-        )
+        raise NotApplicable(f"dead and saturated are said of binary hidden units, and these are {kinds} units")
     rows = subject.held[:ROWS]
     codes = encode(subject.model, jnp.asarray(rows, subject.unit.dtype))
     codes = codes if isinstance(codes, dict) else {names[0]: codes}

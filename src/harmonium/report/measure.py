@@ -116,9 +116,7 @@ def metric(unit: Unit, train: np.ndarray) -> str:
     return "Hamming" if exact else "Euclidean"
 
 
-def nearest(
-    unit: Unit, rows: np.ndarray, train: np.ndarray, k: int, distance: str
-) -> tuple[np.ndarray, np.ndarray]:
+def nearest(unit: Unit, rows: np.ndarray, train: np.ndarray, k: int, distance: str) -> tuple[np.ndarray, np.ndarray]:
     """The `k` training rows nearest to each of `rows` `[n, k]`, and their distances in that metric."""
     parts = [_distances(unit, rows, block, distance) for block in _blocks(train)]
     distances = np.concatenate(parts, axis=1)
@@ -131,7 +129,7 @@ def nearest(
 
 def _distances(unit: Unit, a: np.ndarray, b: np.ndarray, distance: str) -> np.ndarray:
     if distance == "Hamming":
-        states = [np.asarray(unit.values(jnp.int32(k))) for k in range(unit.states)]
+        states = np.asarray(unit.values(jnp.arange(unit.states)))
         same = sum((a == s).astype(np.float32) @ (b == s).T.astype(np.float32) for s in states)
         return a.shape[1] - same
     a, b = a.astype(np.float32), b.astype(np.float32)
@@ -153,9 +151,7 @@ class Filled(NamedTuple):
     marginal_log_prob: float | None = None
 
 
-def score_filled(
-    unit: Unit, drawn: np.ndarray, rows: np.ndarray, hidden: np.ndarray, train: np.ndarray
-) -> Filled:
+def score_filled(unit: Unit, drawn: np.ndarray, rows: np.ndarray, hidden: np.ndarray, train: np.ndarray) -> Filled:
     """Completions `drawn` `[copies, n, size]` against the true `rows` where these were `hidden`.
 
     The probability of a value is its frequency among the completions, with one pseudo-count spread as the
@@ -166,9 +162,7 @@ def score_filled(
         guess, mean = drawn.mean(0), np.broadcast_to(train.mean(0), rows.shape)
         errors = [float(np.sqrt(np.mean((x - rows)[hidden] ** 2))) for x in (guess, mean)]
         return Filled(int(hidden.sum()), copies, *errors)
-    states = np.asarray(
-        unit.values(jnp.broadcast_to(jnp.arange(unit.states)[:, None], (unit.states, unit.size)))
-    )
+    states = np.asarray(unit.values(jnp.broadcast_to(jnp.arange(unit.states)[:, None], (unit.states, unit.size))))
     counts = np.stack([(drawn == s).sum(0) for s in states])
     rates = np.stack([((train == s).sum(0) + 1 / unit.states) / (len(train) + 1) for s in states])
     rates = np.broadcast_to(rates[:, None, :], counts.shape)

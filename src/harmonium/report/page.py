@@ -19,9 +19,7 @@ from harmonium.report.subject import Subject
 from harmonium.training import RunFolder
 
 
-def write_report(
-    folder: RunFolder, model: Any, data: Dataset, *, key: Key[Array, ""], steps: int = 1000
-) -> Path:
+def write_report(folder: RunFolder, model: Any, data: Dataset, *, key: Key[Array, ""], steps: int = 1000) -> Path:
     """Write `report.html` into the folder of a run and return its path: one file, no scripts, nothing linked.
 
     Estimates with their verdicts, learning curves, samples, filters, chains, what the model fills in, the

@@ -23,12 +23,11 @@ TOGETHER = [("free_energy_data", "free_energy_chains")]  # curves that are read 
 MEANINGS = {
     "loss": "What the learning rule differentiates. For CD and PCD, the free energy of data less that of the "
     "chains: it hovers near zero and is no measure of fit.",
-    "pseudo_likelihood": "Log-probability of each unit given all the others, summed over units. It should rise "
-    "and level off.",
+    "pseudo_likelihood": "Log-probability of each unit given all the others, summed. It should rise and level off.",
     "free_energy_gap": "Mean free energy of validation rows less that of training rows. Steady growth means "
     "that the model learns the training rows by heart.",
-    "free_energy_data": "Of the batches and of the chains. The two should keep together; chains far below the "
-    "data have stopped mixing.",
+    "free_energy_data": "Of the batches and of the chains. The two should keep together; chains far below "
+    "the data have stopped mixing.",
 }
 
 
@@ -38,6 +37,8 @@ MEANINGS = {
 def baseline_of(subject: Subject) -> Estimate | None:
     """The baseline on the held-out rows; None where the units do not admit these rows as values."""
     rows = getattr(subject.data, subject.split)
+    if subject.split == "train" and subject.data.decode is not None:
+        return None  # the rows of such a file are known by the chunk only
     try:
         return baseline(subject.unit, subject.train, rows, subject.held_name)
     except InputError:
@@ -114,18 +115,14 @@ def _finite(value: object) -> float:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.nan
 
 
-def _chart(
-    x: np.ndarray, group: tuple[str, ...], values: dict[str, np.ndarray], label: str
-) -> Picture | None:
+def _chart(x: np.ndarray, group: tuple[str, ...], values: dict[str, np.ndarray], label: str) -> Picture | None:
     lines = {name.removeprefix("free_energy_") if len(group) > 1 else name: values[name] for name in group}
     if not any(np.isfinite(y).any() for y in lines.values()):
         return None
     title = ("free_energy" if len(group) > 1 else group[0]).replace("_", " ").capitalize()
     if len(group) == 1:
         title += f"  {number(float(values[group[0]][-1]), 3)}"
-    return curves(
-        x, lines, f"{title} over {label}s", title=title, label=label, note=MEANINGS.get(group[0], "")
-    )
+    return curves(x, lines, f"{title} over {label}s", title=title, label=label, note=MEANINGS.get(group[0], ""))
 
 
 # ---- how to do it again ------------------------------------------------------------------------------------
@@ -136,9 +133,10 @@ def reproduce(subject: Subject) -> Section:
     about = subject.folder.about
     rows = [(name.replace("_", " "), _shown(value)) for name, value in about.items() if name != "arguments"]
     command = command_line(about)
+    start = "" if command else " The run was started from Python, by hm.fit."
     return Section(
-        shows="What run.json records." + ("" if command else " The run was started from Python, by hm.fit."),
-        judge="The same seed, versions and device give the same model, to the last bit on the same device.",
+        shows=f"What run.json records.{start} The same "
+        "seed, data and versions give the same model, on the same device to the last bit.",
         code=command,
         tables=[Table(("", ""), [(name, text) for name, text in rows if text])],
     )

@@ -70,9 +70,7 @@ def _cell_map(subject: Subject, cells: np.ndarray, title: str, **options: Any) -
     look = subject.look
     span = (look.low, look.high)
     cells = np.asarray(cells, float)
-    return heat_map(
-        cells, title, title=title, span=span, colours=look.colours, bar=subject.unit.states != 2, **options
-    )
+    return heat_map(cells, title, title=title, span=span, colours=look.colours, bar=subject.unit.states != 2, **options)
 
 
 def agreement(subject: Subject) -> Section:
@@ -116,9 +114,7 @@ def chain(subject: Subject) -> Section:
     steps = [f"{s:,}" for s in subject.walk.looks]
     if subject.look.shape:
         tiles = subject.look.pictures(subject.chains)
-        return Section(
-            shows=shows, judge=judge, pictures=[grid(tiles, "Gibbs chains", width=760, columns=steps)]
-        )
+        return Section(shows=shows, judge=judge, pictures=[grid(tiles, "Gibbs chains", width=760, columns=steps)])
     shape = {"size": (460, 240), "rows": steps}
     pictures = [
         _cell_map(subject, one[:, :COLUMNS], f"Chain {i + 1}", labels=("column", "step"), **shape)
@@ -228,7 +224,5 @@ def _neighbour_grid(subject: Subject, drawn: np.ndarray, found: np.ndarray, far:
 def _neighbour_table(far: np.ndarray) -> Table:
     head = ("Sample", *(f"{i + 1}. neighbour" for i in range(far.shape[1])))
     digits = 0 if np.mod(far, 1).max() == 0 else 2
-    rows = [
-        (str(i + 1), *(number(float(d), digits) for d in line)) for i, line in enumerate(far[:OF_SAMPLES])
-    ]
+    rows = [(str(i + 1), *(number(float(d), digits) for d in line)) for i, line in enumerate(far[:OF_SAMPLES])]
     return Table(head, rows, "Distances of samples to their nearest training rows")

@@ -103,7 +103,7 @@ class Subject:
     def held(self) -> np.ndarray:
         """Rows of that split `[n, size]`, as the model is shown them."""
         rows = self.train if self.split == "train" else np.asarray(getattr(self.data, self.split)[:HELD_ROWS])
-        return self._shown(rows[:HELD_ROWS])
+        return self._sampled(rows[:HELD_ROWS])
 
     @cached_property
     def train(self) -> np.ndarray:
@@ -111,15 +111,14 @@ class Subject:
         n, size = self.data.train.shape
         most = max(1, min(TRAIN_ROWS, TRAIN_BYTES // (4 * size)))
         chosen = slice(None) if n <= most else np.sort(self.random(0).choice(n, most, replace=False))
-        rows = np.asarray(self.data.train[chosen])
-        return rows if self.data.decode is None else self.data.decode(rows)
+        return self.data.shown(self.data.train[chosen])
 
     @property
     def train_shown(self) -> np.ndarray:
         """The first 2000 of `train`, as the model is shown them."""
-        return self._shown(self.train[:2000])
+        return self._sampled(self.train[:2000])
 
-    def _shown(self, rows: np.ndarray) -> np.ndarray:
+    def _sampled(self, rows: np.ndarray) -> np.ndarray:
         grey = self.data.binarization in ("dynamic", "probabilities") and isinstance(self.unit, Bernoulli)
         return (self.random(1).random(rows.shape) < rows).astype(np.float32) if grey else rows
 

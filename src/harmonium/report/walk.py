@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Int, Key
 
 from harmonium.models import EnergyModel
+from harmonium.rng import cheap
 from harmonium.samplers import Clamp, Gibbs, State
 from harmonium.units import Unit
 
@@ -31,7 +32,7 @@ class Walk:
         self._seen = {0: start}
         state = {name: jnp.zeros((len(start), unit.size), unit.dtype) for name, unit in model.layers.items()}
         state["v"] = jnp.asarray(start, model.layers["v"].dtype)
-        at, mask = -1, jnp.asarray(held)
+        at, mask, key = -1, jnp.asarray(held), cheap(key)
         for stop in sorted({0, *self.looks, *self.late}):
             state = _advance(model, key, state, mask, jnp.int32(at), jnp.int32(stop))
             self._seen[stop], at = np.asarray(state["v"]), stop

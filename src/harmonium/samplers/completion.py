@@ -10,11 +10,12 @@ from jaxtyping import Array, Bool, Key
 
 from harmonium.errors import InputError
 from harmonium.models.energy import EnergyModel
+from harmonium.rng import cheap
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
 
 
 def sample(
-    model: EnergyModel, key: Key[Array, ""], n: int = 1, *, steps: int = 1000, start: Array | None = None
+    model: EnergyModel, key: Key[Array, ""], n: int = 1, *, steps: int = 1000, start: Array | np.ndarray | None = None
 ) -> Array:
     """Values of the visible layer from `n` independent chains of block Gibbs sampling.
 
@@ -30,10 +31,10 @@ def sample(
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
     if start is not None:
         start = _checked_rows(model, start, n)
-    return _sample(model, key, start, n, steps)
+    return _sample(model, cheap(key), start, n, steps)
 
 
-def impute(model: EnergyModel, key: Key[Array, ""], x: Array, *, steps: int = 500) -> Array:
+def impute(model: EnergyModel, key: Key[Array, ""], x: Array | np.ndarray, *, steps: int = 500) -> Array:
     """Rows with their missing values (NaN) drawn from the model given the others, by clamped Gibbs sampling.
 
         x_missing ~ p(x_missing | x_observed)
@@ -56,7 +57,7 @@ def impute(model: EnergyModel, key: Key[Array, ""], x: Array, *, steps: int = 50
     neutral = np.asarray(unit.values(jnp.zeros(unit.size, jnp.int32)) if unit.states else jnp.zeros(unit.size))
     known = np.where(missing, neutral, given)
     unit.check(known)
-    filled = _impute(model, key, jnp.asarray(known, unit.dtype), jnp.asarray(~missing), steps)
+    filled = _impute(model, cheap(key), jnp.asarray(known, unit.dtype), jnp.asarray(~missing), steps)
     return filled.reshape(np.shape(x))
 
 
@@ -81,7 +82,7 @@ def _impute(model: EnergyModel, key: Key[Array, ""], known: Array, mask: Bool[Ar
     return jax.vmap(chain)(jax.random.split(key, len(known)), known, mask)
 
 
-def _checked_rows(model: EnergyModel, rows: Array, n: int) -> Array:
+def _checked_rows(model: EnergyModel, rows: Array | np.ndarray, n: int) -> Array:
     rows = np.asarray(rows)
     if rows.shape != (n, model.layers["v"].size):
         raise InputError(f"Start rows must have shape ({n}, {model.layers['v'].size}), not {rows.shape}.")

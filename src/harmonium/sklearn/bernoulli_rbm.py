@@ -136,10 +136,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _print(self, iteration: int, X: formulas.Rows, seed: int, seconds: float) -> None:
         score = self._log_pseudo_likelihood(X, 1, np.random.RandomState(seed)).mean()
-        print(
-            f"[{type(self).__name__}] Iteration {iteration}, pseudo-likelihood = {score:.2f}, "
-            f"time = {seconds:.2f}s"
-        )
+        print(f"[{type(self).__name__}] Iteration {iteration}, pseudo-likelihood = {score:.2f}, time = {seconds:.2f}s")
 
     def _check_parameters(self) -> None:
         for name, least in {"n_components": 1, "batch_size": 1, "n_iter": 0, "gibbs_steps": 1}.items():
@@ -197,9 +194,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         key = jax.random.key(_seed(check_random_state(self.random_state)))
         return log_likelihood(self.model_, rows, **{"key": key, **options})
 
-    def _log_pseudo_likelihood(
-        self, X: formulas.Rows, sites: int | None, rng: np.random.RandomState
-    ) -> np.ndarray:
+    def _log_pseudo_likelihood(self, X: formulas.Rows, sites: int | None, rng: np.random.RandomState) -> np.ndarray:
         d = X.shape[1]
         if sites is not None and sites < 1:
             raise InputError(f"sites={sites} is not possible: visit at least one unit, or None for all.")

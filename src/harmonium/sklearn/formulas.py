@@ -25,9 +25,7 @@ def visible_means(h: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     return expit(h @ W.astype(h.dtype, copy=False) + b.astype(h.dtype, copy=False))
 
 
-def log_pseudo_likelihood(
-    v: Rows, W: np.ndarray, b: np.ndarray, c: np.ndarray, sites: np.ndarray
-) -> np.ndarray:
+def log_pseudo_likelihood(v: Rows, W: np.ndarray, b: np.ndarray, c: np.ndarray, sites: np.ndarray) -> np.ndarray:
     """Log pseudo-likelihood of each row `[n]` by `k` units of each, scaled up without bias, in nats.
 
         -(d / k) sum_{i in sites} log(1 + exp(F(v) - F(v with v_i flipped)))      # (Besag 1975; section 18.3)

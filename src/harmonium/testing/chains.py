@@ -12,7 +12,7 @@ from harmonium.testing.invariance import CHAINS, agree_in_moments, sweeps, trans
 from harmonium.testing.statistics import matches_law
 from harmonium.testing.structure import generator
 
-SWEEPS = 50  # enough to forget the start, for weights of the order of one
+SWEEPS = 30  # enough to forget the start, for weights of the order of one
 
 
 def check_gibbs_step(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:

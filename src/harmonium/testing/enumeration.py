@@ -79,9 +79,7 @@ def joint_states(model: EnergyModel, layers: list[str]) -> Values:
     ranges = [range(model.layers[name].states) for name in layers for _ in range(model.layers[name].size)]
     index = np.array(list(itertools.product(*ranges)), np.int32)
     parts = np.split(index, np.cumsum(sizes)[:-1], axis=1) if layers else []
-    return {
-        name: evaluate(_values, model.layers[name], part) for name, part in zip(layers, parts, strict=True)
-    }
+    return {name: evaluate(_values, model.layers[name], part) for name, part in zip(layers, parts, strict=True)}
 
 
 def refuse_large(model: EnergyModel) -> None:
@@ -156,9 +154,7 @@ def _split(model: EnergyModel, given: Mapping[str, np.ndarray]) -> tuple[list[st
     odd = [name for name in discrete if free[name].states is None]
     count = sum(free[name].size * np.log(free[name].states) for name in discrete if name not in odd)
     if odd:
-        raise InputError(
-            f"The states of layer '{odd[0]}' can be neither listed nor integrated by these checks."
-        )
+        raise InputError(f"The states of layer '{odd[0]}' can be neither listed nor integrated by these checks.")
     if count > np.log(STATES) + 1e-9 or sum(free[name].size for name in real) > REAL_UNITS:
         raise InputError(
             f"These checks list at most {STATES} joint states and integrate over at most {REAL_UNITS} Gaussian "
@@ -194,9 +190,7 @@ def _quadratic(
     """Minimum and square root of the inverse Hessian of a quadratic, from its values at 0, e_i, -e_i, e_i + e_j."""
     unit = np.eye(d)
     pairs = [(i, j) for i in range(d) for j in range(i)]
-    points = np.concatenate(
-        [np.zeros((1, d)), unit, -unit, [unit[i] + unit[j] for i, j in pairs] or unit[:0]]
-    )
+    points = np.concatenate([np.zeros((1, d)), unit, -unit, [unit[i] + unit[j] for i, j in pairs] or unit[:0]])
     e = energy(np.broadcast_to(points, (*shape, *points.shape)))
     zero, plus, minus = e[..., :1], e[..., 1 : d + 1], e[..., d + 1 : 2 * d + 1]
     slope = (plus - minus) / 2
@@ -205,7 +199,5 @@ def _quadratic(
         hessian[..., i, j] = hessian[..., j, i] = both - plus[..., i] - plus[..., j] + zero[..., 0]
     covariance = np.linalg.inv(hessian)
     if (np.linalg.eigvalsh(covariance) <= 0).any():
-        raise AssertionError(
-            "The energy has no minimum in its Gaussian units: the precision is not positive."
-        )
+        raise AssertionError("The energy has no minimum in its Gaussian units: the precision is not positive.")
     return -np.einsum("msij,msj->msi", covariance, slope), np.linalg.cholesky(covariance)

@@ -59,9 +59,7 @@ def _energy_slope(model: EnergyModel, stats: PyTree) -> PyTree:
 
 
 @eqx.filter_jit
-def _contrast_and_free_slopes(
-    model: EnergyModel, data: Array, negative: Array, weight: Array
-) -> tuple[PyTree, PyTree]:
+def _contrast_and_free_slopes(model: EnergyModel, data: Array, negative: Array, weight: Array) -> tuple[PyTree, PyTree]:
     def contrastive(model: EnergyModel) -> Array:
         return weight @ jax.vmap(lambda v: contrast(model, data, v[None])[0])(negative)
 

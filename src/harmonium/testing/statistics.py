@@ -15,9 +15,7 @@ def agree(actual: object, expected: object, tolerance: float, what: str) -> None
     if actual.shape != expected.shape:
         raise AssertionError(f"{what}: shape {actual.shape} instead of {expected.shape}.")
     if not np.isfinite(actual).all():
-        raise AssertionError(
-            f"{what}: {np.sum(~np.isfinite(actual))} of {actual.size} numbers are not finite."
-        )
+        raise AssertionError(f"{what}: {np.sum(~np.isfinite(actual))} of {actual.size} numbers are not finite.")
     error = np.abs(actual - expected) / np.maximum(1.0, np.abs(expected))
     if error.size and error.max() > tolerance:
         worst = np.unravel_index(error.argmax(), error.shape)

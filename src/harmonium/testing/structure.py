@@ -80,9 +80,7 @@ def check_save_and_load(model: EnergyModel, key: Key[Array, ""] | None = None) -
         save(model, path)
         loaded = load(path, classes=_module_classes(model))
     if jax.tree.structure(loaded) != jax.tree.structure(model):
-        raise AssertionError(
-            f"Saved a {jax.tree.structure(model)} and loaded a {jax.tree.structure(loaded)}."
-        )
+        raise AssertionError(f"Saved a {jax.tree.structure(model)} and loaded a {jax.tree.structure(loaded)}.")
     for before, after in zip(jax.tree.leaves(model), jax.tree.leaves(loaded), strict=True):
         if np.asarray(before).dtype != np.asarray(after).dtype or not np.array_equal(before, after):
             raise AssertionError(f"Saved {before!r} and loaded {after!r}.")
@@ -113,9 +111,7 @@ def _module_classes(node: Any) -> dict[str, type]:
         fields = node._fields if isinstance(node, tuple) else [f.name for f in dataclasses.fields(node)]
         children, found = [getattr(node, name) for name in fields], {type(node).__name__: type(node)}
     else:
-        children = (
-            list(node.values()) if isinstance(node, dict) else node if isinstance(node, list | tuple) else []
-        )
+        children = list(node.values()) if isinstance(node, dict) else node if isinstance(node, list | tuple) else []
         found = {}
     for child in children:
         found |= _module_classes(child)

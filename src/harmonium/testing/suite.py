@@ -38,9 +38,7 @@ def checks_for(model: EnergyModel, key: Key[Array, ""] | None = None) -> dict[st
     units = model.layers.values()
     if all(unit.states is not None or isinstance(unit, Gaussian) for unit in units):
         checks += _checks_by_listing(model)
-    return {
-        check.__name__.removeprefix("check_"): functools.partial(check, model, key=key) for check in checks
-    }
+    return {check.__name__.removeprefix("check_"): functools.partial(check, model, key=key) for check in checks}
 
 
 def _checks_by_listing(model: EnergyModel) -> list[Check]:
@@ -49,9 +47,10 @@ def _checks_by_listing(model: EnergyModel) -> list[Check]:
     checks: list[Check] = [
         derived.check_conditionals,
         derived.check_free_energy,
-        derived.check_mean_field,
         chains.check_gibbs_converges,
     ]
+    if len(model.blocks) > 1:
+        checks.append(derived.check_mean_field)
     checks += [*FINITE_CHECKS] if finite else [invariance.check_gibbs_keeps_moments]
     exact = math.isfinite(configurations(model))
     if exact:

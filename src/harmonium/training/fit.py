@@ -124,9 +124,9 @@ def check_data(model: Any, data: Dataset) -> None:
             f"make the model with {data.train.shape[1]} visible units or choose the columns."
         )
     expectation = data.binarization in ("dynamic", "probabilities")
-    for rows in (data.train, data.valid):
+    for rows, as_shown in ((data.train, data.shown), (data.valid, np.asarray)):
         for i in range(0, 0 if rows is None else len(rows), 10_000):
-            unit.check(np.asarray(rows[i : i + 10_000]), expectation=expectation)
+            unit.check(as_shown(rows[i : i + 10_000]), expectation=expectation)
 
 
 @dataclass

@@ -159,7 +159,7 @@ class RunFolder:
         try:
             with np.load(path) as file:
                 return dict(file)
-        except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"'{path}' is damaged: remove it and evaluate again.") from error
 
     # ---- JSON -----------------------------------------------------------------------------------------------

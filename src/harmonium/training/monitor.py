@@ -28,7 +28,7 @@ class Monitor:
 
     def __init__(self, data: Dataset, key: Key[Array, ""], dtype: Any) -> None:
         self._key = key
-        train = np.asarray(data.train[:ROWS])
+        train = data.shown(data.train[:ROWS])
         self._train = data.present(key, jnp.asarray(train)).astype(dtype)
         self._valid = None if data.valid is None else jnp.asarray(np.asarray(data.valid[:ROWS]), dtype)
 

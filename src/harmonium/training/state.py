@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from harmonium.data import Dataset
 from harmonium.models import trainable
 from harmonium.objectives import Memory, Metrics, Objective
+from harmonium.rng import cheap
 
 
 class TrainState(eqx.Module):
@@ -45,6 +46,8 @@ def compile_chunk(
     The state's buffers are donated. Every random number follows from `key` and the step's number, so that neither
     the length of chunks nor an interruption changes a run.
     """
+
+    key = cheap(key)
 
     def step(state: TrainState, rows: Array) -> tuple[TrainState, Metrics]:
         show, draw = jax.random.split(jax.random.fold_in(key, state.step + 1))

@@ -1,0 +1,113 @@
+"""The energies of the book, written out by hand; what is learned and what is not."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from examples import EXAMPLES, OTHERS, RBMS
+from harmonium.errors import InputError
+from harmonium.inference import energy, exact_log_partition
+from harmonium.models import RBM, Centred, EnergyModel, Independent, Interpolated, trainable, with_biases
+from harmonium.testing.enumeration import energies, some_states
+from harmonium.units import Bernoulli
+
+
+def draw(model, seed=0):
+    return {name: jnp.asarray(x[0]) for name, x in some_states(model, np.random.default_rng(seed), 1).items()}
+
+
+@pytest.mark.parametrize("name", ["rbm-bernoulli-bernoulli", "rbm-spin-bernoulli", "rbm-bernoulli-spin"])
+def test_energy_of_two_state_units(name):
+    rbm = RBMS[name]
+    for seed in range(5):
+        state = draw(rbm, seed)
+        v, h = state["v"], state["h"]
+        by_hand = -sum(rbm.b[i] * v[i] for i in range(len(v))) - sum(rbm.c[j] * h[j] for j in range(len(h)))
+        by_hand -= sum(v[i] * rbm.W[i, j] * h[j] for i in range(len(v)) for j in range(len(h)))  # (20.5)
+        np.testing.assert_allclose(energy(rbm, state), by_hand, rtol=1e-5)
+
+
+def test_energy_of_gaussian_visible_units():
+    rbm = RBMS["rbm-gaussian-bernoulli"]
+    states = some_states(rbm, np.random.default_rng(0), 20)
+    b, beta = np.asarray(rbm.b.mean), np.exp(np.asarray(rbm.b.log_precision))
+
+    def by_hand(v, h):
+        e = sum(beta[i] * (v[i] - b[i]) ** 2 / 2 for i in range(len(v)))
+        e -= sum(beta[i] * v[i] * rbm.W[i, j] * h[j] for i in range(len(v)) for j in range(len(h)))
+        return e - sum(rbm.c[j] * h[j] for j in range(len(h)))  # (20.42)
+
+    difference = energies(rbm, states) - [by_hand(v, h) for v, h in zip(states["v"], states["h"], strict=True)]
+    np.testing.assert_allclose(difference, difference[0], atol=1e-5)  # equal up to a constant
+
+
+def test_energy_of_categorical_visible_units():
+    rbm = RBMS["rbm-categorical-bernoulli"]
+    state = draw(rbm)
+    v, h = state["v"], state["h"]
+    W = np.asarray(rbm.W).reshape(2, 3, 2)
+    by_hand = -sum(rbm.b[i, v[i]] for i in range(2)) - sum(rbm.c[j] * h[j] for j in range(2))
+    by_hand -= sum(W[i, v[i], j] * h[j] for i in range(2) for j in range(2))
+    np.testing.assert_allclose(energy(rbm, state), by_hand, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model", EXAMPLES.values(), ids=EXAMPLES)
+def test_every_example_is_an_energy_model(model):
+    assert isinstance(model, EnergyModel)
+
+
+@pytest.mark.parametrize("sizes", [(0, 2), (2, 0)])
+def test_a_layer_without_units_is_refused(sizes):
+    with pytest.raises(InputError, match="units on both sides"):
+        RBM(visible=Bernoulli(sizes[0]), hidden=Bernoulli(sizes[1]), key=jax.random.key(0))
+
+
+def test_the_start_of_an_rbm_is_small_and_seeded():
+    rbm, again, other = (
+        RBM(visible=Bernoulli(50), hidden=Bernoulli(40), key=jax.random.key(seed), scale=0.02) for seed in (0, 0, 1)
+    )
+    assert np.std(rbm.W) == pytest.approx(0.02, rel=0.1)
+    assert not np.asarray(rbm.b).any()
+    assert np.array_equal(rbm.W, again.W)
+    assert not np.array_equal(rbm.W, other.W)
+
+
+def test_offsets_are_not_learned_and_all_else_is():
+    centred = Centred(RBMS["rbm-gaussian-bernoulli"])
+    learned = trainable(centred)
+    assert all(jax.tree.leaves(learned.model))
+    assert not any(jax.tree.leaves(learned.offsets))
+
+
+def test_biases_are_replaced_and_the_rest_stays():
+    rbm = RBMS["rbm-bernoulli-gaussian"]
+    changed = with_biases(rbm, {"v": rbm.b + 1})
+    np.testing.assert_array_equal(changed.b, rbm.b + 1)
+    np.testing.assert_array_equal(changed.W, rbm.W)
+    np.testing.assert_array_equal(changed.c.mean, rbm.c.mean)
+
+
+@pytest.mark.parametrize("name", ["independent-finite", "independent-mixed"])
+def test_the_log_partition_of_independent_units_is_known(name):
+    model = OTHERS[name]
+    assert isinstance(model, Independent)
+    np.testing.assert_allclose(model.log_partition(), exact_log_partition(model), rtol=1e-5)
+
+
+def test_a_path_begins_at_the_base_and_ends_at_the_target():
+    path = OTHERS["interpolated-bernoulli"]
+    states = some_states(path, np.random.default_rng(0))
+    for beta, end in ((0.0, path.base), (1.0, path.target)):
+        there = Interpolated(path.base, path.target, beta)
+        np.testing.assert_allclose(energies(there, states), energies(end, states), atol=1e-6)
+
+
+def test_an_array_may_say_where_on_the_path():
+    path = OTHERS["interpolated-bernoulli"]
+    state = draw(path)
+    along = jax.jit(jax.vmap(lambda beta: energy(Interpolated(path.base, path.target, beta), state)))
+    e = along(jnp.array([0.0, 0.5, 1.0]))
+    np.testing.assert_allclose(e[1], (e[0] + e[2]) / 2, rtol=1e-5)

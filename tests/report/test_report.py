@@ -1,0 +1,216 @@
+"""The report of a run: every section is there, pictures are pictures, and nothing outside the file is needed."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import re
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from harmonium.data import Dataset, from_arrays
+from harmonium.errors import InputError
+from harmonium.evaluation import Estimate, log_likelihood
+from harmonium.models import RBM, Centred
+from harmonium.objectives import CD
+from harmonium.report import write_report
+from harmonium.report.head import wall_time
+from harmonium.report.measure import baseline, nearest, score_filled
+from harmonium.report.subject import Look, Subject
+from harmonium.training import RunFolder, fit
+from harmonium.training.folder import describe
+from harmonium.units import Bernoulli, Categorical, Gaussian, Spin, Unit
+
+KEY = jax.random.key(0)
+TITLES = (
+    "Estimates", "Learning curves", "Samples", "Moments", "Filters", "Gibbs chains", "Filling in",
+    "Nearest training rows", "Hidden units", "How to reproduce",
+)  # fmt: skip
+EVIL = "<script>alert('x')</script> & \"friends\""
+
+
+def rows(n: int, size: int, seed: int = 0) -> np.ndarray:
+    """Two kinds of binary rows with some noise."""
+    random = np.random.default_rng(seed)
+    kinds = random.random((2, size)) < 0.5
+    return (kinds[random.integers(0, 2, n)] ^ (random.random((n, size)) < 0.1)).astype(np.uint8)
+
+
+def run_of(path, data: Dataset, visible: Unit, hidden: Unit):
+    """The folder and the model of a run that is as good as over."""
+    folder = RunFolder.create(path)
+    folder.write_about(describe(data, seed=[0, 0], settings={"epochs": 2}))
+    folder.write_metrics([{"step": i, "epoch": i / 2, "seconds": 0.1 * i, "loss": 1 / (1 + i)} for i in range(4)])
+    return folder, RBM(visible, hidden, key=KEY, scale=0.3)
+
+
+def pictures(page: str) -> list[np.ndarray]:
+    """The page's pictures as arrays."""
+    found = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(code, validate=True)))) for code in found]
+
+
+def check_page(page: str, shown: set[str]) -> None:
+    """The page holds every section, shows those of `shown`, and needs nothing else to be read."""
+    for title in TITLES:
+        assert f"<h2>{title}</h2>" in page
+    skipped = set(re.findall(r"<h2>([^<]*)</h2>\s*<p class=\"skipped\">Not shown: \w", page))
+    assert set(TITLES) - skipped == shown
+    assert "://" not in page
+    assert "<script" not in page
+    assert "<link" not in page
+    assert set(re.findall(r'\b(?:src|href)="([#\w:]+)', page)) <= {
+        "data:image",
+        *(f"#{t.lower().replace(' ', '-')}"[:1] + t.lower().split(" ")[0] for t in TITLES),
+    }
+    images = pictures(page)
+    assert images
+    assert all(np.ptp(image[..., :3]) > 0 for image in images)
+
+
+@pytest.fixture(scope="module")
+def image_run(tmp_path_factory):
+    data = from_arrays(rows(80, 16), valid_fraction=0.1, test_fraction=0.2, name=EVIL, image_shape=(4, 4))
+    model = Centred(RBM(Bernoulli(16), Bernoulli(5), key=KEY))
+    path = tmp_path_factory.mktemp("runs") / "digits"
+    run = fit(model, data, CD(), epochs=3, batch_size=20, key=KEY, out=path, monitor=False)
+    folder, model = run.folder, run.model
+    folder.save_estimate("test", log_likelihood(model, data))
+    path = write_report(folder, model, data, key=KEY, steps=20)
+    return data, folder, model, path
+
+
+def test_pictures_show_every_section(image_run):
+    _, folder, _, path = image_run
+    assert path == folder.path / "report.html"
+    page = path.read_text()
+    check_page(page, set(TITLES))
+    assert len(pictures(page)) >= 2 + 2 + 2 + 1 + 1 + 2 + 2 + 1
+    assert [p.name for p in folder.path.iterdir() if p.name.endswith(".tmp")] == []
+    assert len(page) < 2_000_000
+
+
+def test_the_head_carries_the_verdict_and_the_gain(image_run):
+    _, folder, _, path = image_run
+    page = path.read_text()
+    estimate = folder.estimates["test"]
+    assert f"{estimate.value:.2f}".replace("-", "−") in page
+    assert '<p class="verdict trust">trust</p>' in page
+    assert "nats per example over independent units" in page
+
+
+def test_names_are_escaped(image_run):
+    page = image_run[3].read_text()
+    assert EVIL not in page
+    assert html.unescape(page).count(EVIL) >= 2
+
+
+def test_a_doubtful_interval_is_told_and_broken_metrics_do_no_harm(image_run, tmp_path):
+    data, _, model, _ = image_run
+    folder = RunFolder.create(tmp_path / "run")
+    folder.write_about({"recipe": "rbm", "arguments": {"data": "x.npy", "centred": False}, "git_commit": None})
+    folder.write_metrics([
+        {"step": 1, "epoch": 1.0, "seconds": 1.0, "loss": float("nan"), "other": 1.0, "never": float("nan")},
+        {"step": 2, "epoch": 2.0, "seconds": 2.0, "loss": float("inf")},
+    ])  # fmt: skip
+    verdict = "do not report: the ends are 9.0 nats apart; use more temperatures"
+    folder.save_estimate("test", Estimate(-8.0, 1.0, "interval", lower=-12.5, upper=-3.5, verdict=verdict, n=16))
+    page = write_report(folder, model, data, key=KEY, steps=20).read_text()
+    check_page(page, set(TITLES))
+    assert f'<p class="verdict doubt">{verdict}</p>' in page
+    assert "−12.50 to\u00a0−3.50" in page
+    assert "over independent units" not in page
+    assert "harmonium train rbm --data x.npy --no-centred" in page
+
+
+def test_a_table_and_an_empty_folder(tmp_path):
+    data = from_arrays(rows(60, 6).astype(np.float32) * 2 - 1, name="table")
+    folder = RunFolder.create(tmp_path / "run")
+    folder.write_about({})
+    model = RBM(Spin(6), Gaussian(2), key=KEY)
+    page = write_report(folder, model, data, key=KEY, steps=5).read_text()
+    check_page(page, set(TITLES) - {"Learning curves", "Hidden units"})
+    assert "not yet estimated" in page
+    assert "cells guessed right" in page
+
+
+def test_real_and_categorical_pictures(tmp_path):
+    real = np.random.default_rng(0).normal(size=(60, 2, 3, 3)).astype(np.float32)
+    codes = np.random.default_rng(0).integers(0, 3, (60, 3, 3))
+    cases = {"real": (real, Gaussian(18), Bernoulli(3)), "codes": (codes, Categorical(9, states=3), Spin(3))}
+    for name, (x, visible, hidden) in cases.items():
+        data = from_arrays(x, test_fraction=0.3, name=name)
+        folder, model = run_of(tmp_path / name, data, visible, hidden)
+        page = write_report(folder, model, data, key=KEY, steps=5).read_text()
+        check_page(page, set(TITLES))
+        assert "Right half missing" in page
+
+
+def test_grey_rows_are_sampled_before_they_are_shown(tmp_path):
+    grey = np.random.default_rng(0).random((60, 9))
+    data = from_arrays(grey, test_fraction=0.3, binarize="dynamic", image_shape=(3, 3))
+    folder, model = run_of(tmp_path / "run", data, Bernoulli(9), Bernoulli(3))
+    page = write_report(folder, model, data, key=KEY, steps=5).read_text()
+    check_page(page, set(TITLES))
+    assert "Euclidean" in page  # the training rows are grey
+    untested = from_arrays(grey, binarize="probabilities", image_shape=(3, 3))
+    subject = Subject(folder, model, untested, KEY, 5)
+    assert subject.held_name == "training"
+    assert set(np.unique(subject.held)) == {0, 1}
+
+
+def test_zero_steps_are_refused(image_run):
+    data, folder, model, _ = image_run
+    with pytest.raises(InputError, match="at least one Gibbs step"):
+        write_report(folder, model, data, key=KEY, steps=0)
+
+
+# ---- numbers ---------------------------------------------------------------------------------------------------
+
+
+def test_the_baseline_is_the_independent_model():
+    x = rows(50, 4)
+    p = (x.sum(0) + 0.5) / 51
+    expected = np.mean(np.sum(np.log(np.where(x == 1, p, 1 - p)), axis=1))
+    found = baseline(Bernoulli(4), x, x, "test")
+    np.testing.assert_allclose(found.value, expected, rtol=1e-5)
+    assert (found.kind, found.n) == ("exact", 50)
+
+
+def test_nearest_rows_and_their_distances():
+    train = np.array([[0, 0, 0], [1, 1, 1], [0, 1, 1]])
+    for unit in (Bernoulli(3), Categorical(3, states=2)):
+        found, far = nearest(unit, np.array([[1, 1, 1]]), train, 2, "Hamming")
+        assert found.tolist() == [[1, 2]]
+        assert far.tolist() == [[0, 1]]
+    _, far = nearest(Gaussian(2), np.array([[3.0, 4.0]]), np.zeros((1, 2)), 5, "Euclidean")
+    assert far.tolist() == [[5.0]]
+
+
+def test_a_model_that_knows_nothing_fills_in_like_the_marginals():
+    train = rows(500, 5)
+    hidden = np.ones((40, 5), bool)
+    drawn = np.stack([train[i : i + 40] for i in range(0, 400, 40)])
+    right = np.repeat(train[None, :40], 10, axis=0)
+    knows = score_filled(Bernoulli(5), right, train[:40], hidden, train)
+    guesses = score_filled(Bernoulli(5), drawn[1:], train[:40], hidden, train)
+    assert knows.model == 1.0
+    assert knows.model_log_prob > -0.1 > guesses.model_log_prob
+    assert abs(guesses.model_log_prob - guesses.marginal_log_prob) < 0.2
+    real = score_filled(Gaussian(5), np.zeros((2, 4, 5)), np.ones((4, 5)), np.ones((4, 5), bool), np.ones((9, 5)))
+    assert (real.model, real.marginal) == (1.0, 0.0)
+
+
+def test_missing_values_have_a_colour_of_their_own():
+    look = Look(0.0, 1.0, "gray_r", (1, 3))
+    black_missing_white = look.pictures(np.array([1.0, np.nan, 0.0]))
+    assert black_missing_white[0].tolist() == [[0, 0, 0], [244, 162, 89], [255, 255, 255]]
+    assert Look(0.0, 1.0, "gray", (2, 2, 3)).pictures(np.zeros((7, 12))).shape == (7, 2, 2, 3)
+
+
+def test_wall_time_adds_what_a_resumed_run_counted_anew():
+    assert wall_time([{"seconds": 1.0}, {"seconds": 2.0}, {"seconds": 0.5}]) == 2.5

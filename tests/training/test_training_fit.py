@@ -1,0 +1,314 @@
+"""The loop: its results depend on the model, data, rule, optimizer and seed, and on nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from harmonium.data import from_arrays
+from harmonium.errors import InputError, NonFiniteLossError, RunError
+from harmonium.models import RBM, Centred, load
+from harmonium.objectives import CD, PCD, Objective, PseudoLikelihood
+from harmonium.training import Checkpoints, fit
+from harmonium.training.state import final_model
+from harmonium.units import Bernoulli, Gaussian
+
+LOOP = importlib.import_module("harmonium.training.fit")
+CALLBACKS = importlib.import_module("harmonium.training.callbacks")
+
+X = (np.random.default_rng(0).random((80, 8)) < np.linspace(0.1, 0.9, 8)).astype(np.float32)
+DATA = from_arrays(X, X[:20], X[:10])
+RBM8 = RBM(Bernoulli(8), Bernoulli(4), key=jax.random.key(0))
+EPOCHS, PER_EPOCH = 4, 4
+RULE = PCD(steps=1, chains=6)
+ADAM = optax.adam(0.01)
+
+
+def trained(model=RBM8, data=DATA, rule=RULE, **options):
+    defaults = {"optimizer": ADAM, "epochs": EPOCHS, "batch_size": 20, "key": jax.random.key(3), "monitor": False}
+    return fit(model, data, rule, **defaults | options)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """The run of the defaults."""
+    return trained()
+
+
+def bits(tree) -> list[bytes]:
+    return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_array))]
+
+
+def at_step(step: int, action):
+    """A callback that acts once, after the chunk that ends at a step."""
+    return lambda progress: action() if progress.step == step else None
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def numbers(run) -> list[dict[str, float]]:
+    return [{name: x for name, x in line.items() if name != "seconds"} for line in run.metrics]
+
+
+# ---- going on ------------------------------------------------------------------------------------------------
+
+SETTINGS = {
+    "centred-momentum-average": {
+        "model": Centred(RBM8), "optimizer": optax.sgd(0.05, momentum=0.9), "average": 0.9, "monitor": True,
+    },
+    "adam-cd": {"rule": CD(steps=2)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_an_interrupted_run_goes_on_bit_for_bit(settings, tmp_path):
+    whole = trained(**settings)
+    half = trained(**settings, out=tmp_path / "run", callbacks=[at_step(2 * PER_EPOCH, interrupt)])
+    assert (half.finished, half.step) == (False, 2 * PER_EPOCH)
+    assert Checkpoints(tmp_path / "run" / "checkpoints").latest == half.step
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+    rest = trained(**settings, out=tmp_path / "run", resume=True)
+    assert (rest.finished, rest.step) == (True, EPOCHS * PER_EPOCH)
+    assert bits(rest.state) == bits(whole.state)  # parameters, optimizer, chains, average and step
+    assert bits(rest.model) == bits(whole.model) == bits(load(tmp_path / "run" / "model.safetensors"))
+    assert numbers(rest) == numbers(whole)
+
+
+def test_a_second_sigint_stops_at_once():
+    def twice():
+        interrupt()
+        interrupt()
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        trained(callbacks=[at_step(PER_EPOCH, twice)])
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_background_checkpoints_hold_what_was_there(whole, monkeypatch, tmp_path):
+    """One after each chunk, while the next chunk reuses the memory of its state."""
+    monkeypatch.setattr(LOOP, "CHECKPOINT_SECONDS", 0.0)
+    trained(out=tmp_path / "run")
+    kept = sorted(int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert kept == [3 * PER_EPOCH, 4 * PER_EPOCH]
+    (tmp_path / "run" / "checkpoints" / str(kept[-1])).rename(tmp_path / "away")
+    assert bits(trained(out=tmp_path / "run", resume=True).state) == bits(whole.state)
+
+
+def test_a_finished_run_can_be_resumed_and_made_longer(whole, tmp_path):
+    first = trained(out=tmp_path / "run", epochs=2)
+    again = trained(out=tmp_path / "run", epochs=2, resume=True)
+    assert bits(again.state) == bits(first.state)
+    longer = trained(out=tmp_path / "run", epochs=EPOCHS, resume=True)
+    assert bits(longer.state) == bits(whole.state)
+
+
+OTHER = {
+    "seed": {"key": jax.random.key(4)},
+    "objective": {"rule": PCD(steps=2, chains=6)},
+    "batch_size": {"batch_size": 10},
+    "average": {"average": 0.5},
+    "data": {"data": from_arrays(1 - X, X[:20], X[:10])},
+    "other settings": {"model": RBM(Bernoulli(8), Bernoulli(5), key=jax.random.key(0))},
+}
+
+
+def test_other_settings_are_refused_at_resume(tmp_path):
+    first = trained(out=tmp_path / "run", epochs=1)
+    for what, other in OTHER.items():
+        with pytest.raises(InputError, match=what):
+            trained(**other, out=tmp_path / "run", resume=True)
+    assert bits(trained(out=tmp_path / "run", epochs=1, resume=True).state) == bits(first.state)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_length_of_chunks_changes_nothing(steps, whole, monkeypatch):
+    monkeypatch.setattr(LOOP, "CHUNK_BYTES", steps * 20 * DATA.train[:1].nbytes)
+    cut = trained()
+    assert [line["step"] for line in cut.metrics] == [*range(steps, 16, steps), 16]
+    for a, b in zip(jax.tree.leaves(cut.state), jax.tree.leaves(whole.state), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+# ---- what can go wrong ---------------------------------------------------------------------------------------
+
+
+def finite(tree) -> bool:
+    return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array)))
+
+
+@pytest.mark.parametrize(("rate", "batch_size"), [(1e3, 20), (1e30, 80)])  # 80: one step a chunk
+def test_a_diverging_run_stops_at_its_last_good_point(rate, batch_size, tmp_path):
+    x = np.random.default_rng(1).normal(size=(80, 8)).astype(np.float32)
+    model = RBM(Gaussian(8), Bernoulli(4), key=jax.random.key(0), scale=0.1)
+    options = {"data": x, "rule": CD(), "batch_size": batch_size, "optimizer": optax.sgd(rate)}
+    with pytest.raises(NonFiniteLossError, match=r"at step \d+ \(seed 3\).*smaller learning rate") as caught:
+        trained(model, **options, out=tmp_path / "run")
+    run = caught.value.run
+    assert f"step {run.step} " in str(caught.value)
+    assert not run.finished
+    assert finite(run.model)
+    kept = Checkpoints(tmp_path / "run" / "checkpoints")
+    assert kept.latest == run.step
+    assert finite(kept.restore(run.state))
+    for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines():
+        json.loads(line, parse_constant=pytest.fail)
+
+
+class Spoiled(Objective):
+    """A rule whose loss is finite and whose gradient is not."""
+
+    def __call__(self, model, batch, key, memory):
+        return jnp.sum(jnp.sqrt(model.W * 0.0)), (memory, {})
+
+
+def test_parameters_that_are_not_finite_do_not_pass_for_a_model():
+    with pytest.raises(NonFiniteLossError, match="step 1 ") as caught:
+        trained(rule=Spoiled(), epochs=1, batch_size=80)
+    assert bits(caught.value.run.model) == bits(RBM8)
+
+
+def bad_data():
+    grey = X * 0.5
+    hole = X.copy()
+    hole[3, 2] = np.nan
+    return {
+        "columns": lambda: trained(data=X[:, :5]),
+        "grey": lambda: trained(data=grey),
+        "NaN": lambda: trained(data=hole),
+        "no value": lambda: trained(data=X[:0]),
+        "shape": lambda: trained(data=X[0]),
+        "not a number": lambda: trained(data=X.astype(str)),
+        "labels": lambda: trained(data=from_arrays(X, labels=np.zeros(79, int))),
+        "batch_size": lambda: trained(batch_size=81),
+        "batch_size from": lambda: trained(batch_size=0),
+        "epochs=0": lambda: trained(epochs=0),
+        "average=1.0": lambda: trained(average=1.0),
+        "grey ": lambda: trained(data=from_arrays(X, grey)),
+    }
+
+
+@pytest.mark.parametrize("what", bad_data())
+def test_bad_input_is_refused_before_anything_is_written(what, tmp_path, monkeypatch):
+    monkeypatch.setattr(LOOP, "Checkpoints", lambda *_: pytest.fail("a folder was made"))
+    monkeypatch.setitem(globals(), "fit", lambda *a, **k: LOOP.fit(*a, **k, out=tmp_path / "run"))
+    with pytest.raises(InputError, match=what.strip()):
+        bad_data()[what]()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_disk_is_told_in_one_sentence(tmp_path, monkeypatch):
+    """The metrics' file refuses to grow."""
+    real = Path.open
+
+    def full(path, mode="r", *rest, **more):
+        if path.name == "metrics.jsonl" and "a" in mode:
+            raise OSError(28, "No space left on device")
+        return real(path, mode, *rest, **more)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(RunError, match=r"metrics.jsonl' could not be written \(No space left on device\)"):
+        trained(out=tmp_path / "run", epochs=1)
+
+
+# ---- what a run holds ----------------------------------------------------------------------------------------
+
+
+def test_the_average_becomes_the_model():
+    run = trained(average=0.9, epochs=1)
+    mean = np.asarray(RBM8.W)
+    assert bits(trained(epochs=1).state.model) == bits(run.state.model)  # what is averaged does not change
+    assert bits(run.model) == bits(final_model(run.state))
+    assert not np.allclose(run.model.W, run.state.model.W, atol=1e-6)
+    between = (np.asarray(run.model.W) - mean) / (np.asarray(run.state.model.W) - mean)
+    assert 0 < np.median(between) < 1
+
+
+def test_constant_offsets_feel_neither_gradients_nor_weight_decay():
+    model = Centred(RBM8)
+    run = trained(model, rule=PseudoLikelihood(sites=2), optimizer=optax.adamw(0.01, weight_decay=0.5))
+    assert bits(run.model.offsets) == bits(model.offsets)
+    assert bits(run.model.model) != bits(model.model)
+
+
+def test_the_given_model_and_the_result_stay_usable():
+    before = bits(RBM8)
+    first = trained(epochs=1)
+    trained(first.model, epochs=1)
+    assert bits(RBM8) == before
+    assert all(not leaf.is_deleted() for leaf in jax.tree.leaves(first.state) if isinstance(leaf, jax.Array))
+
+
+class Watch(Objective):
+    """A rule that only looks: a hash of the batch as a metric."""
+
+    def __call__(self, model, batch, key, memory):
+        place = jnp.arange(batch.size).reshape(batch.shape) + 1.0
+        return 0.0 * jnp.sum(model.W), (memory, {"seen": jnp.sum(batch * place), "ones": jnp.mean(batch)})
+
+
+def test_dynamic_binarization_draws_anew_at_each_presentation():
+    grey = from_arrays(np.full((20, 8), 0.5, np.float32), binarize="dynamic")
+    run = trained(data=grey, rule=Watch(), epochs=6)
+    seen = [line["seen"] for line in run.metrics]
+    assert len(set(seen)) == 6  # one batch an epoch, always of the same rows
+    assert all(s == round(s) for s in seen)
+    ones = np.mean([line["ones"] for line in run.metrics])  # 960 fair coins: beyond 3.3 s.e. once in 1000 seeds
+    assert abs(ones - 0.5) < 3.3 * 0.5 / np.sqrt(960)
+    fixed = trained(data=from_arrays(np.full((20, 8), 0.5, np.float32), binarize="fixed"), rule=Watch(), epochs=6)
+    assert len({round(line["ones"], 6) for line in fixed.metrics}) == 1
+
+
+def test_streamed_grey_rows_train_as_resident_ones(tmp_path):
+    grey = np.random.default_rng(2).integers(0, 256, (80, 8), np.uint8)
+    np.save(tmp_path / "grey.npy", grey)
+    streamed = from_arrays(np.load(tmp_path / "grey.npy", mmap_mode="r"), binarize="dynamic")
+    assert streamed.decode is not None
+    a, b = (trained(data=data, epochs=1) for data in (from_arrays(grey, binarize="dynamic"), streamed))
+    assert bits(a.state) == bits(b.state)
+
+
+def test_another_seed_gives_another_run():
+    assert bits(trained(epochs=1).model) != bits(trained(epochs=1, key=jax.random.key(4)).model)
+
+
+def test_plain_rows_and_default_optimizer_are_taken():
+    run = fit(RBM8, X, CD(), epochs=1, batch_size=30, key=jax.random.key(0))  # 80 rows: two batches and a rest
+    assert run.step == 2
+    assert set(run.metrics[0]) >= {"step", "epoch", "seconds", "loss", "pseudo_likelihood"}
+
+
+def test_callbacks_hear_of_every_chunk():
+    heard = []
+    trained(epochs=2, callbacks=[heard.append], monitor=True)
+    assert [(p.step, p.steps, p.epoch) for p in heard] == [(4, 8, 1.0), (8, 8, 2.0)]
+    assert set(heard[0].metrics) >= {"loss", "free_energy_gap", "pseudo_likelihood"}
+
+
+def test_the_bar_and_tensorboard_go_where_they_should(tmp_path, capsys):
+    pytest.importorskip("tensorboardX")
+    trained(epochs=1, out=tmp_path / "run", progress=True)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "epoch" in captured.err
+    assert os.listdir(tmp_path / "run" / "tensorboard")
+
+
+def test_without_tensorboard_there_are_no_events(tmp_path, monkeypatch):
+    real = importlib.util.find_spec
+    missing = lambda name, *rest: None if name == "tensorboardX" else real(name, *rest)  # noqa: E731
+    monkeypatch.setattr(CALLBACKS.importlib.util, "find_spec", missing)
+    trained(epochs=1, out=tmp_path / "run")
+    assert not (tmp_path / "run" / "tensorboard").exists()

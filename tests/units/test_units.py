@@ -1,0 +1,190 @@
+"""Each unit is the exponential family that it says it is."""
+
+from __future__ import annotations
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+from harmonium.errors import InputError
+from harmonium.testing.statistics import FAILURE_RATE, matches_law
+from harmonium.units import Bernoulli, Categorical, Conditional, Gaussian, GaussianBias, GaussianStats, Spin
+
+RNG = np.random.default_rng(0)
+
+
+def normal(*shape):
+    return jnp.asarray(RNG.normal(size=shape), jnp.float32)
+
+
+FINITE = {
+    "bernoulli": (Bernoulli(3), normal(3)),
+    "spin": (Spin(3), normal(3)),
+    "categorical": (Categorical(2, states=4), normal(2, 4)),
+}
+GAUSSIAN = (Gaussian(3), GaussianStats(normal(3), -jnp.exp(normal(3))))
+ALL = FINITE | {"gaussian": GAUSSIAN}
+
+finite = pytest.mark.parametrize(("unit", "eta"), FINITE.values(), ids=FINITE)
+every = pytest.mark.parametrize(("unit", "eta"), ALL.values(), ids=ALL)
+
+
+def table(unit, eta):
+    """Every value of a layer `[n, size]` and `<eta, T(x)>` `[n]`, from the definition of the family."""
+    index = np.array(list(itertools.product(range(unit.states), repeat=unit.size)))
+    eta = np.asarray(eta, np.float64)
+    if isinstance(unit, Categorical):
+        return index, eta[np.arange(unit.size), index].sum(axis=1)
+    x = index if isinstance(unit, Bernoulli) else 2 * index - 1
+    return x, x @ eta
+
+
+def close(actual, expected, tolerance=1e-5):
+    for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@finite
+def test_log_partition_and_entropy_of_finite_units(unit, eta):
+    _, weight = table(unit, eta)
+    log_partition = np.log(np.exp(weight).sum())
+    p = np.exp(weight - log_partition)
+    close(unit.log_partition(eta), log_partition)
+    close(unit.entropy(eta), -np.sum(p * np.log(p)))
+
+
+def test_log_partition_and_entropy_of_gaussian_units():
+    unit, eta = GAUSSIAN
+    x = np.linspace(-60, 60, 200_001)[:, None]
+    mass = np.exp(np.asarray(eta.x) * x + np.asarray(eta.square) * x**2).sum(axis=0) * (x[1] - x[0])
+    close(unit.log_partition(eta), np.log(mass).sum())
+    close(unit.entropy(eta), scipy.stats.norm(scale=np.sqrt(-0.5 / np.asarray(eta.square))).entropy().sum())
+
+
+@every
+def test_mean_is_the_slope_of_the_log_partition(unit, eta):
+    close(unit.mean(eta), jax.grad(unit.log_partition)(eta))
+
+
+@every
+def test_mean_and_natural_parameters_are_inverse(unit, eta):
+    mean = unit.mean(eta)
+    close(unit.mean(unit.natural_from_mean(mean)), mean)
+    if not isinstance(unit, Categorical):  # whose natural parameters are known up to a constant
+        close(unit.natural_from_mean(mean), eta, 1e-4)
+
+
+@every
+def test_bias_and_natural_parameters_are_inverse(unit, eta):
+    close(unit.natural(unit.bias(eta)), eta)
+
+
+def test_a_gaussian_bias_is_mean_and_log_precision():
+    bias = GaussianBias(jnp.array([2.0]), jnp.log(jnp.array([4.0])))
+    mean = Gaussian(1).mean(Gaussian(1).natural(bias))
+    close(mean, GaussianStats(np.array([2.0]), np.array([4.25])))
+    close(Gaussian(1).coupling(Gaussian(1).stats(jnp.array([3.0])), bias), np.array([12.0]))
+
+
+@finite
+def test_samples_of_finite_units_follow_the_law(unit, eta):
+    x, weight = table(unit, eta)
+    keys = jax.random.split(jax.random.key(1), 2**14)
+    drawn = np.asarray(jax.jit(jax.vmap(unit.sample, (0, None)))(keys, eta))
+    assert drawn.dtype == unit.dtype
+    counts = (drawn[:, None] == x[None]).all(axis=2).sum(axis=0)
+    assert counts.sum() == len(drawn)
+    matches_law(counts, np.exp(weight) / np.exp(weight).sum(), type(unit).__name__)
+
+
+def test_samples_of_gaussian_units_follow_the_law():
+    unit, eta = GAUSSIAN
+    keys = jax.random.split(jax.random.key(1), 2**13)
+    drawn = np.asarray(jax.jit(jax.vmap(unit.sample, (0, None)))(keys, eta))
+    precision = -2 * np.asarray(eta.square)
+    law = scipy.stats.norm(np.asarray(eta.x) / precision, 1 / np.sqrt(precision))
+    p = [scipy.stats.kstest(u, "uniform").pvalue for u in law.cdf(drawn).T]
+    assert min(p) > FAILURE_RATE / unit.size
+    assert np.abs(np.corrcoef(drawn.T) - np.eye(3)).max() < 0.06
+
+
+@every
+def test_zeros_and_reference_have_the_form_of_statistics(unit, eta):
+    stats = unit.stats(unit.sample(jax.random.key(0), eta))
+    for same in (unit.zeros(), unit.reference(), unit.mean(eta)):
+        assert jax.tree.structure(same) == jax.tree.structure(stats)
+        assert [x.shape for x in jax.tree.leaves(same)] == [x.shape for x in jax.tree.leaves(stats)]
+    assert all(not leaf.any() for leaf in jax.tree.leaves(unit.zeros()))
+    assert np.isfinite(unit.log_partition(unit.reference()))
+    assert unit.coupling(stats, unit.bias(eta)).shape == (unit.width,)
+
+
+@finite
+def test_a_conditional_sums_to_one(unit, eta):
+    law = Conditional(unit, eta)
+    x = jnp.asarray(table(unit, eta)[0], unit.dtype)
+    log_prob = np.asarray(jax.vmap(law.log_prob)(x), np.float64)
+    close(np.exp(log_prob).sum(), 1.0)
+    close(law.entropy, -np.exp(log_prob) @ log_prob)
+    assert (law.sample(jax.random.key(0)) == unit.sample(jax.random.key(0), eta)).all()
+
+
+def test_the_density_of_a_gaussian_conditional():
+    unit, eta = GAUSSIAN
+    precision = -2 * np.asarray(eta.square)
+    law = scipy.stats.norm(np.asarray(eta.x) / precision, 1 / np.sqrt(precision))
+    x = np.array([0.3, -1.0, 2.0], np.float32)
+    close(Conditional(unit, eta).log_prob(jnp.asarray(x)), law.logpdf(x).sum())
+
+
+@pytest.mark.parametrize(
+    ("unit", "x", "words"),
+    [
+        (Bernoulli(2), [[0, 1], [0, 0.5]], "grey.*0.5 in row 1, column 1.*binarize='fixed'"),
+        (Bernoulli(2), [[0, 255]], "255 in row 0, column 1.*scale it to"),
+        (Spin(2), [[1, 0]], r"-1 and \+1.*0 in row 0, column 1.*2 x - 1"),
+        (Categorical(2, states=3), [[0, 3]], "from 0 to 2.*3 in row 0, column 1.*raise `states`"),
+        (Categorical(2, states=3), [[0.5, 1]], "0.5 in row 0, column 0"),
+        (Categorical(2, states=3), [[-1, 1]], "-1 in row 0, column 0"),
+        (Gaussian(2), [[0, np.nan]], "finite.*nan in row 0, column 1"),
+        (Gaussian(2), [[np.inf, 0]], "finite.*inf in row 0, column 0"),
+    ],
+)
+def test_values_outside_the_range_are_refused_with_the_cure(unit, x, words):
+    with pytest.raises(InputError, match=words):
+        unit.check(np.array(x))
+
+
+@pytest.mark.parametrize(
+    ("unit", "x", "expectation"),
+    [
+        (Bernoulli(2), [[0, 1]], False),
+        (Bernoulli(2), [[0, 0.5]], True),
+        (Spin(2), [[-1, 1]], False),
+        (Spin(2), [[-0.5, 1]], True),
+        (Categorical(2, states=3), [[0, 2]], False),
+        (Gaussian(2), [[-3.5, 1e6]], False),
+    ],
+)
+def test_values_inside_the_range_are_taken(unit, x, expectation):
+    unit.check(np.array(x), expectation=expectation)
+
+
+@pytest.mark.parametrize(("unit", "x"), [(Bernoulli(2), [[0, 1.5]]), (Spin(2), [[0, 1.5]])])
+def test_expectations_have_a_range_too(unit, x):
+    with pytest.raises(InputError):
+        unit.check(np.array(x), expectation=True)
+
+
+def test_a_batch_where_one_configuration_belongs_is_refused():
+    with pytest.raises(InputError, match=r"Layer 'v'.*\(3,\), not \(5, 3\).*jax.vmap"):
+        Bernoulli(3).check_shape(jnp.zeros((5, 3)), "v")
+
+
+def test_real_units_have_no_list_of_states():
+    with pytest.raises(InputError, match="no list of states"):
+        Gaussian(1).values(jnp.zeros(1, jnp.int32))

@@ -38,8 +38,8 @@ _EXPORTS = {
     "RunError": "harmonium.errors",
 }
 _MODULES = (
-    "data", "errors", "evaluation", "inference", "models", "objectives", "recipes", "report", "samplers",
-    "testing", "training", "units",
+    "data", "errors", "evaluation", "inference", "models", "objectives", "recipes", "report", "rng", "samplers",
+    "sklearn", "testing", "training", "units",
 )  # fmt: skip
 
 __all__ = [*_EXPORTS, *_MODULES]

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from examples import RBMS, tiny_rbm
 
+from examples import RBMS, tiny_rbm
 from harmonium.data import from_arrays
 from harmonium.errors import InputError
 from harmonium.evaluation import (

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from examples import CENTRED, OTHERS, RBMS
 
+from examples import CENTRED, OTHERS, RBMS
 from harmonium.errors import InputError, RunError
 from harmonium.models import RBM, Independent, load, save
 from harmonium.units import Bernoulli

@@ -141,4 +141,4 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(folder):
     lines = done.stdout.splitlines()
     assert lines[-2:] == ["intact: True", "goes on: True"], done.stderr[-2000:]
     assert len(lines) == 4
-    assert all("free some space" in line and "--resume" in line for line in lines[:2])
+    assert all("free some space" in line and "--resume; checkpoint 2 is still valid" in line for line in lines[:2])

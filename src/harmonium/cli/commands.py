@@ -90,7 +90,8 @@ def compare(run: RunArgument, other: Annotated[Path, typer.Argument(metavar="RUN
         raise InputError("The two runs have no estimate of the same split: measure both with `harmonium evaluate`.")
     a, b = first[shared[0]], second[shared[0]]
     result = answer(a, b)
-    print(f"{run}: {a}\n{other}: {b}\n{run} is {result}: {result.reason}")
+    answered = "inconclusive" if result == "inconclusive" else f"{run} is {result} than {other}"
+    print(f"{run}: {a}\n{other}: {b}\n{answered}: {result.reason}")
 
 
 def report(run: RunArgument, seed: Seed = 0) -> None:

@@ -13,7 +13,6 @@ import traceback
 import warnings
 from pathlib import Path
 
-import click
 import typer
 
 from harmonium.cli import commands
@@ -39,6 +38,8 @@ for command in (
 @app.callback()
 def options(debug: bool = typer.Option(False, "--debug", help="Show the whole traceback of an error.")) -> None:
     """What holds for every command."""
+    if not debug:
+        _quiet()
 
 
 def main() -> None:
@@ -46,23 +47,13 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     _compilation_cache()
-    if not debug:
-        _quiet()
     try:
-        code = app(arguments, standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message())
-        code = 2
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except (KeyboardInterrupt, click.Abort):
-        code = _say("stopped.", 1)
+        # Leaves by itself: with 0 when done, and with 2 after saying what is wrong with the flags.
+        app(["--debug"] * debug + arguments, prog_name="harmonium")
     except Exception as error:
         if debug:
             traceback.print_exc()
-        code = _failed(error)
-    sys.exit(code or 0)
+        sys.exit(_failed(error))
 
 
 def _failed(error: Exception) -> int:
@@ -80,12 +71,13 @@ def _say(message: str, code: int) -> int:
 
 
 def _quiet() -> None:
-    """No tracebacks from the threads of Orbax, nor remarks about the cache of compiled programs: we say what failed."""
+    """No tracebacks from the threads of Orbax, nor remarks about the cache of compiled programs; warnings in a line."""
     handler = logging.StreamHandler()
     handler.addFilter(lambda record: record.name != "absl")
     logging.basicConfig(handlers=[handler])
     warnings.filterwarnings("ignore", message=".*persistent compilation cache")
-    sys.excepthook = lambda *_: None  # `main` catches what is ours
+    warnings.formatwarning = lambda message, *_, **__: f"harmonium: warning: {message}\n"
+    sys.excepthook = lambda *_: None  # `main` catches what is ours; set here because Typer sets its own first
 
 
 def _compilation_cache() -> None:

@@ -6,9 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from harmonium.errors import InputError
 from harmonium.recipes import RECIPES, recipe
@@ -17,17 +16,17 @@ from harmonium.recipes import RECIPES, recipe
 class RecipeGroup(TyperGroup):
     """A command for each recipe; a recipe is imported when it is named."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: typer.Context) -> list[str]:
         """The recipes' names."""
         return sorted(RECIPES)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: typer.Context, name: str) -> TyperCommand | None:
         """The recipe as a command."""
         return recipe_command(name) if name in RECIPES else None
 
     def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+        self, ctx: typer.Context, args: list[str]
+    ) -> tuple[str | None, TyperCommand | None, list[str]]:
         """Refuse an unknown recipe, with the nearest name."""
         if args and args[0] not in RECIPES:
             unknown("recipe", args[0], RECIPES)
@@ -43,16 +42,14 @@ def unknown(what: str, name: str, known: Any) -> None:
     raise InputError(f"There is no {what} '{name}': {hint}")
 
 
-def recipe_command(name: str) -> click.Command:
+def recipe_command(name: str) -> TyperCommand:
     """The command of a recipe: its arguments as options, its docstring as help."""
     function = recipe(name)
 
     def command(ctx: typer.Context, **arguments: Any) -> None:
         from harmonium.cli.training import train
 
-        given = {
-            key for key in arguments if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE
-        }
+        given = {key for key in arguments if ctx.get_parameter_source(key).name == "COMMANDLINE"}
         train(name, function, arguments, given)
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)

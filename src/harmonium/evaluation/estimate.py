@@ -14,6 +14,7 @@ from harmonium.data import Space
 Kind = Literal["exact", "interval", "lower", "upper", "unordered"]
 
 GAP_LIMIT = 1.0  # nats between the two ends beyond which an interval should not be reported
+HOPELESS = 1000.0  # nats between the ends that no number of temperatures mends
 SAMPLE_LIMIT = 10.0  # effective samples below which a weighted mean should not be reported
 
 _NAMES = {"log_likelihood": "log-likelihood", "log_partition": "log Z"}
@@ -106,7 +107,8 @@ def interval_verdict(gap: float, effective_samples: float) -> str:
     if not math.isfinite(gap):
         return "do not report: the weights are not finite"
     if gap > GAP_LIMIT:
-        return f"do not report: the ends are {gap:.1f} nats apart; use more temperatures"
+        cure = "use more temperatures" if gap < HOPELESS else "the chains do not mix, or training diverged"
+        return f"do not report: the ends are {gap:.3g} nats apart; {cure}"
     if effective_samples < SAMPLE_LIMIT:
         return (
             f"do not report: only {effective_samples:.1f} effective chains; use more temperatures or more chains"

@@ -44,8 +44,8 @@ def exact_log_partition(model: EnergyModel) -> Float[Array, ""]:
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.0)
-    >>> exact_log_partition(rbm)                        # 9 log 2
-    Array(6.238325, dtype=float32)
+    >>> round(float(exact_log_partition(rbm)), 4)       # 9 log 2
+    6.2383
     """
     if _all_gaussian(model):
         return _gaussian_log_partition(model)

@@ -68,6 +68,7 @@ def load(path: str | Path, *, classes: Mapping[str, type] | None = None) -> Any:
     Arguments: `path`, the `.safetensors` file, with its `.json` beside it; `classes`, your own model classes by
     name. Raises `InputError` for a missing, damaged or foreign file, in one line.
 
+    >>> import harmonium as hm
     >>> hm.load("no-such-file.safetensors")
     Traceback (most recent call last):
     harmonium.errors.InputError: There is no model file 'no-such-file.safetensors'.

@@ -91,17 +91,8 @@ def _matrix(weights: np.ndarray, size: float) -> Picture:
 
 def hidden_units(subject: Subject) -> Section:
     """How often each hidden unit is on."""
-    layers = {"v": subject.unit} | subject.model.layers
-    names = [name for name in layers if name != "v"]
-    if not names or not all(isinstance(layers[name], Bernoulli | Spin) for name in names):
-        kinds = ", ".join(type(layers[name]).__name__ for name in names) or "no"
-        raise NotApplicable(f"dead and saturated are said of binary hidden units, and these are {kinds} units")
     rows = subject.held[:ROWS]
-    codes = encode(subject.model, jnp.asarray(rows, subject.unit.dtype))
-    codes = codes if isinstance(codes, dict) else {names[0]: codes}
-    means = {name: _share_on(layers[name], np.asarray(codes[name])) for name in names}
-    if not all(np.isfinite(x).all() for x in means.values()):
-        raise NotApplicable("the hidden units' means are not finite numbers")
+    means = _mean_activations(subject, rows)
     words = [
         f"{f'Layer {name}: ' if len(means) > 1 else ''}{int((x < DEAD).sum())} of {len(x)} are dead (on in "
         f"less than 1 % of the rows) and {int((x > SATURATED).sum())} saturated (in more than 99 %)."
@@ -124,6 +115,21 @@ def hidden_units(subject: Subject) -> Section:
             for name, x in means.items()
         ],
     )
+
+
+def _mean_activations(subject: Subject, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """The share of rows in which each binary hidden unit is on, by layer."""
+    layers = {"v": subject.unit} | subject.model.layers
+    names = [name for name in layers if name != "v"]
+    if not names or not all(isinstance(layers[name], Bernoulli | Spin) for name in names):
+        kinds = ", ".join(type(layers[name]).__name__ for name in names) or "no"
+        raise NotApplicable(f"dead and saturated are said of binary hidden units, and these are {kinds} units")
+    codes = encode(subject.model, jnp.asarray(rows, subject.unit.dtype))
+    codes = codes if isinstance(codes, dict) else {names[0]: codes}
+    means = {name: _share_on(layers[name], np.asarray(codes[name])) for name in names}
+    if not all(np.isfinite(x).all() for x in means.values()):
+        raise NotApplicable("the hidden units' means are not finite numbers")
+    return means
 
 
 def _share_on(unit: Bernoulli | Spin, means: np.ndarray) -> np.ndarray:

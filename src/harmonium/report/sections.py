@@ -40,6 +40,7 @@ def samples(subject: Subject) -> Section:
             "the samples, for the same picture again and again, and for parts that belong to nothing.",
             pictures=[_square(subject, x, t) for x, t in zip((drawn, real), titles, strict=True)],
         )
+    start += " Black is the larger of the two values." if subject.unit.states == 2 else ""
     return Section(
         shows=start + " Rows are ordered along the direction in which the held-out rows vary most.",
         judge="Both should show the same bands and the same mixture; samples that are more even, or more "

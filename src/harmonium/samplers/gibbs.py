@@ -70,7 +70,7 @@ def sample_block(
     """Values of the layers of one block, given the values of all layers outside it."""
     stats = layer_stats(model, {name: x for name, x in state.items() if name not in block})
     eta = natural_parameters(model, stats, block)
-    keys = jax.random.split(key, len(block)) if len(block) > 1 else [key]
+    keys = [key] if len(block) == 1 else jax.random.split(key, len(block))
     return {name: model.layers[name].sample(k, eta[name]) for k, name in zip(keys, block, strict=True)}
 
 

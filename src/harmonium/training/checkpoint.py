@@ -45,20 +45,14 @@ class Checkpoints:
             if wait:
                 self._manager.wait_until_finished()
         except Exception as error:  # Orbax raises what the file system and its own layers raise
-            raise RunError(
-                f"Checkpoint {step} could not be written ({_first_line(error)}): free some space in "
-                f"'{self.folder}' and continue with --resume; the earlier checkpoint is still valid."
-            ) from error
+            raise RunError(self._unwritten(f"Checkpoint {step}", error)) from error
 
     def wait(self) -> None:
         """Wait until what is being written is whole."""
         try:
             self._manager.wait_until_finished()
         except Exception as error:
-            raise RunError(
-                f"A checkpoint could not be written ({_first_line(error)}): free some space in "
-                f"'{self.folder}' and continue with --resume; the earlier checkpoint is still valid."
-            ) from error
+            raise RunError(self._unwritten("A checkpoint", error)) from error
 
     def restore(self, like: PyTree) -> PyTree:
         """The newest checkpoint, with the structure and placement of the state `like`.
@@ -82,6 +76,15 @@ class Checkpoints:
                     "resume with the arguments that the run was started with."
                 )
         return eqx.combine(jax.tree.unflatten(jax.tree.structure(arrays), leaves), static)
+
+    def _unwritten(self, what: str, error: Exception) -> str:
+        whole = [step for step in self._manager.all_steps(read=True) if (self.folder / str(step)).is_dir()]
+        then = (
+            f"continue with --resume; checkpoint {max(whole)} is still valid"
+            if whole
+            else "start again with --force"
+        )
+        return f"{what} could not be written ({_first_line(error)}): free some space in '{self.folder}' and {then}."
 
     def _damaged(self, step: int, error: Exception) -> str:
         others = [other for other in self._manager.all_steps() if other != step]

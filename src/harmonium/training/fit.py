@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -127,6 +128,18 @@ def check_data(model: Any, data: Dataset) -> None:
     for rows, as_shown in ((data.train, data.shown), (data.valid, np.asarray)):
         for i in range(0, 0 if rows is None else len(rows), 10_000):
             unit.check(as_shown(rows[i : i + 10_000]), expectation=expectation)
+    if unit.states is None and not data.streamed:
+        _warn_constant(data)
+
+
+def _warn_constant(data: Dataset) -> None:
+    constant = np.flatnonzero(np.ptp(np.asarray(data.train), axis=0) == 0)
+    if constant.size:
+        warnings.warn(
+            f"{constant.size} columns of '{data.name}' are constant (the first is column {constant[0]}): a density has "
+            "no upper limit there, and training may diverge; drop such columns.",
+            stacklevel=3,
+        )
 
 
 @dataclass

@@ -1,0 +1,406 @@
+"""The command line, typed as a person would: what it leaves behind, what it says, and with which exit code."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harmonium.cli import main as program
+from harmonium.training import RunFolder
+
+MODULE = importlib.import_module("harmonium.cli.main")
+TINY = ("--hidden", "4", "--epochs", "1", "--batch-size", "300", "--chains", "4")
+
+
+class Command:
+    """`harmonium` in this process: call it with words, get the exit code, standard output and standard error."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *words: object) -> tuple[int, str, str]:
+        out, err = StringIO(), StringIO()
+        with pytest.MonkeyPatch.context() as patch, chdir(self.folder), redirect_stdout(out), redirect_stderr(err):
+            patch.setattr(sys, "argv", ["harmonium", *map(str, words)])
+            patch.setattr(MODULE, "_quiet", lambda: None)  # what a process does for itself alone
+            patch.setattr(MODULE, "_compilation_cache", lambda: None)
+            patch.setattr("harmonium.report.write_report", written)
+            with pytest.raises(SystemExit) as left:
+                program()
+        return left.value.code or 0, out.getvalue(), err.getvalue()
+
+    def refused(self, *words: object, code: int = 2) -> str:
+        """The one line that says why."""
+        found, out, err = self(*words)
+        assert found == code, (out, err)
+        assert out == ""
+        assert err.startswith("harmonium: ")
+        assert err.count("\n") == 1
+        assert "Traceback" not in err
+        return err
+
+    def done(self, *words: object) -> str:
+        code, out, err = self(*words)
+        assert code == 0, (out, err)
+        return out
+
+
+def written(folder: RunFolder, *_: object, **__: object) -> Path:
+    """In place of the report, which has tests of its own."""
+    (folder.path / "report.html").write_text("<html>")
+    return folder.path / "report.html"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with `run`, trained on the digits, and a copy with another binarization."""
+    folder = tmp_path_factory.mktemp("cli")
+    harmonium = Command(folder)
+    said = harmonium.done("train", "rbm", *TINY, "--out", "run")
+    assert "nats per example (exact, by enumeration; n = 300; digits test" in said
+    assert "report: run/report.html" in said
+    return folder
+
+
+@pytest.fixture
+def harmonium(trained, tmp_path):
+    """The command in a folder of the test's own, with a copy of the run."""
+    shutil.copytree(trained / "run", tmp_path / "run")
+    return Command(tmp_path)
+
+
+# ---- what there is -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("what", "name"), [("models", "RBM "), ("recipes", "rbm "), ("data", "digits ")])
+def test_lists(what, name, tmp_path):
+    lines = Command(tmp_path).done("list", what).splitlines()
+    assert any(line.startswith(name) for line in lines)
+    assert all(len(line.split()) > 1 for line in lines)
+
+
+def test_help_is_there_without_jax():
+    code = (
+        "import sys; sys.argv = ['harmonium', '--help']\n"
+        "from harmonium.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as left: assert not left.code\n"
+        "heavy = {'jax', 'equinox', 'numpy', 'matplotlib', 'orbax', 'click'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    for command in ("train", "evaluate", "sample", "impute", "compare", "report", "reproduce", "list"):
+        assert command in done.stdout
+
+
+def test_the_help_of_a_recipe_tells_every_default(tmp_path):
+    out = " ".join(Command(tmp_path).done("train", "rbm", "--help").replace("│", " ").split())
+    for words in ("(default: digits)", "(default: a new one in runs/)", "--no-centred", "pcd, cd or pseudo", "[default: 0.1]"):
+        assert words in out
+
+
+# ---- training ------------------------------------------------------------------------------------------------
+
+
+def test_a_run_on_disk(harmonium):
+    run = harmonium.folder / "run"
+    found = {path.name for path in run.iterdir()} - {"tensorboard"}
+    assert found == {
+        "run.json", "metrics.jsonl", "checkpoints", "model.safetensors", "model.json", "estimates.json",
+        "per_example.npz", "report.html",
+    }  # fmt: skip
+    about = json.loads((run / "run.json").read_text())
+    assert {"recipe", "arguments", "versions", "seed", "device", "data", "git_commit"} <= set(about)
+    assert about["arguments"]["hidden"] == 4
+    assert about["data"]["space"]["hash"]
+    assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()] == [3]
+    assert os.listdir(run / "checkpoints") == ["3"]
+    assert json.loads((run / "estimates.json").read_text())["test"]["kind"] == "exact"
+
+
+def before(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_occupied_folder_is_not_touched(harmonium):
+    kept = before(harmonium.folder)
+    assert "--force" in harmonium.refused("train", "rbm", *TINY, "--out", "run")
+    assert before(harmonium.folder) == kept
+
+
+def test_force_replaces_the_run_and_nothing_else(harmonium):
+    run = harmonium.folder / "run"
+    (run / "notes.txt").write_text("mine")
+    harmonium.done("train", "rbm", *TINY, "--seed", "1", "--out", "run", "--force", "--no-progress")
+    assert (run / "notes.txt").read_text() == "mine"
+    assert RunFolder.open(run).about["arguments"]["seed"] == 1
+
+
+def test_a_refused_force_destroys_nothing(harmonium):
+    kept = before(harmonium.folder)
+    for wrong in (("--temperatures", "0"), ("--data", "nothing.npy"), ("--momentum", "2"), ("--average", "7")):
+        harmonium.refused("train", "rbm", *TINY, *wrong, "--out", "run", "--force")
+    assert before(harmonium.folder) == kept
+
+
+def test_resuming(harmonium):
+    """A finished run is measured again; typed flags must agree with those it was started with."""
+    weights = (harmonium.folder / "run" / "model.safetensors").read_bytes()
+    assert "hidden=4, not 5" in harmonium.refused("train", "rbm", "--hidden", "5", "--out", "run", "--resume")
+    assert "say which with --out" in harmonium.refused("train", "rbm", "--resume")
+    assert "holds no run" in harmonium.refused("train", "rbm", "--resume", "--out", "absent")
+    assert "report: run/report.html" in harmonium.done("train", "rbm", "--hidden", "4", "--out", "run", "--resume")
+    assert (harmonium.folder / "run" / "model.safetensors").read_bytes() == weights
+    about = RunFolder.open(harmonium.folder / "run").about
+    RunFolder(harmonium.folder / "run").write_about(about | {"recipe": "dbm"})
+    assert "is of recipe 'dbm'" in harmonium.refused("train", "rbm", "--out", "run", "--resume")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Orbax's unfinished coroutines
+def test_a_damaged_checkpoint_is_told_with_its_cure(harmonium):
+    for path in (harmonium.folder / "run" / "checkpoints").rglob("*"):
+        if path.is_file() and path.stat().st_size > 500:
+            path.write_bytes(path.read_bytes()[:50])
+    assert "start again with --force" in harmonium.refused("train", "rbm", "--out", "run", "--resume")
+    gc.collect()
+
+
+def test_a_diverging_run_fails_with_one_line(harmonium):
+    rows = np.random.default_rng(0).normal(size=(60, 5))
+    np.save(harmonium.folder / "real.npy", rows)
+    words = ("train", "rbm", "--data", "real.npy", "--hidden", "4", "--batch-size", "10", "--epochs", "2")
+    said = harmonium.refused(*words, "--learning-rate", "1e30", "--out", "bad", code=1)
+    assert "smaller learning rate" in said
+    assert not (harmonium.folder / "bad" / "model.safetensors").exists()
+    assert list((harmonium.folder / "bad" / "checkpoints").iterdir())
+
+
+def test_a_stopped_run_says_how_to_go_on(harmonium, monkeypatch):
+    run = harmonium.folder / "run"
+    stopped = type("Run", (), {"finished": False, "step": 7})()
+    monkeypatch.setattr("harmonium.recipes.rbm.fit", lambda *_, **__: stopped)
+    said = harmonium.refused("train", "rbm", *TINY, "--out", "new", code=1)
+    assert "stopped at step 7; go on with: harmonium train rbm --out new --resume" in said
+    assert run.exists()
+
+
+# ---- bad usage and bad input ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("train", "rbn"), "did you mean 'rbm'?"),
+        (("list", "modles"), "did you mean 'models'?"),
+        (("reproduce", "rbm21"), "did you mean 'rbm20'?"),
+        (("evaluate", "absent"), "holds no run"),
+        (("evaluate", "run", "--split", "best"), "no split 'best'"),
+        (("evaluate", "run", "--method", "guess"), "no method 'guess'"),
+        (("evaluate", "run", "--method", "ais", "--chains", "1"), "at least 2 chains"),
+        (("sample", "run", "-n", "0"), "n=0"),
+        (("sample", "run", "--out", "x.txt"), ".npy or .csv"),
+        (("sample", "run", "--out", "absent/x.npy"), "no folder 'absent'"),
+        (("train", "rbm", "--epochs", "0"), "epochs=0"),
+        (("train", "rbm", "--hidden", "0"), "64 and 0"),
+        (("train", "rbm", "--batch-size", "0"), "choose a batch_size"),
+        (("train", "rbm", "--visible", "relu"), "no units called 'relu'"),
+        (("train", "rbm", "--binarize", "maybe"), "no binarization 'maybe'"),
+        (("train", "rbm", "--data", "digitz"), "did you mean 'digits'?"),
+        (("train", "rbm", *TINY, "--out", "run/run.json"), "is a file"),
+        (("train", "rbm", *TINY, "--out", "run/run.json/deeper"), "cannot be written"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(words, said, harmonium):
+    assert said in harmonium.refused(*words)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("train", "rbm", "--hiden", "4"), "--hiden"),
+        (("train", "rbm", "--hidden", "four"), "--hidden"),
+        (("trian", "rbm"), "trian"),
+        (("compare", "run"), "RUN"),
+        (("impute", "run"), "--input"),
+    ],
+)
+def test_wrong_flags_are_told_with_the_usage(words, said, harmonium):
+    code, out, err = harmonium(*words)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Usage: harmonium" in err
+    assert "Traceback" not in err
+
+
+BITS = (np.random.default_rng(1).random((20, 6)) < 0.5).astype(float)
+
+
+def table(rows: np.ndarray, **cells: float) -> np.ndarray:
+    rows = rows.copy()
+    for value in cells.values():
+        rows[2, 3] = value
+    return rows
+
+
+BAD_FILES = {
+    "grey": (lambda path: np.save(path, BITS * 0.5), ("--visible", "bernoulli"), "binarize='fixed'"),
+    "codes": (lambda path: np.save(path, (BITS * 200).astype(np.uint8)), (), "--binarize"),
+    "NaN": (lambda path: np.save(path, table(BITS, hole=np.nan)), (), "NaN 1 time, first in row 2, column 3"),
+    "infinity": (lambda path: np.save(path, table(BITS, top=np.inf)), (), "infinity"),
+    "no bytes": (lambda path: path.write_bytes(b""), (), "not a .npy file"),
+    "no rows": (lambda path: np.save(path, BITS[:0]), (), "hold no value"),
+    "cut short": (lambda path: (np.save(path, BITS), path.write_bytes(path.read_bytes()[:300])), (), "cut short"),
+    "objects": (lambda path: np.save(path, np.array([{}, 1], object)), (), "Python objects"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_FILES)
+def test_bad_files_are_refused_without_a_trace(what, harmonium):
+    make, flags, said = BAD_FILES[what]
+    make(harmonium.folder / "x.npy")
+    assert said in harmonium.refused("train", "rbm", "--data", "x.npy", *TINY, *flags, "--out", "new")
+    assert not (harmonium.folder / "new").exists()
+
+
+def test_labels_of_another_length_are_refused(harmonium):
+    np.savez(harmonium.folder / "x.npz", x=BITS, y=np.zeros(19, int))
+    assert "19 for 20 rows" in harmonium.refused("train", "rbm", "--data", "x.npz", *TINY)
+    (harmonium.folder / "ragged.csv").write_text("1,0,1\n0,1\n")
+    assert "column" in harmonium.refused("train", "rbm", "--data", "ragged.csv", *TINY)
+    assert not (harmonium.folder / "runs").exists()
+
+
+def test_a_truncated_model_is_refused(harmonium):
+    model = harmonium.folder / "run" / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:100])
+    for words in (("evaluate", "run"), ("sample", "run"), ("report", "run")):
+        assert "is damaged" in harmonium.refused(*words)
+
+
+def test_debug_shows_where_it_happened(harmonium):
+    for words in (("--debug", "evaluate", "absent"), ("evaluate", "absent", "--debug")):
+        code, _, err = harmonium(*words)
+        assert code == 2
+        assert "Traceback" in err
+        assert err.splitlines()[-1].startswith("harmonium: 'absent' holds no run")
+
+
+def test_what_nobody_foresaw_is_one_line_too(harmonium, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("first\nsecond")
+
+    monkeypatch.setattr("harmonium.samplers.sample", broken)
+    said = harmonium.refused("sample", "run", code=1)
+    assert "ZeroDivisionError: first second (run again with --debug" in said
+
+
+# ---- finished runs -------------------------------------------------------------------------------------------
+
+
+def test_evaluate_prints_and_records(harmonium):
+    out = harmonium.done("evaluate", "run", "--split", "valid")
+    assert "(exact, by enumeration; n = 300; digits valid" in out
+    words = ("--method", "two_sided", "--chains", "20", "--temperatures", "20")
+    assert "interval in expectation" in harmonium.done("evaluate", "run", *words)
+    found = RunFolder.open(harmonium.folder / "run").estimates
+    assert (found["valid"].kind, found["test"].kind) == ("exact", "interval")
+    assert len(found["test"].per_example) == 300
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.csv"])
+def test_samples_are_written_once(name, harmonium):
+    words = ("sample", "run", "-n", "3", "--steps", "2", "--out", name)
+    assert harmonium.done(*words) == f"3 samples: {name}\n"
+    path = harmonium.folder / name
+    rows = np.load(path) if name.endswith("npy") else np.loadtxt(path, delimiter=",")
+    assert rows.shape == (3, 64)
+    assert set(np.unique(rows)) <= {0.0, 1.0}
+    kept = path.read_bytes()
+    assert "is there already" in harmonium.refused(*words)
+    assert path.read_bytes() == kept
+    harmonium.done(*words, "--force", "--seed", "1")
+    assert path.read_bytes() != kept
+
+
+def test_missing_cells_are_filled(harmonium):
+    rows = np.tile([0.0, 1.0], (3, 32))
+    rows[0, :10], rows[2, 63] = np.nan, np.nan
+    np.save(harmonium.folder / "x.npy", rows)
+    text = "\n".join(",".join("" if np.isnan(cell) else f"{cell:g}" for cell in row) for row in rows)
+    (harmonium.folder / "x.csv").write_text(text + "\n")
+    filled = []
+    for ending in ("npy", "csv"):
+        words = ("--input", f"x.{ending}", "--out", "filled.npy", "--steps", "2", "--force")
+        assert harmonium.done("impute", "run", *words) == "11 cells filled: filled.npy\n"
+        filled.append(np.load(harmonium.folder / "filled.npy"))
+    np.testing.assert_array_equal(*filled)
+    seen = ~np.isnan(rows)
+    np.testing.assert_array_equal(filled[0][seen], rows[seen])
+    assert set(np.unique(filled[0])) <= {0.0, 1.0}
+    assert "there already" in harmonium.refused("impute", "run", "--input", "x.npy")  # filled.npy is the default
+    np.save(harmonium.folder / "grey.npy", rows * 0.5)
+    for wrong, said in (("grey.npy", "the data is grey"), ("absent.npy", "no file"), ("narrow.npy", "64 columns")):
+        np.save(harmonium.folder / "narrow.npy", rows[:, :9])
+        assert said in harmonium.refused("impute", "run", "--input", wrong, "--out", "y.npy")
+    assert not (harmonium.folder / "y.npy").exists()
+
+
+def test_runs_are_compared_where_that_means_something(harmonium):
+    folder = harmonium.folder
+    assert "inconclusive: the two overlap" in harmonium.done("compare", "run", "run")
+    shutil.copytree(folder / "run", folder / "other")
+    other = RunFolder.open(folder / "other")
+    estimate = other.estimates["test"].to_dict()
+    record = json.loads((folder / "other" / "estimates.json").read_text())
+    record["test"]["space"]["binarization"] = "dynamic(evaluated at seed=0)"
+    (folder / "other" / "estimates.json").write_text(json.dumps(record))
+    assert "binarizations differ" in harmonium.refused("compare", "run", "other")
+    for name in ("value", "lower", "upper"):
+        record["test"][name] = estimate[name] - 50
+    record["test"]["space"] = estimate["space"]
+    (folder / "other" / "estimates.json").write_text(json.dumps(record))
+    assert "run is better than other: by 50.00" in harmonium.done("compare", "run", "other")
+    assert "other is worse than run" in harmonium.done("compare", "other", "run")
+    (folder / "other" / "estimates.json").unlink()
+    assert "no estimate of the same split" in harmonium.refused("compare", "run", "other")
+
+
+def test_a_report_is_written_anew(harmonium):
+    (harmonium.folder / "run" / "report.html").unlink()
+    assert harmonium.done("report", "run") == "run/report.html\n"
+    assert (harmonium.folder / "run" / "report.html").exists()
+
+
+def test_the_installed_command_is_quiet_when_the_disk_is_full(harmonium):
+    """A process of its own: no file can grow beyond 3 kB, so that the checkpoint fails."""
+    code = (
+        "import resource, sys; sys.argv = sys.argv[:1] + sys.argv[2:]\n"
+        "from harmonium.cli import main\n"
+        "import jax, harmonium.report, harmonium.training\n"
+        "jax.config.update('jax_enable_compilation_cache', False)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))\n"
+        "main()"
+    )
+    words = ("--hidden", "50", *TINY[2:], "--out", "new")
+    command = [sys.executable, "-c", code, "harmonium", "train", "rbm", *words]
+    done = subprocess.run(
+        command, cwd=harmonium.folder, capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | {"JAX_PLATFORMS": "cpu"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("harmonium: Checkpoint 3 could not be written")
+    assert line.endswith("and start again with --force.")

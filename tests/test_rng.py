@@ -1,0 +1,119 @@
+"""The generator of inner loops: known answers, uniform and independent bits, and the choice of Threefry."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from harmonium import rng
+
+FAILURE_RATE = 1e-3  # of each statistical test, were its seed drawn anew
+CHAINS, UNITS = 512, 2048
+
+
+def reference(x, y, z):
+    """PCG3D in Python's whole numbers, as published."""
+    mask = 0xFFFFFFFF
+
+    def mix(x, y, z):
+        x = (x + y * z) & mask
+        y = (y + z * x) & mask
+        z = (z + x * y) & mask
+        return x, y, z
+
+    words = mix(*((w * 1664525 + 1013904223) & mask for w in (x, y, z)))
+    return mix(*(w ^ (w >> 16) for w in words))
+
+
+@pytest.fixture(scope="module")
+def words():
+    """Words `[chains, units]` as a sweep of many chains draws them."""
+    keys = jax.random.split(rng.cheap(jax.random.key(0)), CHAINS)
+    return np.asarray(jax.vmap(lambda key: jax.random.bits(key, (UNITS,)))(keys))
+
+
+def chi_square(counts):
+    return stats.chisquare(np.asarray(counts).ravel()).pvalue
+
+
+def test_known_answers():
+    random = np.random.default_rng(0)
+    for x, y, z in random.integers(0, 2**32, (20, 3)):
+        found = rng.pcg3d(*(jnp.uint32(int(w)) for w in (x, y, z)))
+        assert tuple(int(w) for w in found) == reference(int(x), int(y), int(z))
+
+
+def test_a_draw_is_the_hash_of_counter_and_key():
+    key = jax.random.fold_in(rng.cheap(jax.random.key(3)), 5)
+    k0, k1 = (int(w) for w in jax.random.key_data(key))
+    found = np.asarray(jax.random.bits(key, (2, 3)))
+    assert found.tolist() == [[reference(3 * i + j, k0, k1)[0] for j in range(3)] for i in range(2)]
+
+
+def test_every_bit_is_fair(words):
+    ones = np.array([((words >> bit) & 1).sum() for bit in range(32)])
+    z = (ones - words.size / 2) / np.sqrt(words.size / 4)
+    assert np.abs(z).max() < stats.norm.isf(FAILURE_RATE / 2 / 32)
+
+
+@pytest.mark.parametrize("shift", [0, 8, 16, 24])
+def test_bytes_are_uniform(words, shift):
+    assert chi_square(np.bincount(((words >> shift) & 255).ravel(), minlength=256)) > FAILURE_RATE
+
+
+@pytest.mark.parametrize("axis", [0, 1], ids=["neighbouring chains", "neighbouring units"])
+@pytest.mark.parametrize("lag", [1, 2, 3, 64])
+def test_neighbours_are_independent(words, axis, lag):
+    high = words >> 27  # five leading bits: what decides a Bernoulli draw
+    pairs = 32 * high + np.roll(high, lag, axis=axis)
+    assert chi_square(np.bincount(pairs.ravel(), minlength=1024)) > FAILURE_RATE
+
+
+def test_successive_steps_are_independent():
+    key = rng.cheap(jax.random.key(1))
+    steps = jax.vmap(lambda i: jax.random.bits(jax.random.fold_in(key, i), (4096,)))(jnp.arange(256))
+    high = np.asarray(steps) >> 27
+    assert chi_square(np.bincount((32 * high[:-1] + high[1:]).ravel(), minlength=1024)) > FAILURE_RATE
+
+
+def test_rows_have_no_linear_dependence(words):
+    """Correlations between any two chains over their units stay within what independence allows."""
+    u = words[:128] / 2**32 - 0.5
+    u /= u.std()
+    r = (u @ u.T / UNITS)[np.triu_indices(128, 1)] * np.sqrt(UNITS)
+    assert np.abs(r).max() < stats.norm.isf(FAILURE_RATE / 2 / r.size)
+    assert stats.kstest(r, "norm").pvalue > FAILURE_RATE
+
+
+def test_birthday_spacings():
+    """Duplicates among 2^12 leading-24-bit words follow the Poisson law (Marsaglia's test of lattice structure)."""
+    key, days, n = rng.cheap(jax.random.key(2)), 2**24, 2**10
+    draws = jax.vmap(lambda i: jax.random.bits(jax.random.fold_in(key, i), (n,)))(jnp.arange(400))
+    births = np.sort(np.asarray(draws) >> 8, axis=1)
+    spacings = np.sort(np.diff(births, axis=1), axis=1)
+    duplicates = (np.diff(spacings, axis=1) == 0).sum()
+    mean = 400 * n**3 / (4 * days)
+    assert stats.poisson.sf(duplicates - 1, mean) > FAILURE_RATE / 2
+    assert stats.poisson.cdf(duplicates, mean) > FAILURE_RATE / 2
+
+
+def test_uniforms_and_normals_have_their_laws():
+    key = rng.cheap(jax.random.key(4))
+    assert stats.kstest(np.asarray(jax.random.uniform(key, (2**17,))), "uniform").pvalue > FAILURE_RATE
+    assert stats.kstest(np.asarray(jax.random.normal(key, (2**17,))), "norm").pvalue > FAILURE_RATE
+
+
+def test_threefry_is_kept_as_a_choice():
+    key = jax.random.key(7)
+    kept = rng.cheap(rng.threefry(key))
+    np.testing.assert_array_equal(jax.random.bits(kept, (5,)), jax.random.bits(key, (5,)))
+    assert not np.array_equal(jax.random.bits(rng.cheap(key), (5,)), jax.random.bits(key, (5,)))
+    np.testing.assert_array_equal(
+        jax.random.key_data(jax.random.split(rng.cheap(key), 3)), jax.random.key_data(jax.random.split(key, 3))
+    )
+
+
+def test_odd_widths_are_refused():
+    with pytest.raises(ValueError, match="8, 16 or 32"):
+        jax.eval_shape(lambda key: rng._random_bits(key, 64, (2,)), jnp.zeros(2, jnp.uint32))

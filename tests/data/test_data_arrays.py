@@ -18,9 +18,7 @@ def test_all_rows_train_unless_asked_otherwise():
     np.testing.assert_array_equal(data.train, X.astype(np.float32))
 
 
-@pytest.mark.parametrize(
-    "x", [X.tolist(), jnp.asarray(X), X.astype(np.float16)], ids=["list", "jax", "float16"]
-)
+@pytest.mark.parametrize("x", [X.tolist(), jnp.asarray(X), X.astype(np.float16)], ids=["list", "jax", "float16"])
 def test_anything_that_is_a_table_of_numbers(x):
     assert from_arrays(x).train.shape == (40, 6)
     assert from_arrays(x).train.dtype == np.float32

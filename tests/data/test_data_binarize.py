@@ -21,9 +21,9 @@ def test_what_each_scheme_stores():
     }
     assert {s: (d.space.support, d.test.space.binarization) for s, d in stored.items()} == {
         "fixed": ("binary", "fixed(seed=0)"),
-        "dynamic": ("binary", "dynamic(evaluated at seed=0)"),
+        "dynamic": ("binary", "fixed(seed=0)"),
         "threshold": ("binary", "threshold(0.5)"),
-        "probabilities": ("binary", "probabilities(evaluated at seed=0)"),
+        "probabilities": ("binary", "fixed(seed=0)"),
     }
     assert all(d.binarization == s for s, d in stored.items())
     np.testing.assert_array_equal(stored["threshold"].train, GREY >= 0.5)
@@ -31,12 +31,16 @@ def test_what_each_scheme_stores():
     np.testing.assert_array_equal(stored["probabilities"].train, GREY.astype(np.float32))
 
 
-def test_schemes_make_incomparable_spaces():
-    spaces = [
-        space_of(from_arrays(GREY, **PARTS, binarize=s, seed=i).test) for s in BINARIZATIONS for i in (0, 1)
-    ]
-    reasons = [a.why_incomparable(b) for a in spaces[:4] for b in spaces[:4] if a is not b]
-    assert all(reasons)
+def test_held_out_rows_compare_where_they_are_the_same_sample_and_only_there():
+    def held_out(scheme, seed=0):
+        return space_of(from_arrays(GREY, **PARTS, binarize=scheme, seed=seed).test)
+
+    for scheme in ("dynamic", "probabilities"):
+        assert held_out("fixed").why_incomparable(held_out(scheme)) is None
+        assert "binarization" in held_out("fixed").why_incomparable(held_out(scheme, seed=1))
+    assert "binarization" in held_out("fixed").why_incomparable(held_out("threshold"))
+    trained = [from_arrays(GREY, binarize=scheme).space for scheme in BINARIZATIONS]
+    assert all(a.why_incomparable(b) for a in trained for b in trained if a is not b)
 
 
 def test_fixed_is_a_sample_that_depends_on_seed_and_split_only():
@@ -46,9 +50,7 @@ def test_fixed_is_a_sample_that_depends_on_seed_and_split_only():
     assert abs(bits.mean() - 0.3) < 4 * (0.21 / grey.size) ** 0.5
     np.testing.assert_array_equal(bits, binarize(grey, "fixed", 0))
     for other in (binarize(grey, "fixed", 1), binarize(grey, "fixed", 0, split="test")):
-        assert (
-            abs((bits != other).mean() - 0.42) < 0.02
-        )  # independent bits differ with probability 2 p (1 - p)
+        assert abs((bits != other).mean() - 0.42) < 0.02  # independent bits differ with probability 2 p (1 - p)
 
 
 def test_certain_values_stay_certain_and_blocks_do_not_matter(monkeypatch):

@@ -28,19 +28,14 @@ def test_any_cut_of_the_steps_gives_the_same_batches():
     ask = {"seed": 3, "batch_size": 5}
     whole = flat(data.chunks(**ask, steps=100, first_step=0, last_step=30))
     for cuts, steps in [([0, 7, 8, 22, 30], 4), ([0, 30], 1), ([0, 13, 30], 7)]:
-        parts = [
-            flat(data.chunks(**ask, steps=steps, first_step=a, last_step=b))
-            for a, b in itertools.pairwise(cuts)
-        ]
+        parts = [flat(data.chunks(**ask, steps=steps, first_step=a, last_step=b)) for a, b in itertools.pairwise(cuts)]
         np.testing.assert_array_equal(np.concatenate(parts), whole)
     late = flat(data.chunks(**ask, steps=4, first_step=11, last_step=19))
     np.testing.assert_array_equal(late, whole[11:19])
 
 
 def test_chunks_stop_where_asked():
-    shapes = [
-        c.shape for c in from_arrays(X).chunks(seed=0, batch_size=5, steps=4, first_step=2, last_step=12)
-    ]
+    shapes = [c.shape for c in from_arrays(X).chunks(seed=0, batch_size=5, steps=4, first_step=2, last_step=12)]
     assert shapes == [(4, 5, 3), (4, 5, 3), (2, 5, 3)]
     assert list(from_arrays(X).chunks(seed=0, batch_size=5, steps=4, first_step=2, last_step=2)) == []
 

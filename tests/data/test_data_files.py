@@ -76,9 +76,7 @@ def test_npz_with_one_table(tmp_path, names):
 
 def test_npz_of_packed_bits(tmp_path):
     bits = np.random.default_rng(0).integers(0, 2, (9, 13), dtype=np.uint8)
-    np.savez(
-        tmp_path / "p.npz", train=np.packbits(bits, axis=1), test=np.packbits(bits[:2], axis=1), n_vars=13
-    )
+    np.savez(tmp_path / "p.npz", train=np.packbits(bits, axis=1), test=np.packbits(bits[:2], axis=1), n_vars=13)
     data = load(tmp_path / "p.npz")
     np.testing.assert_array_equal(data.train, bits)
     assert data.space.support == "binary"
@@ -175,9 +173,7 @@ def test_idx(tmp_path, zipped):
     path = write(tmp_path / f"train-images-idx3-ubyte{'.gz' * zipped}", content)
     data = load(path, valid_fraction=0, test_fraction=0.1)
     assert (data.image_shape, data.space.scaling) == ((2, 3), "divided by 255")
-    np.testing.assert_allclose(
-        np.sort(rows(data), axis=0), np.sort(x.reshape(10, 6) / 255, axis=0), rtol=1e-6
-    )
+    np.testing.assert_allclose(np.sort(rows(data), axis=0), np.sort(x.reshape(10, 6) / 255, axis=0), rtol=1e-6)
 
 
 def test_idx_of_floats(tmp_path):

@@ -20,8 +20,7 @@ RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (60, 28, 28), dtype=np.uint8)
 LABELS = RANDOM.integers(0, 10, 60).astype(np.uint8)
 BITS = {
-    split: RANDOM.integers(0, 2, (n, 784), dtype=np.uint8)
-    for split, n in [("train", 5), ("valid", 2), ("test", 3)]
+    split: RANDOM.integers(0, 2, (n, 784), dtype=np.uint8) for split, n in [("train", 5), ("valid", 2), ("test", 3)]
 }
 
 
@@ -34,9 +33,7 @@ def mnist_files(folder, zipped=True):
     for part, rows in [("train", 60), ("t10k", 10)]:
         for kind, array in [("images-idx3", IMAGES[:rows]), ("labels-idx1", LABELS[:rows])]:
             name = f"{part}-{kind}-ubyte"
-            (folder / (name + ".gz" * zipped)).write_bytes(
-                gzip.compress(idx(array)) if zipped else idx(array)
-            )
+            (folder / (name + ".gz" * zipped)).write_bytes(gzip.compress(idx(array)) if zipped else idx(array))
     return folder
 
 
@@ -68,9 +65,7 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setenv("HARMONIUM_MIRROR", f"http://127.0.0.1:{http.server_port}")
     for path in folder.iterdir():
         kind = "md5" if path.suffix == ".amat" else "sha256"
-        monkeypatch.setitem(
-            fetch.HASHES, path.name, f"{kind}:{hashlib.new(kind, path.read_bytes()).hexdigest()}"
-        )
+        monkeypatch.setitem(fetch.HASHES, path.name, f"{kind}:{hashlib.new(kind, path.read_bytes()).hexdigest()}")
     yield folder, asked
     http.shutdown()
     http.server_close()
@@ -152,9 +147,7 @@ def test_files_are_fetched_once(server):
 
 def test_what_is_in_the_folder_is_not_fetched(server, tmp_path, monkeypatch):
     folder, asked = server
-    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(
-        (folder / "train-images-idx3-ubyte.gz").read_bytes()
-    )
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes((folder / "train-images-idx3-ubyte.gz").read_bytes())
     monkeypatch.setenv("HARMONIUM_DATA", str(tmp_path))
     load("mnist")
     assert len(asked) == 3
@@ -228,8 +221,7 @@ def test_every_available_name_has_a_line():
 
 def test_the_package_imports_nothing_heavy():
     code = (
-        "import sys, harmonium.data; "
-        "print(sorted({'sklearn', 'scipy', 'pooch', 'PIL', 'requests'} & set(sys.modules)))"
+        "import sys, harmonium.data; print(sorted({'sklearn', 'scipy', 'pooch', 'PIL', 'requests'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

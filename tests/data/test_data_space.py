@@ -11,9 +11,7 @@ from harmonium.data import Examples, Space, space_of
 from harmonium.data.examples import examples
 from harmonium.data.storage import fingerprint, is_memmap, survey
 
-MNIST = Space(
-    "binary", (28, 28), "mnist", "fixed(seed=0)", "divided by 255", split="test", hash="a" * 16, n=9
-)
+MNIST = Space("binary", (28, 28), "mnist", "fixed(seed=0)", "divided by 255", split="test", hash="a" * 16, n=9)
 
 
 @pytest.mark.parametrize(

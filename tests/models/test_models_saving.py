@@ -52,7 +52,7 @@ class Mine(eqx.Module):
 def test_own_classes_are_named_when_loading(tmp_path):
     mine = Mine(MODEL, {"a": jnp.ones(3)}, [0.5, 2.0])
     path = save(mine, tmp_path / "mine")
-    with pytest.raises(InputError, match="model class 'Mine'.*`classes`"):
+    with pytest.raises(InputError, match=r"model class 'Mine'.*`classes`"):
         load(path)
     back = load(path, classes={"Mine": Mine})
     assert jax.tree.structure(back) == jax.tree.structure(mine)
@@ -132,7 +132,7 @@ def test_another_version_is_refused(path):
 def test_the_structure_of_another_model_is_refused(path, tmp_path):
     other = save(RBMS["rbm-spin-gaussian"], tmp_path / "other")
     path.with_suffix(".json").write_bytes(other.with_suffix(".json").read_bytes())
-    with pytest.raises(InputError, match="does not belong to 'rbm.json'"):
+    with pytest.raises(InputError, match=r"does not belong to 'rbm.json'"):
         load(path)
 
 

@@ -12,6 +12,8 @@ import jax
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.xdist_group("devices")  # one worker: they share the run of one device
+
 RUN = """
 import sys
 out, port, rank = sys.argv[1:]

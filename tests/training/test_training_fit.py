@@ -287,14 +287,14 @@ def test_another_seed_gives_another_run():
 def test_plain_rows_and_default_optimizer_are_taken():
     run = fit(RBM8, X, CD(), epochs=1, batch_size=30, key=jax.random.key(0))  # 80 rows: two batches and a rest
     assert run.step == 2
-    assert set(run.metrics[0]) >= {"step", "epoch", "seconds", "loss", "pseudo_likelihood"}
+    assert set(run.metrics[0]) >= {"step", "epoch", "seconds", "loss", "log_pseudo_likelihood"}
 
 
 def test_callbacks_hear_of_every_chunk():
     heard = []
     trained(epochs=2, callbacks=[heard.append], monitor=True)
     assert [(p.step, p.steps, p.epoch) for p in heard] == [(4, 8, 1.0), (8, 8, 2.0)]
-    assert set(heard[0].metrics) >= {"loss", "free_energy_gap", "pseudo_likelihood"}
+    assert set(heard[0].metrics) >= {"loss", "free_energy_gap", "log_pseudo_likelihood"}
 
 
 def test_the_bar_and_tensorboard_go_where_they_should(tmp_path, capsys):

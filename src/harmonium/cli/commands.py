@@ -32,7 +32,7 @@ def evaluate(
     options = {"method": method, "chains": chains, "temperatures": temperatures}
     estimate = log_likelihood(model, rows, key=jax.random.key(seed), **options)
     folder.save_estimate(split, estimate)
-    print(estimate)
+    print(f"{estimate}\nrecorded in {folder.path / 'estimates.json'}; `harmonium report {run}` shows it")
 
 
 def sample(
@@ -50,8 +50,10 @@ def sample(
     from harmonium.training import RunFolder
 
     _free(out, force)
-    model = RunFolder.open(run).load_model()
-    _write(out, draw(model, jax.random.key(seed), number, steps=steps))
+    folder = RunFolder.open(run)
+    shift, scale = folder.affine
+    rows = draw(folder.load_model(), jax.random.key(seed), number, steps=steps)
+    _write(out, rows if shift is None else rows * scale + shift)
     print(f"{number} samples: {out}")
 
 
@@ -68,15 +70,30 @@ def impute(
     import numpy as np
 
     from harmonium.data.files import read_array
-    from harmonium.samplers import impute as fill
     from harmonium.training import RunFolder
 
     _free(out, force)
-    model = RunFolder.open(run).load_model()
-    rows = read_array(input)
+    folder = RunFolder.open(run)
+    model = folder.load_model()
+    rows = np.asarray(read_array(input))
     rows = rows.reshape(len(rows), -1) if rows.ndim > 2 else rows
-    _write(out, fill(model, jax.random.key(seed), rows, steps=steps))
-    print(f"{int(np.isnan(np.asarray(rows, np.float32)).sum())} cells filled: {out}")
+    missing = np.isnan(rows.astype(np.float32))
+    _write(out, np.where(missing, _filled(folder, model, rows, jax.random.key(seed), steps), rows))
+    print(f"{int(missing.sum())} cells filled: {out}")
+
+
+def _filled(folder: Any, model: Any, rows: Any, key: Any, steps: int) -> Any:
+    """Rows filled by the model, in the units that they were given in."""
+    import numpy as np
+
+    from harmonium.samplers import impute as fill
+
+    shift, scale = folder.affine
+    if shift is None:
+        return np.asarray(fill(model, key, rows, steps=steps))
+    if np.ndim(shift) and rows.shape[1] != len(shift):
+        raise InputError(f"The rows have {rows.shape[1]} columns, and the run was trained on {len(shift)}.")
+    return np.asarray(fill(model, key, (rows - shift) / scale, steps=steps)) * scale + shift
 
 
 def compare(run: RunArgument, other: Annotated[Path, typer.Argument(metavar="RUN", help="Another run.")]) -> None:

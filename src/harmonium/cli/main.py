@@ -77,7 +77,8 @@ def _quiet() -> None:
     logging.basicConfig(handlers=[handler])
     warnings.filterwarnings("ignore", message=".*persistent compilation cache")
     warnings.formatwarning = lambda message, *_, **__: f"harmonium: warning: {message}\n"
-    sys.excepthook = lambda *_: None  # `main` catches what is ours; set here because Typer sets its own first
+    # `main` catches what is ours; this is not done there because Typer would set its own hook after it.
+    sys.unraisablehook = sys.excepthook = lambda *_: None
 
 
 def _compilation_cache() -> None:

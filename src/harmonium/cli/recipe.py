@@ -24,9 +24,7 @@ class RecipeGroup(TyperGroup):
         """The recipe as a command."""
         return recipe_command(name) if name in RECIPES else None
 
-    def resolve_command(
-        self, ctx: typer.Context, args: list[str]
-    ) -> tuple[str | None, TyperCommand | None, list[str]]:
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> tuple[str | None, TyperCommand | None, list[str]]:
         """Refuse an unknown recipe, with the nearest name."""
         if args and args[0] not in RECIPES:
             unknown("recipe", args[0], RECIPES)

@@ -17,9 +17,7 @@ from harmonium.data.standardize import STANDARDIZED, standardized
 from harmonium.data.storage import Survey, is_memmap
 from harmonium.errors import InputError
 
-STREAMED_SPLIT = (
-    10_000  # rows at most of a default split of a memory-mapped file, since they are coded in memory
-)
+STREAMED_SPLIT = 10_000  # rows at most of a default split of a memory-mapped file, since they are coded in memory
 
 
 @dataclass(frozen=True)
@@ -139,10 +137,12 @@ def assemble(
     if any(fractions.values()):
         tables, labels = split_rows(tables, labels, fractions, seed)
     space = Space("", shape or tables["train"].shape[1:], name)
+    affine = None if raw.divisor is None else (0.0, raw.divisor)
     if standardize:
         if binarize is not None:
             raise InputError("Values are either standardized or binarized: choose one of the two.")
-        tables, space = standardized(tables, name), replace(space, scaling=STANDARDIZED)
+        tables, affine = standardized(tables, name)
+        space = replace(space, scaling=STANDARDIZED)
         found = survey_all(tables)
     coded = encode(tables, space, found, divisor=raw.divisor, scheme=binarize, seed=seed)
     return Dataset(
@@ -157,6 +157,7 @@ def assemble(
         image_shape=shape,
         binarization=coded.binarization,
         decode=coded.decode,
+        affine=None if coded.space.support == "binary" else affine,
     )
 
 
@@ -220,9 +221,7 @@ def _fractions(
     counts = {split: round(n * (fraction or 0.0)) for split, fraction in asked.items()}
     for split, fraction in asked.items():
         if fraction and (fraction < 0 or counts[split] == 0):
-            raise InputError(
-                f"{split}_fraction={fraction} of {n} rows is no row: give a larger fraction or more rows."
-            )
+            raise InputError(f"{split}_fraction={fraction} of {n} rows is no row: give a larger fraction or more rows.")
     if sum(counts.values()) >= n:
         raise InputError(
             f"valid_fraction={valid} and test_fraction={test} of {n} rows leave no training row: give "

@@ -59,26 +59,26 @@ def check_scheme(scheme: str | None) -> None:
         raise InputError(f"There is no binarization {scheme!r}: choose {_CHOICES}.")
 
 
-def describe(scheme: str, seed: int) -> str:
-    """How a Space names the scheme.
+def describe(scheme: str, seed: int, split: str = "train") -> str:
+    """How the Space of a split names the scheme: what is held out is sampled once under all but `threshold`.
 
-    >>> describe("fixed", 0)
+    >>> describe("dynamic", 0, "test")
     'fixed(seed=0)'
     """
+    if split != "train" and scheme != "threshold":
+        scheme = "fixed"
     return {
         "fixed": f"fixed(seed={seed})",
-        "dynamic": f"dynamic(evaluated at seed={seed})",
+        "dynamic": f"dynamic(held out at seed={seed})",
         "threshold": "threshold(0.5)",
-        "probabilities": f"probabilities(evaluated at seed={seed})",
+        "probabilities": f"probabilities(held out at seed={seed})",
     }[scheme]
 
 
 def refuse_outside(found: Survey, what: str) -> None:
     """Raise InputError if values lie outside [0, 1], where no binarization can read them as probabilities."""
     if found.nan or found.inf:
-        raise InputError(
-            f"{what} hold NaN or infinity, which cannot be binarized: drop or fill those rows first."
-        )
+        raise InputError(f"{what} hold NaN or infinity, which cannot be binarized: drop or fill those rows first.")
     if found.lowest < 0 or found.highest > 1:
         cure = f"divide them, for example with scale={found.highest:g},"
         cure = "shift and scale them" if found.lowest < 0 else cure

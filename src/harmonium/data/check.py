@@ -21,9 +21,7 @@ def as_numbers(x: object, what: str) -> np.ndarray:
     try:
         array = np.asarray(x)
     except ValueError as error:
-        raise InputError(
-            f"{what} are not a table of numbers: give every row the same number of columns."
-        ) from error
+        raise InputError(f"{what} are not a table of numbers: give every row the same number of columns.") from error
     if array.dtype.kind not in "biuf":
         raise InputError(
             f"{what} have dtype {array.dtype}, which is not a number: convert them first, for example with "
@@ -50,9 +48,7 @@ def as_table(x: object, what: str) -> tuple[np.ndarray, tuple[int, ...] | None]:
             "reshape them, for example with x.reshape(-1, 1) for n examples of one value."
         )
     if array.size == 0:
-        raise InputError(
-            f"{what} have shape {array.shape} and hold no value: give at least one row and one column."
-        )
+        raise InputError(f"{what} have shape {array.shape} and hold no value: give at least one row and one column.")
     return array.reshape(len(array), -1), array.shape[1:] if array.ndim > 2 else None
 
 
@@ -111,9 +107,7 @@ def picture_shape(
     """
     shapes = seen if declared is None else {tuple(declared)}
     if len(shapes) > 1:
-        raise InputError(
-            f"The splits of {name!r} have pictures of shapes {sorted(shapes)}: give them one shape."
-        )
+        raise InputError(f"The splits of {name!r} have pictures of shapes {sorted(shapes)}: give them one shape.")
     shape = next(iter(shapes), None)
     if shape is not None and (math.prod(shape) != d or len(shape) not in (2, 3)):
         raise InputError(

@@ -30,6 +30,12 @@ class Dataset:
         binarization: the scheme's name, or None where nothing was done.
         decode: stored rows to example rows, for files too large to be rewritten in memory; None if they are
             the same.
+        affine: shift and scale, [d] or numbers, of rows that a model is shown as (value - shift) / scale; None where
+            the values are the given ones or binary.
+
+    >>> import harmonium as hm
+    >>> data = hm.data.from_arrays(np.eye(7)); len(data.train), data.steps_per_epoch(2)
+    (7, 3)
     """
 
     name: str
@@ -43,6 +49,7 @@ class Dataset:
     image_shape: tuple[int, ...] | None = None
     binarization: str | None = None
     decode: Callable[[np.ndarray], np.ndarray] | None = None
+    affine: tuple[np.ndarray | float, np.ndarray | float] | None = None
 
     @property
     def streamed(self) -> bool:
@@ -77,6 +84,12 @@ class Dataset:
             return jax.random.bernoulli(key, rows).astype(jnp.float32)
         return rows.astype(jnp.int32 if self.space.support.startswith("integers") else jnp.float32)
 
+    def sampled(self, key: jax.Array, rows: jax.Array) -> jax.Array:
+        """Training rows [..., d] as held-out rows are: sampled where they are stored grey to be binarized."""
+        if self.binarization in ("dynamic", "probabilities"):
+            return jax.random.bernoulli(key, rows).astype(jnp.float32)
+        return self.present(key, rows)
+
     def chunks(
         self, *, seed: int, batch_size: int, steps: int, first_step: int, last_step: int, sharding=None
     ) -> Iterator[jax.Array]:
@@ -97,8 +110,7 @@ class Dataset:
         self.steps_per_epoch(batch_size)
         if steps < 1 or first_step < 0:
             raise InputError(
-                f"Chunks of {steps} steps from step {first_step} do not exist: use steps >= 1 and "
-                "first_step >= 0."
+                f"Chunks of {steps} steps from step {first_step} do not exist: use steps >= 1 and first_step >= 0."
             )
         order = batches(
             len(self.train),

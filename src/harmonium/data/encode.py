@@ -75,8 +75,14 @@ def encode(
         found = survey_all(tables)
     space, scheme = _described(space, found, divisor, scheme, seed)
     stored = {split: _stored(table, found, scheme, seed, split) for split, table in tables.items()}
-    views = {split: examples(table, replace(space, split=split)) for split, table in stored.items()}
+    views = {split: examples(table, _of_split(space, split, scheme, seed)) for split, table in stored.items()}
     return Encoded(views, replace(space, split="train"), scheme, None)
+
+
+def _of_split(space: Space, split: str, scheme: str | None, seed: int) -> Space:
+    """The space of one split: the same held-out rows are the same space, however the training rows are shown."""
+    name = space.binarization if scheme is None else describe(scheme, seed, split)
+    return replace(space, split=split, binarization=name)
 
 
 def survey_all(tables: dict[str, np.ndarray]) -> Survey:
@@ -142,7 +148,7 @@ def _encode_file(
     for split in tables.keys() - {"train"}:
         grey = Coding(np.dtype(np.float32), divisor)(tables[split]) if scheme or divisor else tables[split]
         table = binarize(grey, scheme, seed, split=split) if scheme else Coding(dtype)(grey)
-        views[split] = examples(table, replace(shown, split=split))
+        views[split] = examples(table, _of_split(shown, split, scheme, seed))
     return Encoded(views, replace(shown, split="train"), scheme, None if same else decode)
 
 

@@ -35,15 +35,9 @@ def read(path: Path) -> Raw:
         return Raw({"train": pictures}, {} if labels is None else {"train": labels}, divisor=255.0)
     if not path.is_file():
         raise InputError(f"There is no file or folder {str(path)!r}: check the path.")
-    reader = next(
-        (reader for ending, reader in _READERS.items() if re.search(ending, path.name.lower())), None
-    )
+    reader = next((reader for ending, reader in _READERS.items() if re.search(ending, path.name.lower())), None)
     if reader is None:
-        hint = (
-            "give the folder the picture is in"
-            if path.suffix.lower() in ENDINGS
-            else "convert it to .npy or .csv"
-        )
+        hint = "give the folder the picture is in" if path.suffix.lower() in ENDINGS else "convert it to .npy or .csv"
         raise InputError(
             f"{str(path)!r} has an ending that is not read: {hint} "
             "(read are .npy, .npz, .csv, .tsv, .txt, .data, .amat, .mat, IDX files, and folders of pictures)."
@@ -59,9 +53,7 @@ def read_array(path: Path) -> np.ndarray:
     """
     arrays = read(path).arrays
     if len(arrays) > 1:
-        raise InputError(
-            f"{str(path)!r} holds {len(arrays)} splits where one array is needed: save that one as .npy."
-        )
+        raise InputError(f"{str(path)!r} holds {len(arrays)} splits where one array is needed: save that one as .npy.")
     return arrays["train"]
 
 

@@ -29,12 +29,9 @@ def read_idx(path: Path) -> np.ndarray:
     wanted = start + math.prod(shape) * dtype.itemsize
     if len(content) != wanted:
         raise InputError(
-            f"{str(path)!r} has {len(content)} bytes where shape {shape} needs {wanted}: fetch the file "
-            "again."
+            f"{str(path)!r} has {len(content)} bytes where shape {shape} needs {wanted}: fetch the file again."
         )
-    return (
-        np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
-    )
+    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
 def _unzipped(path: Path) -> bytes:

@@ -24,8 +24,7 @@ DEFAULT_FRACTION = 0.1  # of a person's file, for validation and again for test
 _NAMES = {
     "digits": "8x8 grey digits of scikit-learn, 1197/300/300, labels; installed with the library",
     "mnist": "28x28 grey handwritten digits, 50000/10000/10000, labels",
-    "binarized_mnist": "28x28 binary digits, the fixed sample of Larochelle & Murray (2011), "
-    "50000/10000/10000",
+    "binarized_mnist": "28x28 binary digits, the fixed sample of Larochelle & Murray (2011), 50000/10000/10000",
 }
 
 
@@ -80,14 +79,10 @@ def load(
         "test_fraction": test_fraction,
     }
     if not isinstance(name_or_path, str | os.PathLike):
-        raise InputError(
-            f"load takes a name or a path, not {type(name_or_path).__name__}: use from_arrays for arrays."
-        )
+        raise InputError(f"load takes a name or a path, not {type(name_or_path).__name__}: use from_arrays for arrays.")
     if name_or_path in _LOADERS:
         for option in (option for option, value in own.items() if value is not None):
-            raise InputError(
-                f"{name_or_path!r} comes with its own splits, labels and scale: leave out {option}."
-            )
+            raise InputError(f"{name_or_path!r} comes with its own splits, labels and scale: leave out {option}.")
         return _LOADERS[name_or_path](binarize, seed)
     path = Path(name_or_path).expanduser()
     if not path.exists():
@@ -97,11 +92,7 @@ def load(
 
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name.lower(), _NAMES, n=1, cutoff=0.5)
-    hint = (
-        f"did you mean {near[0]!r}?"
-        if near
-        else f"choose one of {', '.join(_NAMES)}, or give the path of a file."
-    )
+    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(_NAMES)}, or give the path of a file."
     return f"{name!r} is neither a data set nor a file: {hint}"
 
 

@@ -27,8 +27,7 @@ def read_pictures(folder: Path) -> tuple[np.ndarray, np.ndarray | None]:
         labels = np.repeat(np.arange(len(classes)), [len(found) for found in classes])
     if not files:
         raise InputError(
-            f"The folder {str(folder)!r} holds no pictures: give one with files ending in "
-            f"{', '.join(ENDINGS)}."
+            f"The folder {str(folder)!r} holds no pictures: give one with files ending in {', '.join(ENDINGS)}."
         )
     first = _grey(files[0])
     stack = np.empty((len(files), *first.shape), np.uint8)

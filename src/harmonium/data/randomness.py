@@ -29,9 +29,7 @@ def permutation(n: int, seed: int, epoch: int) -> np.ndarray:
     return order
 
 
-def batches(
-    n: int, *, seed: int, batch_size: int, steps: int, first_step: int, last_step: int
-) -> Iterator[np.ndarray]:
+def batches(n: int, *, seed: int, batch_size: int, steps: int, first_step: int, last_step: int) -> Iterator[np.ndarray]:
     """Row numbers [<=steps, batch_size] for the global steps first_step..last_step (exclusive), by chunks.
 
     Step s belongs to epoch s // (n // batch_size); the remainder of an epoch is dropped, other rows each

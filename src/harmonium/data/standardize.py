@@ -10,10 +10,13 @@ from harmonium.errors import InputError
 STANDARDIZED = "columns standardized by the training rows"
 
 
-def standardized(tables: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+def standardized(
+    tables: dict[str, np.ndarray], name: str
+) -> tuple[dict[str, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Each split as `(x - m) / s`, with the columns' mean `m` and standard deviation `s` over the training rows.
 
-    Constant columns are only shifted. Densities are then those of the standardized values, and their space says so.
+    Returned with `(m, s)`. Constant columns are only shifted. Densities are then those of the standardized values, and
+    their space says so.
 
     Args:
         tables: "train", and perhaps "valid" and "test", each [n, d].
@@ -22,7 +25,7 @@ def standardized(tables: dict[str, np.ndarray], name: str) -> dict[str, np.ndarr
     Raises:
         InputError: rows that stay in their file.
 
-    >>> standardized({"train": np.array([[1.0], [3.0]])}, "x")["train"].tolist()
+    >>> standardized({"train": np.array([[1.0], [3.0]])}, "x")[0]["train"].tolist()
     [[-1.0], [1.0]]
     """
     if is_memmap(tables["train"]):
@@ -30,4 +33,4 @@ def standardized(tables: dict[str, np.ndarray], name: str) -> dict[str, np.ndarr
     train = np.asarray(tables["train"], np.float64)
     mean, deviation = train.mean(axis=0), train.std(axis=0)
     deviation[deviation == 0] = 1.0
-    return {split: ((x - mean) / deviation).astype(np.float32) for split, x in tables.items()}
+    return {split: ((x - mean) / deviation).astype(np.float32) for split, x in tables.items()}, (mean, deviation)

@@ -1,9 +1,9 @@
 """Honest numbers: estimates that carry their kind, error and space, and the methods that make them."""
 
-from harmonium.evaluation.annealed import base_for, forward, ladder, mean_weight, model_samples, reverse
+from harmonium.evaluation.annealed import base_for, forward, ladder, mean_weight, reverse
 from harmonium.evaluation.compare import Comparison, compare
 from harmonium.evaluation.estimate import Estimate, interval_verdict
-from harmonium.evaluation.likelihood import free_energies, likelihood_from, log_likelihood
+from harmonium.evaluation.likelihood import free_energies, log_likelihood
 from harmonium.evaluation.partition import check_annealing, log_partition
 
 __all__ = [
@@ -16,10 +16,8 @@ __all__ = [
     "free_energies",
     "interval_verdict",
     "ladder",
-    "likelihood_from",
     "log_likelihood",
     "log_partition",
     "mean_weight",
-    "model_samples",
     "reverse",
 ]

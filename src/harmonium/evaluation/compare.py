@@ -13,7 +13,12 @@ ERRORS = 2.0  # standard errors of the difference that count as a difference
 
 
 class Comparison(str):
-    """The answer: the text `better`, `worse` or `inconclusive`, with `.difference`, `.stderr` and `.reason`."""
+    """The answer: the text `better`, `worse` or `inconclusive`, with `.difference`, `.stderr` and `.reason`.
+
+    >>> answer = compare(Estimate(-80.0, 0.1, "exact"), Estimate(-90.0, 0.1, "exact"))
+    >>> print(answer, answer.reason)
+    better by 10.00 ± 0.14 nats
+    """
 
     difference: float
     stderr: float
@@ -44,19 +49,23 @@ def compare(a: Estimate, b: Estimate) -> Comparison:
             raise IncomparableError(reason)
     difference, error = a.value - b.value, _error(a, b)
     margin = ERRORS * error
-    if a.ends[0] - b.ends[1] > margin:
-        return Comparison("better", difference, error, f"by {difference:.2f} ± {error:.2f} nats")
-    if b.ends[0] - a.ends[1] > margin:
-        return Comparison("worse", difference, error, f"by {-difference:.2f} ± {error:.2f} nats")
+    ahead, behind = a.ends[0] - b.ends[1], b.ends[0] - a.ends[1]
+    at_least = "" if a.kind == b.kind == "exact" else "at least "
+    if ahead > margin:
+        return Comparison("better", difference, error, f"by {at_least}{ahead:.2f} ± {error:.2f} nats")
+    if behind > margin:
+        return Comparison("worse", difference, error, f"by {at_least}{behind:.2f} ± {error:.2f} nats")
     return Comparison("inconclusive", difference, error, _why_open(a, b, error))
 
 
 def _error(a: Estimate, b: Estimate) -> float:
+    """Standard error of the difference, paired on the same rows; the ends of intervals hold their error of log Z."""
     x, y = a.per_example, b.per_example
-    if x is None or y is None or len(x) != len(y):
+    same = a.space is not None and b.space is not None and a.space.hash and a.space.hash == b.space.hash
+    if x is None or y is None or not same or len(x) != len(y):
         return math.hypot(a.stderr, b.stderr)
     paired = float(np.std(x - y, ddof=1) / math.sqrt(len(x))) if len(x) > 1 else math.inf
-    errors = (e.settings.get("log_partition_stderr", 0.0) for e in (a, b))
+    errors = (e.settings.get("log_partition_stderr", 0.0) for e in (a, b) if e.kind in ("lower", "upper"))
     return math.hypot(paired, *(math.inf if error is None else error for error in errors))
 
 
@@ -65,4 +74,4 @@ def _why_open(a: Estimate, b: Estimate, error: float) -> str:
         return "neither is bounded from below, so neither can be shown to be better"
     if math.isinf(a.ends[1]) and math.isinf(b.ends[1]):
         return "both are lower bounds, which say nothing about the order of what they bound"
-    return f"the two overlap within {ERRORS:g} standard errors ({error:.2f} nats each)"
+    return f"they lie within {ERRORS:g} standard errors ({error:.2f} nats each)"

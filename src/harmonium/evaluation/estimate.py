@@ -103,14 +103,16 @@ def _without_infinities(value: Any) -> Any:
 
 
 def interval_verdict(gap: float, effective_samples: float) -> str:
-    """`trust`, or `do not report` and why: from the distance of the ends and the weights' effective sample size."""
+    """`trust`, or `do not report` and why: from the distance of the ends and the weights' effective sample size.
+
+    >>> interval_verdict(0.2, 50.0), interval_verdict(3.0, 50.0)
+    ('trust', 'do not report: the ends are 3 nats apart; use more temperatures')
+    """
     if not math.isfinite(gap):
         return "do not report: the weights are not finite"
     if gap > GAP_LIMIT:
         cure = "use more temperatures" if gap < HOPELESS else "the chains do not mix, or training diverged"
         return f"do not report: the ends are {gap:.3g} nats apart; {cure}"
     if effective_samples < SAMPLE_LIMIT:
-        return (
-            f"do not report: only {effective_samples:.1f} effective chains; use more temperatures or more chains"
-        )
+        return f"do not report: only {effective_samples:.1f} effective chains; use more temperatures or more chains"
     return "trust"

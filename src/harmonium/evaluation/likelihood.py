@@ -23,8 +23,9 @@ ROWS = 1000  # rows whose free energy is computed at a time
 
 
 def log_likelihood(
-    model: EnergyModel, data: Dataset | Array, *, key: Key[Array, ""] | None = None, method: Method = "auto", **options: Any
-) -> Estimate:
+    model: EnergyModel, data: Dataset | Array, *, key: Key[Array, ""] | None = None, method: Method = "auto",
+    **options: Any,
+) -> Estimate:  # fmt: skip
     """Mean log-likelihood of data per example, in nats, as an `Estimate`.
 
         log p(v) = -F(v) - log Z                                                             # (20.4), section 18.2
@@ -67,7 +68,13 @@ def likelihood_from(log_z: Estimate, f: np.ndarray, space: Any) -> Estimate:
 
 
 def free_energies(model: EnergyModel, rows: Array) -> np.ndarray:
-    """Free energies `[n]` of rows `[n, size]` in float64, computed a thousand rows at a time."""
+    """Free energies `[n]` of rows `[n, size]` in float64, computed a thousand rows at a time.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> free_energies(rbm, np.zeros((2, 6))).round(4)       # -3 log 2
+    array([-2.0794, -2.0794])
+    """
     dtype = model.layers["v"].dtype
     parts = [_free_energies(model, jnp.asarray(rows[i : i + ROWS], dtype)) for i in range(0, len(rows), ROWS)]
     return np.concatenate([np.asarray(part, np.float64) for part in parts])

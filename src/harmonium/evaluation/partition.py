@@ -29,6 +29,7 @@ from harmonium.samplers import State
 Method = Literal["auto", "exact", "ais", "reverse_ais", "two_sided"]
 METHODS = ("auto", "exact", "ais", "reverse_ais", "two_sided")
 
+ONE_SIDED = "do not report: bounded from one side only; use method='two_sided'"
 AUTO_LIMIT = 2**21  # configurations up to which `auto` enumerates: seconds on two cores
 ERRORS = 2.0  # standard errors by which the two ends of an interval are moved outwards
 ROWS = 1000  # rows of data, at most, that the base's marginals are fitted to
@@ -49,11 +50,11 @@ def log_partition(
     `exact` sums the largest block of layers out in closed form and enumerates the rest. `ais` is a lower bound in
     expectation, `reverse_ais` an upper one as far as its starting samples are exact: they come from `burn_in` Gibbs
     sweeps, once from the ends of AIS drawn again by weight and once from `data`, and the higher answer counts (a mode
-    that one of the two misses then shows as a gap). `two_sided` runs both and returns the interval, its ends moved outwards by two
-    standard errors. `auto` is exact up to 2^21 configurations and two-sided beyond.
+    that one of the two misses then shows as a gap). `two_sided` runs both and returns the interval, its ends moved
+    outwards by two standard errors. `auto` is exact up to 2^21 configurations and two-sided beyond.
 
     Arguments: `key`, needed by all but `exact`; `data` `[n, size]`, rows to fit the base's marginals to and to start
-    from (default: the model's own samples); `chains`, parallel chains; `temperatures`, steps of the path.
+    from (default: samples of chains from random states); `chains`, parallel chains; `temperatures`, steps of the path.
     Raises `InputError` for an unknown method, a missing key, or an enumeration too large.
 
     >>> import harmonium as hm, jax
@@ -76,7 +77,12 @@ def log_partition(
 
 
 def check_annealing(chains: int, temperatures: int, burn_in: int = 1) -> None:
-    """Refuse numbers with which no annealing can be done."""
+    """Refuse numbers with which no annealing can be done.
+
+    >>> check_annealing(chains=1, temperatures=100)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: Annealing needs at least 2 chains, ...
+    """
     if chains < 2 or temperatures < 1 or burn_in < 1:
         raise InputError(
             "Annealing needs at least 2 chains, 1 temperature and 1 step of burn-in, not "
@@ -91,9 +97,7 @@ def _exact(model: EnergyModel) -> Estimate:
     settings["seconds"] = round(time.perf_counter() - clock, 2)
     finite = jnp.isfinite(value)
     verdict = "trust" if finite else "do not report: the model cannot be normalised"
-    return Estimate(
-        value, 0.0, "exact", "log_partition", value, value, True, "enumeration", settings, verdict=verdict
-    )
+    return Estimate(value, 0.0, "exact", "log_partition", value, value, True, "enumeration", settings, verdict=verdict)
 
 
 def _annealed(
@@ -102,7 +106,8 @@ def _annealed(
 ) -> dict[str, MeanWeight]:  # fmt: skip
     """`log Z` by each direction that the method asks for: `lower` from AIS, `upper` from reverse AIS."""
     draw, up, again, down = jax.random.split(key, 4)
-    rows = _own_rows(model, draw, chains, burn_in) if data is None else jnp.asarray(data[:ROWS], model.layers["v"].dtype)
+    dtype = model.layers["v"].dtype
+    rows = _own_rows(model, draw, chains, burn_in) if data is None else jnp.asarray(data[:ROWS], dtype)
     base = base_for(model, rows)
     known = float(base.log_partition())
     weights = forward(model, base, up, chains, temperatures)
@@ -147,11 +152,10 @@ def _estimate(ends: dict[str, MeanWeight], settings: dict[str, Any]) -> Estimate
     effective = min(end.effective for end in ends.values())
     if len(ends) == 1:
         ((kind, end),) = ends.items()
-        verdict = interval_verdict(0.0 if jnp.isfinite(end.value) else float("nan"), effective)
-        method = {"lower": "AIS", "upper": "reverse AIS"}[kind]
+        method = {"lower": "AIS", "upper": "reverse AIS from Gibbs chains"}[kind]
         bound = {kind: end.value}
         return Estimate(
-            end.value, end.stderr, kind, "log_partition", method=method, settings=settings, verdict=verdict, **bound
+            end.value, end.stderr, kind, "log_partition", method=method, settings=settings, verdict=ONE_SIDED, **bound
         )
     lower = min(ends["lower"].value - ERRORS * ends["lower"].stderr, ends["upper"].value)
     upper = max(ends["upper"].value + ERRORS * ends["upper"].stderr, ends["lower"].value)

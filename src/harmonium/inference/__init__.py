@@ -9,8 +9,8 @@ from harmonium.inference.conditional import (
     natural_parameters,
 )
 from harmonium.inference.encode import encode
-from harmonium.inference.enumeration import configurations, exact_log_partition, kept_layers, states_at
-from harmonium.inference.free_energy import free_energy, free_energy_of_stats
+from harmonium.inference.enumeration import configurations, exact_log_partition, states_at
+from harmonium.inference.free_energy import free_energy
 from harmonium.inference.marginals import at_marginals, marginal_natural, mean_stats
 from harmonium.inference.mean_field import mean_field
 from harmonium.inference.pseudo_likelihood import log_pseudo_likelihood
@@ -25,8 +25,6 @@ __all__ = [
     "exact_log_partition",
     "free_block",
     "free_energy",
-    "free_energy_of_stats",
-    "kept_layers",
     "layer_stats",
     "log_pseudo_likelihood",
     "marginal_natural",

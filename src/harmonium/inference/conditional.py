@@ -23,7 +23,13 @@ LayerValues = Mapping[str, Array | np.ndarray]
 
 
 def layer_stats(model: EnergyModel, values: LayerValues) -> dict[str, Stats]:
-    """The sufficient statistics of each given layer's value, with names and shapes checked."""
+    """The sufficient statistics of each given layer's value, with names and shapes checked.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Gaussian(2), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> layer_stats(rbm, {"v": jnp.array([1.0, 3.0])})["v"].square
+    Array([1., 9.], dtype=float32)
+    """
     for name, x in values.items():
         if name not in model.layers:
             raise InputError(f"There is no layer '{name}'; the layers are {', '.join(model.layers)}.")
@@ -46,7 +52,14 @@ def energy(model: EnergyModel, values: LayerValues) -> Float[Array, ""]:
 
 
 def natural_parameters(model: EnergyModel, stats: LayerStats, layers: Iterable[str]) -> dict[str, Stats]:
-    """`eta_l = -dE/dT_l` of each layer of one block, given the statistics of all layers outside it."""
+    """`eta_l = -dE/dT_l` of each layer of one block, given the statistics of all layers outside it.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> eta = natural_parameters(rbm, {"v": jnp.ones(6)}, ["h"])
+    >>> bool(jnp.allclose(eta["h"], rbm.c + rbm.W.sum(axis=0)))
+    True
+    """
     _, slope = energy_and_slope(model, stats, layers)
     return jax.tree.map(lambda g: -g, slope)
 
@@ -80,7 +93,13 @@ def conditional(model: EnergyModel, layer: str, values: LayerValues) -> Conditio
 
 
 def free_block(model: EnergyModel, given: Iterable[str]) -> tuple[str, ...]:
-    """The layers that are not given, which must be independent of each other (lie in one block)."""
+    """The layers that are not given, which must be independent of each other (lie in one block).
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> free_block(rbm, ["v"])
+    ('h',)
+    """
     given = set(given)
     free = tuple(name for name in model.layers if name not in given)
     if not any(set(free) <= set(block) for block in model.blocks):

@@ -26,7 +26,13 @@ def kept_layers(model: EnergyModel) -> tuple[str, ...]:
 
 
 def configurations(model: EnergyModel) -> float:
-    """How many configurations exact enumeration has to visit (infinite where it cannot be done)."""
+    """How many configurations exact enumeration has to visit (infinite where it cannot be done).
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> round(configurations(rbm))                          # the states of the 3 hidden units
+    8
+    """
     if _all_gaussian(model):
         return 1.0
     log_count = sum(_log_states(model, name) for name in kept_layers(model))
@@ -63,7 +69,13 @@ def exact_log_partition(model: EnergyModel) -> Float[Array, ""]:
 
 
 def states_at(model: EnergyModel, layers: tuple[str, ...], index: Int[Array, ""]) -> dict[str, Array]:
-    """The values of `layers` in configuration number `index` (mixed radix, first unit fastest)."""
+    """The values of `layers` in configuration number `index` (mixed radix, first unit fastest).
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> states_at(rbm, ("h",), jnp.int32(6))
+    {'h': Array([0., 1., 1.], dtype=float32)}
+    """
     values = {}
     for name in layers:
         unit = model.layers[name]

@@ -11,9 +11,7 @@ from harmonium.models.energy import BiasedModel, with_biases
 from harmonium.units import Stats, Unit
 
 
-def marginal_natural(
-    unit: Unit, mean: Stats, count: int | Float[Array, ""], pseudo_count: float = 1.0
-) -> Stats:
+def marginal_natural(unit: Unit, mean: Stats, count: int | Float[Array, ""], pseudo_count: float = 1.0) -> Stats:
     """Natural parameters whose mean statistics are the data's, smoothed by the family's conjugate prior.
 
         eta = (grad A)^-1( (n mean + m grad A(eta_0)) / (n + m) )
@@ -32,7 +30,12 @@ def marginal_natural(
 
 
 def mean_stats(unit: Unit, x: Num[Array | np.ndarray, "n size"]) -> Stats:
-    """Mean sufficient statistics of rows `x` `[n, size]`."""
+    """Mean sufficient statistics of rows `x` `[n, size]`.
+
+    >>> import harmonium as hm
+    >>> mean_stats(hm.units.Bernoulli(2), jnp.array([[0, 1], [1, 1]]))
+    Array([0.5, 1. ], dtype=float32)
+    """
     x = jnp.asarray(x, unit.dtype)  # stored bytes would overflow when squared
     return jax.tree.map(lambda s: jnp.mean(s, axis=0), jax.vmap(unit.stats)(x))
 

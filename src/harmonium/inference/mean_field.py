@@ -52,4 +52,3 @@ def mean_field(
 
     q, _, _ = jax.lax.while_loop(unsettled, body, (start, jnp.inf, 0))
     return q
-

@@ -45,13 +45,24 @@ class BiasedModel(EnergyModel, Protocol):
 
 
 class Constant(eqx.Module):
-    """Arrays that belong to a model but are not learned by gradient, such as the offsets of centring."""
+    """Arrays that belong to a model but are not learned by gradient, such as the offsets of centring.
+
+    >>> import jax.numpy as jnp
+    >>> trainable({"W": jnp.ones(2), "offset": Constant(jnp.ones(2))})
+    {'W': True, 'offset': Constant(value=False)}
+    """
 
     value: PyTree
 
 
 def trainable(model: PyTree) -> PyTree:
-    """A tree like `model`, True at the arrays that a gradient step may change."""
+    """A tree like `model`, True at the arrays that a gradient step may change.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> mark = trainable(hm.Centred(rbm)); mark.model.W, mark.offsets.value["h"]
+    (True, False)
+    """
 
     def mark(node: PyTree) -> PyTree:
         frozen = isinstance(node, Constant)
@@ -61,6 +72,12 @@ def trainable(model: PyTree) -> PyTree:
 
 
 def with_biases(model: BiasedModel, biases: Mapping[str, PyTree]) -> BiasedModel:
-    """The same model with the named layers' biases replaced."""
+    """The same model with the named layers' biases replaced.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> with_biases(rbm, {"h": jnp.ones(3)}).c
+    Array([1., 1., 1.], dtype=float32)
+    """
     names = list(biases)
     return eqx.tree_at(lambda m: [m.biases[name] for name in names], model, [biases[name] for name in names])

@@ -98,6 +98,10 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write a file beside its place and move it there, so that the old one stays whole if anything fails.
 
     Raises `RunError` where writing fails, such as on a full disk.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "note.txt"; write_atomically(path, b"whole"); path.read_text()
+    'whole'
     """
     _write_together({path: data})
 
@@ -182,9 +186,7 @@ def _build(spec: Mapping[str, Any], tensors: Mapping[str, np.ndarray], classes: 
     if "dict" in spec:
         return {name: _build(child, tensors, classes) for name, child in spec["dict"].items()}
     if spec["type"] not in classes:
-        raise InputError(
-            f"The file names a model class '{spec['type']}' that is not known here: pass it in `classes`."
-        )
+        raise InputError(f"The file names a model class '{spec['type']}' that is not known here: pass it in `classes`.")
     cls = classes[spec["type"]]
     fields = {name: _build(child, tensors, classes) for name, child in spec["fields"].items()}
     if issubclass(cls, tuple):

@@ -13,36 +13,23 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from equinox import AbstractVar
-from jaxtyping import Array, Float, Key, Num, PyTree
+from jaxtyping import Array, Float, Key, Num
 
 from harmonium.errors import InputError
-from harmonium.inference import free_block, free_energy, layer_stats, natural_parameters
-from harmonium.models.boltzmann import Centred, recentred
+from harmonium.inference import free_energy
 from harmonium.models.energy import EnergyModel
-from harmonium.objectives.objective import Memory, Metrics, Objective
-from harmonium.samplers import Gibbs, State, initial_state, posterior_sample, run_chain
-from harmonium.units import Stats
-
-
-class CDMemory(eqx.Module):
-    """What contrastive rules keep: the chains' states (PCD) and the positive phase's means (centring)."""
-
-    chains: State | None = None
-    means: dict[str, Stats] | None = None
+from harmonium.objectives.objective import Memory, Metrics, Objective, StepMemory, positive_means
+from harmonium.samplers import Gibbs, initial_state, posterior_sample, run_chain
 
 
 class Contrastive(Objective):
-    """What CD and PCD share: the loss, and the means towards which a centred model's offsets move."""
+    """What CD and PCD share: a number of Gibbs sweeps."""
 
     steps: AbstractVar[int]
 
     def __check_init__(self) -> None:
         if self.steps < 1:
             raise InputError(f"A contrastive rule needs at least one Gibbs step, not steps={self.steps}.")
-
-    def after_step(self, model: EnergyModel, memory: CDMemory) -> EnergyModel:
-        """Move the offsets of a centred model, leaving its distribution as it is."""
-        return recentred(model, memory.means)
 
 
 class CD(Contrastive):
@@ -57,13 +44,9 @@ class CD(Contrastive):
 
     steps: int = eqx.field(static=True, default=1)
 
-    def init(self, model: EnergyModel, key: Key[Array, ""]) -> CDMemory:
-        """No chains: they start anew at each batch."""
-        return CDMemory(means=_start_means(model))
-
     def __call__(
         self, model: EnergyModel, batch: Num[Array, "batch size"], key: Key[Array, ""], memory: Memory
-    ) -> tuple[Float[Array, ""], tuple[CDMemory, Metrics]]:
+    ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """Free energy of the batch less that of the chains' ends."""
         still = jax.lax.stop_gradient(model)
 
@@ -74,7 +57,7 @@ class CD(Contrastive):
 
         negative = jax.vmap(chain)(jax.random.split(key, len(batch)), batch)
         loss, metrics = contrast(model, batch, negative)
-        return loss, (CDMemory(means=_positive_means(still, batch)), metrics)
+        return loss, (StepMemory(means=positive_means(still, batch)), metrics)
 
 
 class PCD(Contrastive):
@@ -95,47 +78,37 @@ class PCD(Contrastive):
         if self.chains < 1:
             raise InputError(f"PCD needs at least one chain, not chains={self.chains}.")
 
-    def init(self, model: EnergyModel, key: Key[Array, ""]) -> CDMemory:
+    def init(self, model: EnergyModel, key: Key[Array, ""]) -> StepMemory:
         """Chains in random states."""
         keys = jax.random.split(key, self.chains)
-        return CDMemory(jax.vmap(lambda k: initial_state(model, k))(keys), _start_means(model))
+        chains = jax.vmap(lambda k: initial_state(model, k))(keys)
+        return StepMemory(chains, super().init(model, key).means)
 
     def __call__(
-        self, model: EnergyModel, batch: Num[Array, "batch size"], key: Key[Array, ""], memory: CDMemory
-    ) -> tuple[Float[Array, ""], tuple[CDMemory, Metrics]]:
+        self, model: EnergyModel, batch: Num[Array, "batch size"], key: Key[Array, ""], memory: StepMemory
+    ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """Free energy of the batch less that of the persistent chains."""
         still = jax.lax.stop_gradient(model)
         keys = jax.random.split(key, self.chains)
         chains = jax.vmap(lambda k, s: run_chain(Gibbs(still), k, s, self.steps))(keys, memory.chains)
         loss, metrics = contrast(model, batch, chains["v"])
-        return loss, (CDMemory(chains, _positive_means(still, batch)), metrics)
+        return loss, (StepMemory(chains, positive_means(still, batch)), metrics)
 
 
 def contrast(
     model: EnergyModel, positive: Num[Array, "batch size"], negative: Num[Array, "chains size"]
 ) -> tuple[Float[Array, ""], Metrics]:
-    """`mean F(positive) - mean F(negative)`, both sets of visible values held constant, in nats."""
+    """`mean F(positive) - mean F(negative)`, both sets of visible values held constant, in nats.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> loss, metrics = contrast(rbm, jnp.ones((4, 6)), jnp.zeros((2, 6)))
+    >>> bool(jnp.isclose(loss, metrics["free_energy_data"] - metrics["free_energy_chains"]))
+    True
+    """
 
     def mean_free_energy(v: Array) -> Float[Array, ""]:
         return jnp.mean(jax.vmap(lambda x: free_energy(model, {"v": x}))(v))
 
     data, chains = mean_free_energy(positive), mean_free_energy(negative)
     return data - chains, {"free_energy_data": data, "free_energy_chains": chains}
-
-
-def _start_means(model: EnergyModel) -> dict[str, Stats] | None:
-    return model.offsets.value if isinstance(model, Centred) else None
-
-
-def _positive_means(model: EnergyModel, batch: Num[Array, "batch size"]) -> PyTree:
-    """Mean statistics of all layers in the positive phase, for a model that centres by them."""
-    if not isinstance(model, Centred):
-        return None
-
-    def one(v: Array) -> dict[str, Stats]:
-        stats = layer_stats(model, {"v": v})
-        free = free_block(model, stats)
-        eta = natural_parameters(model, stats, free)
-        return stats | {name: model.layers[name].mean(eta[name]) for name in free}
-
-    return jax.tree.map(lambda s: jnp.mean(s, axis=0), jax.vmap(one)(batch))

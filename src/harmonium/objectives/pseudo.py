@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key, Num
 from harmonium.errors import InputError
 from harmonium.inference import log_pseudo_likelihood
 from harmonium.models.energy import EnergyModel
-from harmonium.objectives.objective import Memory, Metrics, Objective
+from harmonium.objectives.objective import Memory, Metrics, Objective, StepMemory, positive_means
 
 
 class PseudoLikelihood(Objective):
@@ -37,4 +37,5 @@ class PseudoLikelihood(Objective):
         keys = jax.random.split(key, len(batch))
         log_pl = jax.vmap(lambda k, v: log_pseudo_likelihood(model, k, v, sites=self.sites))(keys, batch)
         loss = -jnp.mean(log_pl)
-        return loss, (memory, {"log_pseudo_likelihood": -loss})
+        means = positive_means(jax.lax.stop_gradient(model), batch)
+        return loss, (StepMemory(means=means), {"log_pseudo_likelihood": -loss})

@@ -11,7 +11,11 @@ RECIPES = {"rbm": "harmonium.recipes.rbm:rbm"}
 
 
 def recipe(name: str) -> Callable[..., Any]:
-    """The function of a recipe."""
+    """The function of a recipe.
+
+    >>> recipe("rbm").__name__
+    'rbm'
+    """
     module, function = RECIPES[name].split(":")
     return getattr(importlib.import_module(module), function)
 

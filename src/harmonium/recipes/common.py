@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 from jaxtyping import PyTree
 
@@ -16,23 +17,27 @@ from harmonium import units
 from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError
 from harmonium.evaluation import Estimate, log_likelihood
-from harmonium.training import Run, RunFolder
+from harmonium.training import Run, RunFolder, is_main
 
 COMMON = ("out", "resume", "force", "progress")  # arguments that say where a run goes, not what it is
 CATEGORICAL_LIMIT = 64  # states beyond which whole numbers are taken for grey values and not for codes
 
 
-def load_data(data: str | None, binarize: str | None, seed: int, *, standardize: bool = False) -> Dataset:
+def load_data(
+    data: str | None, binarize: str | None, seed: int, *, standardize: bool | None = False, **options: Any
+) -> Dataset:
     """The named data; with no name, the digits that come with scikit-learn, binarized once."""
     if data is None:
         data, binarize = "digits", binarize or "fixed"
-    return datasets.load(data, binarize=binarize, standardize=standardize, seed=seed)
+    return datasets.load(data, binarize=binarize, standardize=bool(standardize), seed=seed, **options)
 
 
 def visible_unit(data: Dataset, name: str) -> units.Unit:
     """The visible units called `name` (`auto`: those that the data's support asks for)."""
     size = data.train.shape[1]
     states = _states(data)
+    if name == "auto" and data.space.support == "integers -1..1" and np.abs(data.train[:1000]).min() == 1:
+        name = "spin"
     if name == "auto":
         name = {"real": "gaussian"}.get(data.space.support, "categorical" if states else "bernoulli")
         if states and states > CATEGORICAL_LIMIT:
@@ -55,7 +60,10 @@ def named_unit(name: str, size: int) -> units.Unit:
     """Units by name. Raises `InputError` for another name or no units."""
     families = {"bernoulli": units.Bernoulli, "spin": units.Spin, "gaussian": units.Gaussian}
     if name not in families:
-        raise InputError(f"There are no units called '{name}': choose one of {', '.join(families)}.")
+        raise InputError(
+            f"There are no units called '{name}': choose one of {', '.join(families)} "
+            "(visible units also: auto, categorical)."
+        )
     return families[name](size)
 
 
@@ -86,7 +94,10 @@ def weights_only(model: PyTree) -> PyTree:
 
 def about(recipe: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """What `run.json` says of a recipe: enough to run it again, and to load its data."""
-    return {"recipe": recipe, "arguments": {k: v for k, v in arguments.items() if k not in COMMON}}
+    known = {k: v for k, v in arguments.items() if k not in COMMON}
+    if known.get("data") and Path(known["data"]).exists() and known["data"] not in datasets.available():
+        known["data"] = str(Path(known["data"]).resolve())  # found again from any other folder
+    return {"recipe": recipe, "arguments": known}
 
 
 def data_of(folder: RunFolder) -> Dataset:
@@ -98,7 +109,7 @@ def data_of(folder: RunFolder) -> Dataset:
         arguments["data"],
         arguments["binarize"],
         arguments["seed"],
-        standardize=arguments.get("standardize", False),
+        **{name: arguments.get(name) for name in ("standardize", "scale", "labels")},
     )
     recorded, found = folder.about["data"]["space"].get("hash"), space_of(data.train).hash
     if recorded != found:
@@ -122,7 +133,7 @@ def measured(run: Run, data: Dataset, *, seed: int, **options: Any) -> Estimate:
     """The held-out log-likelihood of a finished run; with a folder, recorded in it and shown in its report."""
     split, rows = held_out(data)
     estimate = log_likelihood(run.model, rows, key=jax.random.key(seed), **options)
-    if run.folder:
+    if run.folder and is_main():
         from harmonium.report import write_report  # brings Matplotlib, which only finished runs need
 
         run.folder.save_estimate(split, estimate)

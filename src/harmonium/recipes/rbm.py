@@ -24,6 +24,8 @@ def rbm(
     *,
     binarize: Annotated[str | None, "fixed, dynamic, threshold or probabilities, for grey values"] = None,
     standardize: Annotated[bool, "bring the columns of a table to mean 0 and variance 1"] = False,
+    scale: Annotated[float | None, "what all values of a file are divided by first"] = None,
+    labels: Annotated[str | None, "a file with a label for each row of a file, kept with the data"] = None,
     hidden: Annotated[int, "hidden units"] = 64,
     visible: Annotated[str, "visible units: auto, bernoulli, spin, categorical or gaussian"] = "auto",
     hidden_units: Annotated[str, "kind of hidden units: bernoulli, spin or gaussian"] = "bernoulli",
@@ -49,7 +51,7 @@ def rbm(
     """Train an RBM (sections 20.2 and 20.5.1 of the book), measure its held-out log-likelihood, write a report."""
     record = about("rbm", dict(locals()))
     check_annealing(ais_chains, temperatures)
-    dataset = load_data(data, binarize, seed, standardize=standardize)
+    dataset = load_data(data, binarize, seed, standardize=standardize, scale=scale, labels=labels)
     key = jax.random.key(seed)
     units = visible_unit(dataset, visible), named_unit(hidden_units, hidden)
     model = RBM(*units, key=jax.random.fold_in(key, 1))

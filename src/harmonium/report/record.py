@@ -23,7 +23,7 @@ TOGETHER = [("free_energy_data", "free_energy_chains")]  # curves that are read 
 MEANINGS = {
     "loss": "What the learning rule differentiates. For CD and PCD, the free energy of data less that of the "
     "chains: it hovers near zero and is no measure of fit.",
-    "pseudo_likelihood": "Log-probability of each unit given all the others, summed. It should rise and level off.",
+    "log_pseudo_likelihood": "Log-probability of each unit given all the others, summed. It should rise and level off.",
     "free_energy_gap": "Mean free energy of validation rows less that of training rows. Steady growth means "
     "that the model learns the training rows by heart.",
     "free_energy_data": "Of the batches and of the chains. The two should keep together; chains far below "

@@ -89,7 +89,7 @@ def agreement(subject: Subject) -> Section:
         "distance "
         f"from the {subject.held_name} rows — " + "; ".join(words) + ".",
         judge="Points should lie on the diagonal, as tightly as the finite number of rows allows"
-        + ("." if same else ": the distance of the training rows is what a perfect model would show."),
+        + ("." if same else ": the distance of the training rows tells how near another set of real rows lies."),
         pictures=[
             scatter(m.held, m.samples, f"{m.name} of samples against data", title=m.name.capitalize(),
                     labels=(f"{subject.held_name} rows", "samples"))

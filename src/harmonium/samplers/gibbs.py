@@ -28,7 +28,14 @@ class Kernel(Protocol):
 
 
 class Clamp(NamedTuple):
-    """Units held fixed: `mask` `[size]` is True where a unit of the layer keeps its `value` `[size]`."""
+    """Units held fixed: `mask` `[size]` is True where a unit of the layer keeps its `value` `[size]`.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> kernel = Gibbs(rbm, {"v": Clamp(jnp.ones(6, bool), jnp.ones(6))})
+    >>> kernel(jax.random.key(1), initial_state(rbm, jax.random.key(2)))["v"]
+    Array([1., 1., 1., 1., 1., 1.], dtype=float32)
+    """
 
     mask: Bool[Array, "size"]
     value: Array
@@ -64,10 +71,14 @@ class Gibbs(eqx.Module):
         return state | held
 
 
-def sample_block(
-    model: EnergyModel, key: Key[Array, ""], state: Mapping[str, Array], block: tuple[str, ...]
-) -> State:
-    """Values of the layers of one block, given the values of all layers outside it."""
+def sample_block(model: EnergyModel, key: Key[Array, ""], state: Mapping[str, Array], block: tuple[str, ...]) -> State:
+    """Values of the layers of one block, given the values of all layers outside it.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> sample_block(rbm, jax.random.key(1), {"v": jnp.ones(6)}, ("h",))["h"].shape
+    (3,)
+    """
     stats = layer_stats(model, {name: x for name, x in state.items() if name not in block})
     eta = natural_parameters(model, stats, block)
     keys = [key] if len(block) == 1 else jax.random.split(key, len(block))
@@ -75,7 +86,13 @@ def sample_block(
 
 
 def initial_state(model: EnergyModel, key: Key[Array, ""]) -> State:
-    """A random state: each layer from its conditional with all other layers' statistics at zero."""
+    """A random state: each layer from its conditional with all other layers' statistics at zero.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> {name: x.shape for name, x in initial_state(rbm, jax.random.key(1)).items()}
+    {'v': (6,), 'h': (3,)}
+    """
     zeros = {name: unit.zeros() for name, unit in model.layers.items()}
     keys = dict(zip(model.layers, jax.random.split(key, len(model.layers)), strict=True))
     state = {}
@@ -86,7 +103,13 @@ def initial_state(model: EnergyModel, key: Key[Array, ""]) -> State:
 
 
 def posterior_sample(model: EnergyModel, key: Key[Array, ""], values: LayerValues) -> State:
-    """A full state with the given layers as they are and the others from their exact conditional."""
+    """A full state with the given layers as they are and the others from their exact conditional.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> state = posterior_sample(rbm, jax.random.key(1), {"v": jnp.ones(6)}); state["v"].sum(), state["h"].shape
+    (Array(6., dtype=float32), (3,))
+    """
     free = free_block(model, values)
     return dict(values) | sample_block(model, key, values, free)
 
@@ -96,6 +119,11 @@ def run_chain(kernel: Kernel, key: Key[Array, ""], state: State, steps: int) -> 
 
     The last step stands outside the loop, so that whoever goes on from the state (a free energy, a gradient)
     shares its matrix products instead of computing them again.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> run_chain(Gibbs(rbm), jax.random.key(1), initial_state(rbm, jax.random.key(2)), steps=5)["h"].shape
+    (3,)
     """
     keys = jax.random.split(key, steps)
     if steps > 1:

@@ -19,8 +19,7 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.data.randomness import batches
 from harmonium.models import RBM
-from harmonium.objectives import PCD
-from harmonium.objectives.contrastive import CDMemory
+from harmonium.objectives import PCD, StepMemory
 from harmonium.sklearn.formulas import Rows
 from harmonium.training.fit import CHUNK_BYTES
 from harmonium.training.state import TrainState, update
@@ -51,7 +50,7 @@ def train(
     Arguments: `h`, from which the chains go on; `rate`, the step; `sweeps`, Gibbs sweeps at each step.
     """
     rule, optimizer = PCD(steps=sweeps, chains=len(h)), optax.sgd(rate)
-    memory = CDMemory({"v": jnp.zeros((len(h), rows.shape[-1])), "h": h})  # a sweep begins with v given h
+    memory = StepMemory({"v": jnp.zeros((len(h), rows.shape[-1])), "h": h})  # a sweep begins with v given h
     state = TrainState(rbm, optimizer.init(rbm), memory, None, jnp.zeros((), jnp.int32))
     arrays, static = eqx.partition(state, eqx.is_array)
 

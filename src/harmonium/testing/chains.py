@@ -16,7 +16,12 @@ SWEEPS = 30  # enough to forget the start, for weights of the order of one
 
 
 def check_gibbs_step(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """One sampled sweep from each of two states follows that row of the exact transition matrix; finite units."""
+    """One sampled sweep from each of two states follows that row of the exact transition matrix; finite units.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_gibbs_step(tiny)
+    """
     truth = list_states(model)
     keys = jax.random.split(jax.random.key(2) if key is None else key, 2)
     for key, row in zip(keys, (0, int(truth.log_mass.argmax())), strict=True):
@@ -26,7 +31,12 @@ def check_gibbs_step(model: EnergyModel, key: Key[Array, ""] | None = None) -> N
 
 
 def check_gibbs_converges(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """Chains that all start in one state follow `p` in the end: all states, or moments beside Gaussian units."""
+    """Chains that all start in one state follow `p` in the end: all states, or moments beside Gaussian units.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_gibbs_converges(tiny)
+    """
     truth = list_states(model)
     start = _repeated(truth, 0)
     end = sweeps(model, jax.random.key(3) if key is None else key, start, SWEEPS)
@@ -37,7 +47,12 @@ def check_gibbs_converges(model: EnergyModel, key: Key[Array, ""] | None = None)
 
 
 def check_clamped_gibbs(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """Clamped units keep their values, and the others follow `p(others | clamped)`; finite units."""
+    """Clamped units keep their values, and the others follow `p(others | clamped)`; finite units.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_clamped_gibbs(tiny)
+    """
     truth = list_states(model)
     row = int(generator(key).integers(len(truth.index)))
     masks = {name: np.arange(unit.size) % 2 == 0 for name, unit in model.layers.items()}

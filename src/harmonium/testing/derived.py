@@ -32,7 +32,12 @@ INTEGRAL_TOLERANCE = 1e-4  # relative, of log partition functions of machines wi
 
 
 def check_conditionals(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """`p(x_l | rest)` of every layer: log-probability and mean statistics, against all states of the layer."""
+    """`p(x_l | rest)` of every layer: log-probability and mean statistics, against all states of the layer.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_conditionals(tiny)
+    """
     states = some_states(model, generator(key))
     energy = energies(model, states)
     derived = evaluate(conditionals, model, states)
@@ -45,7 +50,12 @@ def check_conditionals(model: EnergyModel, key: Key[Array, ""] | None = None) ->
 
 
 def check_free_energy(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """`F(given) = -log sum exp(-E)` for each block summed out."""
+    """`F(given) = -log sum exp(-E)` for each block summed out.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_free_energy(tiny)
+    """
     states = some_states(model, generator(key))
     for block in model.blocks:
         given = _without(states, block)
@@ -55,14 +65,24 @@ def check_free_energy(model: EnergyModel, key: Key[Array, ""] | None = None) -> 
 
 
 def check_log_partition(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """`log Z` against the sum over every state of every layer."""
+    """`log Z` against the sum over every state of every layer.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_log_partition(tiny)
+    """
     truth, (log_partition, _) = list_states(model), log_partition_and_slope(model)
     tolerance = INTEGRAL_TOLERANCE if truth.centre.size else TOLERANCE
     agree(log_partition, truth.log_partition[0], tolerance, "Exact log partition function")
 
 
 def check_sums_to_one(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """`sum_v exp(-F(v) - log Z) = 1` over every state of a finite visible layer."""
+    """`sum_v exp(-F(v) - log Z) = 1` over every state of a finite visible layer.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_sums_to_one(tiny)
+    """
     v, _ = _visible_law(model)
     log_partition = np.asarray(log_partition_and_slope(model)[0], np.float64)
     log_prob = -evaluate(_free_energies, model, {"v": v}) - log_partition
@@ -70,7 +90,12 @@ def check_sums_to_one(model: EnergyModel, key: Key[Array, ""] | None = None) -> 
 
 
 def check_mean_field(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """With all but one block given, mean field is the exact posterior."""
+    """With all but one block given, mean field is the exact posterior.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_mean_field(tiny)
+    """
     states = some_states(model, generator(key))
     for block, means in zip(model.blocks, evaluate(_mean_fields, model, states), strict=True):
         truth = list_states(model, _without(states, block))
@@ -79,7 +104,12 @@ def check_mean_field(model: EnergyModel, key: Key[Array, ""] | None = None) -> N
 
 
 def check_pseudo_likelihood(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """`sum_i log p(v_i | v_-i)` over all sites, from the table of `p(v)`."""
+    """`sum_i log p(v_i | v_-i)` over all sites, from the table of `p(v)`.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_pseudo_likelihood(tiny)
+    """
     v, probability = _visible_law(model)
     log_prob = np.log(probability)
     expected = np.zeros(len(v))

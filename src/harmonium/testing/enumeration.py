@@ -35,6 +35,11 @@ class Listing(NamedTuple):
     energy plus the logarithm of the quadrature weight; `index` `[n]`, the number of the discrete state;
     `centre` `[m, s, d]` and `root` `[m, s, d, d]`: mean and square root of the covariance of the `d` listed Gaussian
     units in each of the `s` discrete states.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0))
+    >>> listing = list_states(tiny); listing.probability.shape, round(float(listing.probability.sum()), 6)
+    ((1, 32), 1.0)
     """
 
     values: Values
@@ -59,6 +64,11 @@ def list_states(model: EnergyModel, given: Mapping[str, np.ndarray] | None = Non
     """Every state of the layers that are not given, for each row of those that are (`[m, size]` by name).
 
     Raises `InputError` where there are too many states, or real units other than Gaussian.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.0)
+    >>> list_states(tiny).log_partition.round(4)            # 5 log 2
+    array([3.4657])
     """
     given = {name: np.asarray(x) for name, x in (given or {}).items()}
     m = len(next(iter(given.values()))) if given else 1

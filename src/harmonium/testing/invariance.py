@@ -21,7 +21,12 @@ CHAINS = 2**12
 
 
 def check_gibbs_leaves_invariant(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """`p K = p` for the product `K` of the blocks' conditional tables; models of finite units."""
+    """`p K = p` for the product `K` of the blocks' conditional tables; models of finite units.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_gibbs_leaves_invariant(tiny)
+    """
     truth = list_states(model)
     before = truth.probability[0]
     after = transition(model, truth, before)
@@ -30,7 +35,12 @@ def check_gibbs_leaves_invariant(model: EnergyModel, key: Key[Array, ""] | None 
 
 
 def check_gibbs_keeps_moments(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """Exact samples, moved one sweep, keep first and second moments; models with Gaussian units in one block."""
+    """Exact samples, moved one sweep, keep first and second moments; models with Gaussian units in one block.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Gaussian(1), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_gibbs_keeps_moments(tiny)
+    """
     truth = list_states(model)
     start = exact_samples(model, truth, generator(key), CHAINS)
     end = sweeps(model, jax.random.key(1) if key is None else key, start, 1)

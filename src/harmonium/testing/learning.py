@@ -24,7 +24,12 @@ REACHED = 1e-6  # a gradient smaller than this everywhere is rounding
 
 
 def check_gradients_reach_every_parameter(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """The gradient of `mean E(x) + log Z` is finite, and not zero in any trainable array."""
+    """The gradient of `mean E(x) + log Z` is finite, and not zero in any trainable array.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_gradients_reach_every_parameter(tiny)
+    """
     states = some_states(model, generator(key), EXAMPLES)
     _, slope = log_partition_and_slope(model)
     for path, leaf in _leaves(_sum(_energy_slope(model, stats_of(model, states)), slope)):
@@ -35,7 +40,12 @@ def check_gradients_reach_every_parameter(model: EnergyModel, key: Key[Array, ""
 
 
 def check_learning_rule(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """`contrast` with exact phases has the gradient of `mean F(data) + log Z`, which is minus the log-likelihood."""
+    """`contrast` with exact phases has the gradient of `mean F(data) + log Z`, which is minus the log-likelihood.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_learning_rule(tiny)
+    """
     data, truth = some_states(model, generator(key), EXAMPLES)["v"], list_states(model)
     weight = truth.probability[0].astype(np.float32)
     learned, free = _contrast_and_free_slopes(model, data, truth.values["v"][0], weight)

@@ -23,7 +23,12 @@ T = 0.3  # where between two statistics linearity is tried
 
 
 def check_shapes(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """A start and a sweep have each layer's shape and type; the energy is one finite float32."""
+    """A start and a sweep have each layer's shape and type; the energy is one finite float32.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_shapes(tiny)
+    """
     first = eqx.filter_eval_shape(initial_state, model, jax.random.key(0))
     later = eqx.filter_eval_shape(Gibbs(model), jax.random.key(0), first)
     for name, unit in model.layers.items():
@@ -41,7 +46,12 @@ def check_shapes(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
 
 
 def check_energy_is_linear(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """`E(t a + (1 - t) b) = t E(a) + (1 - t) E(b)` in each layer's statistics, the others held fixed."""
+    """`E(t a + (1 - t) b) = t E(a) + (1 - t) E(b)` in each layer's statistics, the others held fixed.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_energy_is_linear(tiny)
+    """
     rng = generator(key)
     for name in model.layers:
         a = random_stats(model, rng)
@@ -57,7 +67,12 @@ def check_energy_is_linear(model: EnergyModel, key: Key[Array, ""] | None = None
 
 
 def check_blocks(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """Each layer is in one block, and what acts on it does not depend on the others of its block."""
+    """Each layer is in one block, and what acts on it does not depend on the others of its block.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_blocks(tiny)
+    """
     listed = sorted(name for block in model.blocks for name in block)
     if listed != sorted(model.layers):
         raise AssertionError(f"The blocks hold {listed}; they must hold each of {sorted(model.layers)} once.")
@@ -72,7 +87,12 @@ def check_blocks(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
 
 
 def check_save_and_load(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """The loaded model is of the same type and structure, with equal arrays."""
+    """The loaded model is of the same type and structure, with equal arrays.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
+    >>> check_save_and_load(tiny)
+    """
     from harmonium.models import load, save  # here, so that the other checks need no files
 
     with tempfile.TemporaryDirectory() as folder:

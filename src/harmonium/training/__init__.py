@@ -2,7 +2,8 @@
 
 from harmonium.training.callbacks import Progress
 from harmonium.training.checkpoint import Checkpoints
+from harmonium.training.devices import is_main
 from harmonium.training.fit import Run, check_data, fit
 from harmonium.training.folder import RunFolder, describe
 
-__all__ = ["Checkpoints", "Progress", "Run", "RunFolder", "check_data", "describe", "fit"]
+__all__ = ["Checkpoints", "Progress", "Run", "RunFolder", "check_data", "describe", "fit", "is_main"]

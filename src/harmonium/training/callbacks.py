@@ -14,7 +14,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: `step` of `steps`, the seconds since it started (or resumed), the newest metrics."""
+    """Where a run stands: `step` of `steps`, the seconds since it started (or resumed), the newest metrics.
+
+    >>> progress = Progress(step=50, steps=200, epoch=2.0, seconds=1.5, metrics={"loss": 0.3})
+    >>> f"{progress.step / progress.steps:.0%}, loss {progress.metrics['loss']}"
+    '25%, loss 0.3'
+    """
 
     step: int
     steps: int
@@ -45,15 +50,13 @@ def progress_bar(enabled: bool) -> Iterator[Callback | None]:
 
         def show(progress: Progress) -> None:
             numbers = _short(progress.metrics)
-            bar.update(
-                task, total=progress.steps, completed=progress.step, epoch=progress.epoch, numbers=numbers
-            )
+            bar.update(task, total=progress.steps, completed=progress.step, epoch=progress.epoch, numbers=numbers)
 
         yield show
 
 
 def _short(metrics: dict[str, float]) -> str:
-    names = {"loss": "loss", "pseudo_likelihood": "pseudo-ll", "free_energy_gap": "gap"}
+    names = {"loss": "loss", "log_pseudo_likelihood": "pseudo-ll", "free_energy_gap": "gap"}
     return "  ".join(f"{short} {metrics[name]:.2f}" for name, short in names.items() if name in metrics)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ class Checkpoints:
     """The checkpoints in a folder, by step.
 
     Arguments: `folder`, made when the first one is written.
+
+    >>> import jax.numpy as jnp, tempfile
+    >>> checkpoints = Checkpoints(Path(tempfile.mkdtemp())); checkpoints.save(3, {"W": jnp.ones(2)}, wait=True)
+    >>> checkpoints.latest, checkpoints.restore({"W": jnp.zeros(2)})["W"]
+    (3, Array([1., 1.], dtype=float32))
+    >>> checkpoints.close()
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,7 +33,8 @@ class Checkpoints:
         self.folder = folder.absolute()
         self._ocp = ocp
         options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, create=True)
-        self._manager = ocp.CheckpointManager(self.folder, options=options)
+        handler = ocp.StandardCheckpointHandler()
+        self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handler)
 
     @property
     def latest(self) -> int | None:
@@ -65,24 +73,22 @@ class Checkpoints:
         arrays, static = eqx.partition(like, eqx.is_array)
         template = {name: _spec(leaf) for name, leaf in _named(like).items()}
         try:
-            found = self._manager.restore(step, args=self._ocp.args.StandardRestore(template))
+            same = _kinds(self._manager.item_metadata(step)) == _kinds(template)
+            found = self._manager.restore(step, args=self._ocp.args.StandardRestore(template)) if same else None
         except Exception as error:
             raise InputError(self._damaged(step, error)) from error
+        if not same:
+            raise InputError(
+                f"Checkpoint {step} in '{self.folder}' belongs to a run with other settings: "
+                "resume with the arguments that the run was started with."
+            )
         leaves = [found[name] for name in template]
-        for leaf, spec in zip(leaves, template.values(), strict=True):
-            if leaf.shape != spec.shape or leaf.dtype != spec.dtype:
-                raise InputError(
-                    f"Checkpoint {step} in '{self.folder}' belongs to a run with other settings: "
-                    "resume with the arguments that the run was started with."
-                )
         return eqx.combine(jax.tree.unflatten(jax.tree.structure(arrays), leaves), static)
 
     def _unwritten(self, what: str, error: Exception) -> str:
         whole = [step for step in self._manager.all_steps(read=True) if (self.folder / str(step)).is_dir()]
         then = (
-            f"continue with --resume; checkpoint {max(whole)} is still valid"
-            if whole
-            else "start again with --force"
+            f"continue with --resume; checkpoint {max(whole)} is still valid" if whole else "start again with --force"
         )
         return f"{what} could not be written ({_first_line(error)}): free some space in '{self.folder}' and {then}."
 
@@ -93,10 +99,7 @@ class Checkpoints:
             if others
             else "start again with --force"
         )
-        return (
-            f"Checkpoint {step} in '{self.folder}' is damaged or belongs to other settings "
-            f"({_first_line(error)}): {cure}."
-        )
+        return f"Checkpoint {step} in '{self.folder}' is damaged ({_first_line(error)}): {cure}."
 
     def close(self) -> None:
         """Finish writing and let go of the folder."""
@@ -107,6 +110,10 @@ class Checkpoints:
 def _named(state: PyTree) -> dict[str, Any]:
     leaves = jax.tree.leaves(eqx.filter(state, eqx.is_array))
     return {f"{i:04d}": leaf for i, leaf in enumerate(leaves)}
+
+
+def _kinds(arrays: Mapping[str, Any]) -> dict[str, tuple]:
+    return {name: (tuple(array.shape), str(array.dtype)) for name, array in arrays.items()}
 
 
 def _spec(leaf: jax.Array) -> jax.ShapeDtypeStruct:

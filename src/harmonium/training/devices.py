@@ -69,7 +69,11 @@ def local(tree: PyTree) -> PyTree:
 
 
 def is_main() -> bool:
-    """Whether this process is the one that writes."""
+    """Whether this process is the one that writes.
+
+    >>> is_main()                                           # a run on one machine has no other
+    True
+    """
     return jax.process_index() == 0
 
 

@@ -35,7 +35,12 @@ CHECKPOINT_SECONDS = 60.0  # between checkpoints; one more is written at the end
 
 @dataclass
 class Run:
-    """What `fit` returns: the trained model, the metrics by chunk, and how far it came."""
+    """What `fit` returns: the trained model, the metrics by chunk, and how far it came.
+
+    >>> run = Run(model="an RBM", metrics=[{"loss": 0.7}, {"loss": 0.5}], step=2)
+    >>> run.metrics[-1]["loss"], run.finished, run.folder
+    (0.5, True, None)
+    """
 
     model: Any
     metrics: list[dict[str, float]]
@@ -117,7 +122,14 @@ def fit(
 
 
 def check_data(model: Any, data: Dataset) -> None:
-    """Refuse data that does not fit the visible units, before any work is done."""
+    """Refuse data that does not fit the visible units, before any work is done.
+
+    >>> import harmonium as hm
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(2), key=jax.random.key(0))
+    >>> check_data(rbm, hm.data.from_arrays(np.eye(3)))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: The model has 4 visible units, but ... has 3 columns: ...
+    """
     unit = model.layers["v"]
     if data.train.shape[1] != unit.size:
         raise InputError(

@@ -33,6 +33,11 @@ class RunFolder:
     """The folder of one run; everything it writes replaces the old file in one step.
 
     Arguments: `path`, the folder. Raises `InputError` from `create` where it holds anything already.
+
+    >>> import tempfile
+    >>> folder = RunFolder.create(tempfile.mkdtemp() + "/run"); folder.write_about({"recipe": "rbm"})
+    >>> RunFolder.open(folder.path).about["recipe"]
+    'rbm'
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -93,6 +98,14 @@ class RunFolder:
         """What `write_about` wrote."""
         return self._read_json("run.json")
 
+    @property
+    def affine(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Shift and scale of the values before the model saw them, or None twice where they are as given."""
+        data = self.about.get("data", {})
+        if "scale" not in data:
+            return None, None
+        return np.asarray(data["shift"], np.float32), np.asarray(data["scale"], np.float32)
+
     # ---- the model, the metrics, the estimates --------------------------------------------------------------
 
     def save_model(self, model: Any) -> None:
@@ -132,10 +145,12 @@ class RunFolder:
         """Add or replace an estimate, and its values per example."""
         records = self._read_json("estimates.json") if (self.path / "estimates.json").is_file() else {}
         self._write_json("estimates.json", records | {name: estimate.to_dict()})
-        values = self._per_example()
+        values = {key: value for key, value in self._per_example().items() if key != name}
         if estimate.per_example is not None:
+            values |= {name: estimate.per_example}
+        if values or (self.path / "per_example.npz").is_file():
             buffer = io.BytesIO()
-            np.savez(buffer, **(values | {name: estimate.per_example}))
+            np.savez(buffer, **values)
             write_atomically(self.path / "per_example.npz", buffer.getvalue())
 
     @property
@@ -175,15 +190,29 @@ class RunFolder:
 
 
 def describe(data: Dataset, **about: Any) -> dict[str, Any]:
-    """The content of `run.json`: what was run, on what, with which versions."""
+    """The content of `run.json`: what was run, on what, with which versions.
+
+    >>> import harmonium as hm
+    >>> about = describe(hm.data.from_arrays(np.eye(2)), recipe="rbm"); about["recipe"], "jax" in about["versions"]
+    ('rbm', True)
+    """
     device = jax.devices()[0]
     space = dataclasses.replace(data.space, hash=space_of(data.train).hash)
     return about | {
-        "data": {"name": data.name, "image_shape": data.image_shape, "space": space.to_dict()},
+        "data": {"name": data.name, "image_shape": data.image_shape, "space": space.to_dict(), **_affine(data)},
+        "generator": "pcg3d in chains, keys by threefry2x32",
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
         "git_commit": _git_commit(),
     }
+
+
+def _affine(data: Dataset) -> dict[str, Any]:
+    """How values were shifted and scaled before the model saw them, for samples and gaps in the original units."""
+    if data.affine is None:
+        return {}
+    shift, scale = (np.asarray(part, float).tolist() for part in data.affine)
+    return {"shift": shift, "scale": scale}
 
 
 def _version(name: str) -> str | None:

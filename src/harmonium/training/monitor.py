@@ -22,14 +22,14 @@ class Monitor:
     """Free-energy gap and pseudo-likelihood of fixed rows (Hinton 2012, section 6; book, section 18.3).
 
     `free_energy_gap` is the mean free energy of validation rows less that of training rows: it grows when the model
-    overfits, whatever log Z is. `pseudo_likelihood` (per example, in nats) is there for units with finitely many
+    overfits, whatever log Z is. `log_pseudo_likelihood` (per example, in nats) is there for units with finitely many
     states. Arguments: `data`; `key`, which draws the rows and sites once.
     """
 
     def __init__(self, data: Dataset, key: Key[Array, ""], dtype: Any) -> None:
         self._key = key
         train = data.shown(data.train[:ROWS])
-        self._train = data.present(key, jnp.asarray(train)).astype(dtype)
+        self._train = data.sampled(key, jnp.asarray(train)).astype(dtype)
         self._valid = None if data.valid is None else jnp.asarray(np.asarray(data.valid[:ROWS]), dtype)
 
     def __call__(self, model: Any) -> dict[str, float]:
@@ -49,7 +49,7 @@ def _measure(
         rows = (train if valid is None else valid)[:PSEUDO_ROWS]
         keys = jax.random.split(key, len(rows))
         values = jax.vmap(lambda k, v: log_pseudo_likelihood(model, k, v, sites=SITES))(keys, rows)
-        found["pseudo_likelihood"] = jnp.mean(values)
+        found["log_pseudo_likelihood"] = jnp.mean(values)
     return found
 
 

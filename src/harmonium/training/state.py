@@ -27,8 +27,9 @@ class TrainState(eqx.Module):
 
 
 def first_state(
-    model: Any, objective: Objective, optimizer: optax.GradientTransformation, key: Key[Array, ""], average: float | None
-) -> TrainState:
+    model: Any, objective: Objective, optimizer: optax.GradientTransformation, key: Key[Array, ""],
+    average: float | None,
+) -> TrainState:  # fmt: skip
     """The state before the first step."""
     learned = eqx.filter(model, trainable(model))
     memory = objective.init(model, jax.random.fold_in(key, 0))

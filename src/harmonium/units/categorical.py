@@ -46,9 +46,7 @@ class Categorical(Unit):
         """`size * states`: every state of every unit has its own weights."""
         return self.size * self.states
 
-    def coupling(
-        self, stats: Float[Array, "size states"], bias: Float[Array, "size states"]
-    ) -> Float[Array, "width"]:
+    def coupling(self, stats: Float[Array, "size states"], bias: Float[Array, "size states"]) -> Float[Array, "width"]:
         """The one-hot codes, laid end to end."""
         return stats.reshape(-1)
 

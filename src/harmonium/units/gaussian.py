@@ -15,14 +15,24 @@ from harmonium.units.unit import Unit, first_outside
 
 
 class GaussianStats(NamedTuple):
-    """Statistics `(x, x^2)`, or the natural parameters that go with them: `(beta m, -beta / 2)`."""
+    """Statistics `(x, x^2)`, or the natural parameters that go with them: `(beta m, -beta / 2)`.
+
+    >>> import jax.numpy as jnp
+    >>> Gaussian(1).stats(jnp.array([3.0])).square
+    Array([9.], dtype=float32)
+    """
 
     x: Float[Array, "size"]
     square: Float[Array, "size"]
 
 
 class GaussianBias(NamedTuple):
-    """The mean `[size]` and the logarithm of the precision `beta` `[size]` of units on which nothing acts."""
+    """The mean `[size]` and the logarithm of the precision `beta` `[size]` of units on which nothing acts.
+
+    >>> import jax.numpy as jnp
+    >>> Gaussian(1).bias(GaussianStats(jnp.array([4.0]), jnp.array([-1.0]))).mean
+    Array([2.], dtype=float32)
+    """
 
     mean: Float[Array, "size"]
     log_precision: Float[Array, "size"]

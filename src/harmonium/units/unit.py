@@ -25,13 +25,22 @@ Stats = PyTree[Float[Array, "..."]]
 
 
 def inner(a: Stats, b: Stats) -> Float[Array, ""]:
-    """The inner product `<a, b>` of two pytrees of statistics."""
+    """The inner product `<a, b>` of two pytrees of statistics.
+
+    >>> float(inner({"x": jnp.ones(2), "square": jnp.ones(1)}, {"x": jnp.array([1.0, 2.0]), "square": jnp.ones(1)}))
+    4.0
+    """
     products = jax.tree.map(lambda x, y: jnp.sum(x * y), a, b)
     return jax.tree.reduce(jnp.add, products)
 
 
 class Unit(eqx.Module):
-    """One layer of independent exponential-family units; the base of every family, which adds no state to it."""
+    """One layer of independent exponential-family units; the base of every family, which adds no state to it.
+
+    >>> import harmonium as hm
+    >>> unit = hm.units.Spin(2); round(float(unit.entropy(unit.reference())), 4)        # 2 log 2
+    1.3863
+    """
 
     size: AbstractVar[int]
     states: AbstractVar[int | None]  # states of one unit; None where they cannot be listed

@@ -34,9 +34,7 @@ class Centred(eqx.Module):
     offsets: Constant
     rate: float = eqx.field(static=True)
 
-    def __init__(
-        self, model: BiasedModel, offsets: Mapping[str, Stats] | None = None, *, rate: float = 0.01
-    ) -> None:
+    def __init__(self, model: BiasedModel, offsets: Mapping[str, Stats] | None = None, *, rate: float = 0.01) -> None:
         if offsets is None:
             offsets = {name: unit.mean(unit.natural(model.biases[name])) for name, unit in model.layers.items()}
         self.model = model
@@ -69,6 +67,11 @@ def recentred(model: PyTree, means: Mapping[str, Stats] | None) -> PyTree:
 
     In the new coordinates the bias of a layer is what acts on it when every other layer is at its new offset:
     `eta_l = -dE/dT_l` at `mu' - mu`.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> recentred(Centred(rbm, rate=0.5), {"v": jnp.ones(6), "h": jnp.ones(3)}).offsets.value["h"]
+    Array([0.75, 0.75, 0.75], dtype=float32)
     """
     if not isinstance(model, Centred) or means is None:
         return model

@@ -414,3 +414,32 @@ def test_a_process_is_quiet_where_the_disk_is_full(harmonium):
     (line,) = done.stderr.splitlines()
     assert line.startswith("harmonium: Checkpoint 1 could not be written")
     assert line.endswith("and start again with --force.")
+
+
+def test_grey_files_and_labels_of_another_length_are_refused_by_command(harmonium):
+    np.save(harmonium.folder / "grey.npy", np.random.default_rng(0).uniform(size=(60, 9)).astype(np.float32))
+    np.save(harmonium.folder / "three.npy", np.arange(3))
+    said = harmonium.refused("train", "rbm", "--data", "grey.npy", "--out", "no", *TINY)
+    assert all(scheme in said for scheme in ("fixed", "dynamic", "threshold", "probabilities", "Gaussian"))
+    words = ("--data", "grey.npy", "--binarize", "fixed", "--labels", "three.npy", "--out", "no")
+    assert "labels" in harmonium.refused("train", "rbm", *words)
+    assert not (harmonium.folder / "no").exists()
+
+
+def test_gaps_and_samples_of_a_standardized_table_are_in_its_own_units(harmonium):
+    random = np.random.default_rng(0)
+    rows = random.normal([500.0, -3.0], [20.0, 0.1], (600, 2))
+    np.savetxt(harmonium.folder / "table.csv", rows, delimiter=",")
+    train = ("--data", "table.csv", "--standardize", "--out", "t", "--batch-size", "100", "--epochs", "2")
+    harmonium.done("train", "rbm", *train, "--hidden", "2", "--learning-rate", "0.01")
+    holes = rows[:200].copy()
+    holes[::2, 0] = holes[1::2, 1] = np.nan
+    np.save(harmonium.folder / "holes.npy", holes)
+    harmonium.done("impute", "t", "--input", "holes.npy", "--out", "filled.npy", "--steps", "20")
+    filled, gap = np.load(harmonium.folder / "filled.npy"), np.isnan(holes)
+    np.testing.assert_array_equal(filled[~gap], holes[~gap])
+    harmonium.done("sample", "t", "-n", "200", "--out", "drawn.npy", "--steps", "20")
+    for values in (filled, np.load(harmonium.folder / "drawn.npy")):
+        scores = (values - [500.0, -3.0]) / [20.0, 0.1]
+        np.testing.assert_allclose(scores.mean(0), 0.0, atol=0.4)
+        np.testing.assert_allclose(scores.std(0), 1.0, rtol=0.25)

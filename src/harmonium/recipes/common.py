@@ -39,7 +39,8 @@ def visible_unit(data: Dataset, name: str) -> units.Unit:
     if name == "auto" and data.space.support == "integers -1..1" and np.abs(data.train[:1000]).min() == 1:
         name = "spin"
     if name == "auto":
-        name = {"real": "gaussian"}.get(data.space.support, "categorical" if states else "bernoulli")
+        measured = data.space.support == "real" and not _grey(data)
+        name = "gaussian" if measured else "categorical" if states else "bernoulli"
         if states and states > CATEGORICAL_LIMIT:
             raise InputError(
                 f"'{data.name}' holds whole numbers up to {states - 1}: say what they are, with --binarize for grey "
@@ -48,6 +49,12 @@ def visible_unit(data: Dataset, name: str) -> units.Unit:
     if name == "categorical":
         return units.Categorical(size, states=states or 2)
     return named_unit(name, size)
+
+
+def _grey(data: Dataset) -> bool:
+    """Whether real values all lie from 0 to 1, as grey values do: what they are is then for their owner to say."""
+    rows = np.asarray(data.train[:1000])
+    return bool(rows.min() >= 0 and rows.max() <= 1)
 
 
 def _states(data: Dataset) -> int:

@@ -63,7 +63,8 @@ class Bernoulli(Unit):
             raise InputError(
                 f"Bernoulli units take 0 and 1, but the data is grey ({found}): choose binarize='fixed' "
                 "(sampled once, seeded), 'dynamic' (sampled at each presentation), 'threshold' (1 from 0.5 "
-                "upwards) or 'probabilities' (the grey value is the expectation)."
+                "upwards) or 'probabilities' (the grey value is the expectation), where the data is loaded; or use "
+                "Gaussian units for measurements."
             )
         raise InputError(
             f"Bernoulli units take 0 and 1, but the data holds {found}: scale it to [0, 1] and choose a "

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import json
+import os
+import subprocess
+import sys
 import typing
 
 import jax
@@ -158,3 +162,31 @@ def test_a_protocol_replaces_its_section_of_a_page(tmp_path, monkeypatch):
     assert "| two | -92.00 to -90.00 | interval, gap 2.00 | trust | -88 | 3 s |" in text
     with pytest.raises(InputError, match="no published protocol 'tinny'"):
         published.reproduce("tinny")
+
+
+TWENTY_STEPS = """
+import json, jax
+from harmonium.recipes import recipe
+assert jax.device_count() == {devices}
+run = recipe("{name}")(hidden=4, chains=16, epochs=7, batch_size=300)
+print(json.dumps([run.step, run.estimate.kind, run.estimate.value, [line["loss"] for line in run.metrics]]))
+"""
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_twenty_steps_on_one_device_and_on_two(name):
+    def run(devices: int) -> list:
+        flags = {
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0",
+            "JAX_PLATFORMS": "cpu",
+            "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir or "",
+        }
+        code = TWENTY_STEPS.format(devices=devices, name=name)
+        done = subprocess.run([sys.executable, "-c", code], env=os.environ | flags, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return json.loads(done.stdout)
+
+    one, two = run(1), run(2)
+    assert one[:2] == two[:2] == [21, "exact"]
+    assert one[2] == pytest.approx(two[2], abs=1e-3)
+    np.testing.assert_allclose(one[3], two[3], atol=1e-3)

@@ -53,6 +53,15 @@ def threefry(key: Key[Array, "..."]) -> Key[Array, "..."]:
     return _with(key, THREEFRY)
 
 
+def words(key: Key[Array, ""]) -> list[int]:
+    """The words of a key as whole numbers: the seed as records show it.
+
+    >>> words(jax.random.key(7))
+    [0, 7]
+    """
+    return [int(word) for word in jax.random.key_data(key).ravel()]
+
+
 def _with(key: Key[Array, "..."], generator: object) -> Key[Array, "..."]:
     return jax.random.wrap_key_data(jax.random.key_data(key), impl=generator)
 

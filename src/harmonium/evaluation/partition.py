@@ -23,7 +23,7 @@ from harmonium.evaluation.annealed import (
 from harmonium.evaluation.estimate import Estimate, interval_verdict
 from harmonium.inference import configurations, exact_log_partition
 from harmonium.models import EnergyModel, Independent
-from harmonium.rng import cheap
+from harmonium.rng import cheap, words
 from harmonium.samplers import State
 
 Method = Literal["auto", "exact", "ais", "reverse_ais", "two_sided"]
@@ -72,7 +72,7 @@ def log_partition(
     clock = time.perf_counter()
     settings = {"chains": chains, "temperatures": temperatures, "burn_in": burn_in}
     ends = _annealed(model, cheap(key), method, data, **settings)
-    settings |= {"seed": _seed(key), "seconds": round(time.perf_counter() - clock, 2)}
+    settings |= {"seed": words(key), "seconds": round(time.perf_counter() - clock, 2)}
     return _estimate(ends, settings)
 
 
@@ -165,7 +165,3 @@ def _estimate(ends: dict[str, MeanWeight], settings: dict[str, Any]) -> Estimate
         middle, error, "interval", "log_partition", lower, upper, False, "AIS and reverse AIS", settings,
         verdict=verdict,
     )  # fmt: skip
-
-
-def _seed(key: Key[Array, ""]) -> list[int]:
-    return [int(word) for word in jax.random.key_data(key).ravel()]

@@ -22,6 +22,7 @@ from harmonium.data import Dataset, as_dataset
 from harmonium.errors import InputError, NonFiniteLossError
 from harmonium.evaluation import Estimate
 from harmonium.objectives import Metrics, Objective
+from harmonium.rng import cheap, words
 from harmonium.training.callbacks import Callback, Interrupt, Progress, progress_bar, tensorboard
 from harmonium.training.checkpoint import Checkpoints
 from harmonium.training.devices import Placement, anywhere, is_main, local
@@ -100,7 +101,12 @@ def fit(
     placed, memory = placement.place(dataclasses.replace(state, memory=None), state.memory)
     state = dataclasses.replace(placed, memory=memory)
     settings = {"objective": repr(objective), "epochs": epochs, "batch_size": batch_size, "average": average}
-    record = {"settings": settings, "seed": _words(key), **(about or {})}
+    record = {
+        "settings": settings,
+        "seed": words(key),
+        "generator": str(jax.random.key_impl(cheap(key))),
+        **(about or {}),
+    }
     log = _Log.start(out, state, resume=resume, force=force, about=describe(data, **record) if out else {})
     with ExitStack() as stack:
         listeners = [*callbacks, stack.enter_context(progress_bar(progress and is_main()))]
@@ -112,7 +118,7 @@ def fit(
             data=data,
             steps=steps,
             batch_size=batch_size,
-            seed=_words(key)[-1],
+            seed=words(key)[-1],
             sharding=placement.batches,
             monitor=Monitor(data, key, model.layers["v"].dtype) if monitor else None,
             listeners=[listener for listener in listeners if listener],
@@ -286,7 +292,3 @@ def _refuse_other(folder: RunFolder, about: dict[str, Any]) -> None:
             f"The run in '{folder.path}' was started with another {name} ({old[name]}, now {new[name]}): "
             "resume with the arguments that it was started with, or start another run in another folder."
         )
-
-
-def _words(key: Key[Array, ""]) -> list[int]:
-    return [int(word) for word in jax.random.key_data(key).ravel()]

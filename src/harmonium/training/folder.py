@@ -200,7 +200,6 @@ def describe(data: Dataset, **about: Any) -> dict[str, Any]:
     space = dataclasses.replace(data.space, hash=space_of(data.train).hash)
     return about | {
         "data": {"name": data.name, "image_shape": data.image_shape, "space": space.to_dict(), **_affine(data)},
-        "generator": "pcg3d in chains, keys by threefry2x32",
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
         "git_commit": _git_commit(),

@@ -70,6 +70,51 @@ def test_neighbours_are_independent(words, axis, lag):
     assert chi_square(np.bincount(pairs.ravel(), minlength=1024)) > FAILURE_RATE
 
 
+def test_derived_keys_are_the_hash_taken_twice():
+    key = rng.cheap(jax.random.key(11))
+    k0, k1 = (int(w) for w in jax.random.key_data(key))
+
+    def twice(number, purpose):
+        return list(reference(*reference(number, k0 ^ purpose, k1))[1:])
+
+    assert jax.random.key_data(jax.random.split(key, 3)).tolist() == [twice(i, 0x53504C54) for i in range(3)]
+    assert jax.random.key_data(jax.random.fold_in(key, 9)).tolist() == twice(9, 0x464F4C44)
+
+
+def folded(key, count):
+    return jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(count))
+
+
+@pytest.mark.parametrize("derive", [jax.random.split, folded], ids=["split", "fold_in"])
+def test_derived_keys_are_distinct_and_fair(derive):
+    found = np.asarray(jax.random.key_data(derive(rng.cheap(jax.random.key(12)), 2**17)))
+    pairs = found[:, 0].astype(np.uint64) << np.uint64(32) | found[:, 1]
+    assert len(np.unique(pairs)) == len(pairs)
+    for word in found.T:
+        assert chi_square(np.bincount(word >> 20, minlength=4096)) > FAILURE_RATE
+        assert chi_square(np.bincount(word & 4095, minlength=4096)) > FAILURE_RATE
+
+
+def test_splits_of_splits_are_independent():
+    """Keys as a chain derives them: by chain, by step, by block; the first draws of each are uniform together."""
+    keys = jax.random.split(rng.cheap(jax.random.key(13)), 64)
+    steps = jax.vmap(lambda key: jax.vmap(lambda i: jax.random.split(jax.random.fold_in(key, i)))(jnp.arange(256)))(
+        keys
+    )
+    draws = np.asarray(jax.vmap(jax.vmap(jax.vmap(lambda key: jax.random.bits(key, (4,)))))(steps)) >> 27
+    for a, b in ((draws[:, :, 0], draws[:, :, 1]), (draws[:, 1:, 1], draws[:, :-1, 0]), (draws[1:], draws[:-1])):
+        assert chi_square(np.bincount((32 * a + b).ravel(), minlength=1024)) > FAILURE_RATE
+
+
+def test_a_draw_says_nothing_of_the_keys_split_from_the_same_key():
+    keys = jax.random.split(rng.cheap(jax.random.key(14)), 2**14)
+    draws = np.asarray(jax.vmap(lambda key: jax.random.bits(key, (2,)))(keys)) >> 27
+    split = np.asarray(jax.random.key_data(jax.vmap(jax.random.split)(keys))) >> 27
+    for word in (0, 1):
+        pairs = 32 * draws.ravel() + split[:, :, word].ravel()
+        assert chi_square(np.bincount(pairs, minlength=1024)) > FAILURE_RATE
+
+
 def test_successive_steps_are_independent():
     key = rng.cheap(jax.random.key(1))
     steps = jax.vmap(lambda i: jax.random.bits(jax.random.fold_in(key, i), (4096,)))(jnp.arange(256))
@@ -109,9 +154,9 @@ def test_threefry_is_kept_as_a_choice():
     kept = rng.cheap(rng.threefry(key))
     np.testing.assert_array_equal(jax.random.bits(kept, (5,)), jax.random.bits(key, (5,)))
     assert not np.array_equal(jax.random.bits(rng.cheap(key), (5,)), jax.random.bits(key, (5,)))
-    np.testing.assert_array_equal(
-        jax.random.key_data(jax.random.split(rng.cheap(key), 3)), jax.random.key_data(jax.random.split(key, 3))
-    )
+    children = [jax.random.key_data(jax.random.split(k, 3)) for k in (kept, key, rng.cheap(key))]
+    np.testing.assert_array_equal(children[0], children[1])
+    assert not np.array_equal(children[0], children[2])
 
 
 def test_odd_widths_are_refused():

@@ -1,6 +1,8 @@
 """Spaces, and arrays that carry them."""
 
+import mmap
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,7 @@ import pytest
 
 from harmonium.data import Examples, Space, space_of
 from harmonium.data.examples import examples
-from harmonium.data.storage import fingerprint, is_memmap, survey
+from harmonium.data.storage import fingerprint, gather, is_memmap, release, survey
 
 MNIST = Space("binary", (28, 28), "mnist", "fixed(seed=0)", "divided by 255", split="test", hash="a" * 16, n=9)
 
@@ -133,3 +135,38 @@ def test_jax_takes_examples_as_any_array():
     x = examples(np.eye(3, dtype=np.float32), MNIST)
     assert float(jax.jit(jnp.sum)(x)) == 3
     assert jax.vmap(jnp.sum)(x).shape == (3,)
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+def test_rows_of_a_file_are_gathered_in_any_order(mode, tmp_path):
+    x = np.arange(30_000, dtype=np.int32).reshape(5000, 6)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode=mode)
+    rows = np.random.default_rng(0).integers(0, 5000, 3000)
+    np.testing.assert_array_equal(gather(mapped, rows), x[rows])
+    np.testing.assert_array_equal(gather(np.asarray(mapped)[10:], rows % 4000), x[10:][rows % 4000])
+
+
+def test_changes_of_a_copy_on_write_map_are_kept(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((100, 6)))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="c")
+    mapped[3] = 7
+    release(np.asarray(mapped))
+    assert (gather(mapped, np.array([3, 4])) == [[7] * 6, [0] * 6]).all()
+    writable = np.load(tmp_path / "x.npy", mmap_mode="r+")
+    writable[3] = 8
+    release(writable)
+    assert (writable[3] == 8).all()
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="the system cannot be told to let go of pages")
+def test_pages_of_a_file_do_not_stay_in_memory(tmp_path):
+    def held() -> int:
+        return int(Path("/proc/self/smaps_rollup").read_text().split("Rss:")[1].split()[0])
+
+    np.save(tmp_path / "x.npy", np.ones((60_000, 1000), np.uint8))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    before = held()
+    assert survey(mapped).highest == 1
+    gather(mapped, np.arange(0, 60_000, 2)[:8000])
+    assert held() - before < 40_000  # KiB, of 58,600

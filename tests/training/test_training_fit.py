@@ -24,6 +24,8 @@ from harmonium.training.state import final_model
 from harmonium.units import Bernoulli, Gaussian
 
 LOOP = importlib.import_module("harmonium.training.fit")
+LOG = importlib.import_module("harmonium.training.log")
+STATE = importlib.import_module("harmonium.training.state")
 CALLBACKS = importlib.import_module("harmonium.training.callbacks")
 
 X = (np.random.default_rng(0).random((80, 8)) < np.linspace(0.1, 0.9, 8)).astype(np.float32)
@@ -99,7 +101,7 @@ def test_a_second_sigint_stops_at_once():
 
 def test_background_checkpoints_hold_what_was_there(whole, monkeypatch, tmp_path):
     """One after each chunk, while the next chunk reuses the memory of its state."""
-    monkeypatch.setattr(LOOP, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(LOG, "CHECKPOINT_SECONDS", 0.0)
     trained(out=tmp_path / "run")
     kept = sorted(int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir())
     assert kept == [3 * PER_EPOCH, 4 * PER_EPOCH]
@@ -202,7 +204,7 @@ def bad_data():
 
 @pytest.mark.parametrize("what", bad_data())
 def test_bad_input_is_refused_before_anything_is_written(what, tmp_path, monkeypatch):
-    monkeypatch.setattr(LOOP, "Checkpoints", lambda *_: pytest.fail("a folder was made"))
+    monkeypatch.setattr(LOG, "Checkpoints", lambda *_: pytest.fail("a folder was made"))
     monkeypatch.setitem(globals(), "fit", lambda *a, **k: LOOP.fit(*a, **k, out=tmp_path / "run"))
     with pytest.raises(InputError, match=what.strip()):
         bad_data()[what]()
@@ -312,3 +314,38 @@ def test_without_tensorboard_there_are_no_events(tmp_path, monkeypatch):
     monkeypatch.setattr(CALLBACKS.importlib.util, "find_spec", missing)
     trained(epochs=1, out=tmp_path / "run")
     assert not (tmp_path / "run" / "tensorboard").exists()
+
+
+# ---- what is compiled ----------------------------------------------------------------------------------------
+
+
+def test_a_second_run_with_the_same_rule_compiles_nothing(monkeypatch):
+    def no_tracing(*_):
+        pytest.fail("the step was traced again")
+
+    trained(epochs=1, key=jax.random.key(8))
+    monkeypatch.setattr(STATE, "update", no_tracing)
+    trained(epochs=1, key=jax.random.key(9), data=from_arrays(1 - X, X[:20], X[:10]))
+    trained(epochs=1, rule=PCD(steps=1, chains=6))
+    with pytest.raises(pytest.fail.Exception):
+        trained(epochs=1, rule=PCD(steps=2, chains=6))
+
+
+def test_bfloat16_products_train_nearly_the_same_machine(whole, tmp_path):
+    run = trained(products="bfloat16", out=tmp_path / "run")
+    W, reference = np.asarray(run.model.W), np.asarray(whole.model.W)
+    assert W.dtype == np.float32
+    assert not np.array_equal(W, reference)
+    moved = np.abs(reference - np.asarray(RBM8.W)).max()
+    assert np.abs(W - reference).max() < 0.5 * moved
+    assert run.folder.about["settings"]["products"] == "bfloat16"
+    with pytest.raises(InputError, match="another products"):
+        trained(out=tmp_path / "run", resume=True)
+
+
+def test_runs_recorded_before_there_was_a_choice_of_products_go_on(tmp_path):
+    trained(out=tmp_path / "run", epochs=2)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    del record["settings"]["products"]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+    assert trained(out=tmp_path / "run", resume=True).finished

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,24 @@ from harmonium.data.examples import Examples
 from harmonium.data.randomness import batches
 from harmonium.data.space import Space
 from harmonium.errors import InputError
+
+
+class Presentation(NamedTuple):
+    """Stored rows [..., d] to rows as a model is shown them: float32, or int32 for whole numbers; under the dynamic
+    binarization a fresh sample x ~ Bernoulli(rows). Equal for equal treatments, so that compiled code is shared.
+
+    >>> Presentation(dynamic=False, integers=True)(jax.random.key(0), jnp.ones(2, jnp.uint8))
+    Array([1, 1], dtype=int32)
+    """
+
+    dynamic: bool = False
+    integers: bool = False
+
+    def __call__(self, key: jax.Array, rows: jax.Array) -> jax.Array:
+        """The rows, shown."""
+        if self.dynamic:
+            return jax.random.bernoulli(key, rows).astype(jnp.float32)
+        return rows.astype(jnp.int32 if self.integers else jnp.float32)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -75,14 +94,14 @@ class Dataset:
         rows = np.asarray(rows)
         return rows if self.decode is None else self.decode(rows)
 
-    def present(self, key: jax.Array, rows: jax.Array) -> jax.Array:
-        """Rows of `chunks` [..., d] as a model is shown them [..., d]; may be compiled.
+    @property
+    def presentation(self) -> Presentation:
+        """How stored rows become what a model is shown."""
+        return Presentation(self.binarization == "dynamic", self.space.support.startswith("integers"))
 
-        float32, int32 for integer data; under the dynamic binarization a fresh sample x ~ Bernoulli(rows).
-        """
-        if self.binarization == "dynamic":
-            return jax.random.bernoulli(key, rows).astype(jnp.float32)
-        return rows.astype(jnp.int32 if self.space.support.startswith("integers") else jnp.float32)
+    def present(self, key: jax.Array, rows: jax.Array) -> jax.Array:
+        """Rows of `chunks` [..., d] as a model is shown them [..., d]; may be compiled."""
+        return self.presentation(key, rows)
 
     def sampled(self, key: jax.Array, rows: jax.Array) -> jax.Array:
         """Training rows [..., d] as held-out rows are: sampled where they are stored grey to be binarized."""
@@ -128,12 +147,8 @@ class Dataset:
             yield jax.device_put(self._from_host(rows), sharding) if on_host else _take(self._on_device, rows)
 
     def _from_host(self, rows: np.ndarray) -> np.ndarray:
-        flat = rows.ravel()
-        order = np.argsort(flat, kind="stable")  # a file is read forwards
-        found = self.shown(np.asarray(self.train)[flat[order]])
-        unsorted = np.empty_like(found)
-        unsorted[order] = found
-        return unsorted.reshape(*rows.shape, *found.shape[1:])
+        found = self.shown(storage.gather(np.asarray(self.train), rows.ravel()))
+        return found.reshape(*rows.shape, *found.shape[1:])
 
     @cached_property
     def _on_device(self) -> jax.Array:

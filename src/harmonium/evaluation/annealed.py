@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from harmonium.compiling import outermost
 from harmonium.inference import free_energy, marginal_natural, mean_stats
 from harmonium.models import EnergyModel, Independent, Interpolated
 from harmonium.samplers import Gibbs, State, initial_state, posterior_sample, run_chain, sample_block
@@ -98,7 +98,7 @@ def resampled(weights: Weights, key: Key[Array, ""]) -> State:
     return {name: x[rows] for name, x in weights.end.items()}
 
 
-@eqx.filter_jit
+@outermost
 def model_samples(model: EnergyModel, key: Key[Array, ""], start: State | None, chains: int, steps: int) -> State:
     """Full states after `steps` Gibbs sweeps, from given values of the visible block or from random states.
 
@@ -115,7 +115,7 @@ def model_samples(model: EnergyModel, key: Key[Array, ""], start: State | None, 
     return jax.vmap(chain)(jax.random.split(key, chains), start)
 
 
-@eqx.filter_jit
+@outermost
 def _anneal(
     model: EnergyModel, base: Independent, key: Key[Array, ""], start: State, betas: Float[Array, "steps"]
 ) -> Weights:

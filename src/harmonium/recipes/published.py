@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import jax
 import optax
@@ -66,7 +67,7 @@ def reproduce(name: str, *, seed: int = 0, page: Path | None = None) -> str:
 
 
 def _trained(
-    data: Dataset, hidden: int, rule: Objective, *, centred: bool, rate: float, epochs: int, seed: int, average=None
+    data: Dataset, hidden: int, rule: Objective, *, centred: bool, rate: float, epochs: int, seed: int, **options: Any
 ) -> tuple[Run, float]:
     """An RBM started at the marginals and trained by SGD with a rate that falls to zero; and the wall time."""
     clock = time.perf_counter()
@@ -76,7 +77,7 @@ def _trained(
     optimizer = optax.sgd(optax.linear_schedule(rate, 0.0, epochs * data.steps_per_epoch(100)))
     run = fit(
         Centred(model) if centred else model, data, rule, optimizer=optimizer, epochs=epochs, batch_size=100, key=key,
-        average=average, monitor=False,
+        monitor=False, **options,
     )  # fmt: skip
     return run, time.perf_counter() - clock
 
@@ -89,9 +90,10 @@ def _rbm20(seed: int) -> Iterator[Result]:
         "PCD-1, centred": "required: at least -142",
     }
     rules = {"CD-1": (CD(1), False), "PCD-1": (PCD(1, 100), False), "PCD-1, centred": (PCD(1, 100), True)}
+    in_float32 = {}
     for name, (rule, centred) in rules.items():
         run, seconds = _trained(data, 20, rule, centred=centred, rate=0.1, epochs=10, seed=seed)
-        exact = log_likelihood(run.model, data.test)
+        exact = in_float32[name] = log_likelihood(run.model, data.test)
         yield Result(f"{name}: exact", exact, references[name], seconds + exact.settings["seconds"])
         options = {"method": "two_sided", "chains": 500, "temperatures": 10_000}
         both = log_likelihood(run.model, data.test, key=key, **options)
@@ -103,6 +105,13 @@ def _rbm20(seed: int) -> Iterator[Result]:
             f"by reverse AIS {off['upper']:+.2f} from exact; required: within 0.2 and 0.5"
         )
         yield Result(f"{name}: AIS and reverse AIS", both, reference, both.settings["seconds"])
+    for name in ("CD-1", "PCD-1"):
+        rule, centred = rules[name]
+        options = {"rate": 0.1, "epochs": 10, "seed": seed, "products": "bfloat16"}
+        run, seconds = _trained(data, 20, rule, centred=centred, **options)
+        exact = log_likelihood(run.model, data.test)
+        reference = f"{exact.value - in_float32[name].value:+.2f} from float32; required: within 1"
+        yield Result(f"{name}, bfloat16 products: exact", exact, reference, seconds + exact.settings["seconds"])
 
 
 def _rbm500(seed: int) -> Iterator[Result]:

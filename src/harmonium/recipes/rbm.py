@@ -40,6 +40,9 @@ def rbm(
     momentum: Annotated[float, "momentum of the gradient steps, from 0 to below 1"] = 0.0,
     weight_decay: Annotated[float, "L2 penalty on the weights"] = 0.0,
     average: Annotated[float | None, "decay of a moving average of the parameters, such as 0.999"] = None,
+    products: Annotated[
+        str, "matrix products of training: float32, or bfloat16 where the processor has it"
+    ] = "float32",
     seed: Annotated[int, "seed of everything random"] = 0,
     ais_chains: Annotated[int, "chains of the final estimate, where it is not exact"] = 100,
     temperatures: Annotated[int, "temperatures of the final estimate, where it is not exact"] = 5_000,
@@ -72,6 +75,7 @@ def rbm(
         batch_size=batch_size,
         key=key,
         average=average,
+        products=products,
         out=out,
         resume=resume,
         force=force,

@@ -82,7 +82,8 @@ def sample_block(model: EnergyModel, key: Key[Array, ""], state: Mapping[str, Ar
     stats = layer_stats(model, {name: x for name, x in state.items() if name not in block})
     eta = natural_parameters(model, stats, block)
     keys = [key] if len(block) == 1 else jax.random.split(key, len(block))
-    return {name: model.layers[name].sample(k, eta[name]) for k, name in zip(keys, block, strict=True)}
+    drawn = {name: model.layers[name].sample(k, eta[name]) for k, name in zip(keys, block, strict=True)}
+    return jax.lax.optimization_barrier(drawn)  # drawn once: XLA would draw again for each use of the values
 
 
 def initial_state(model: EnergyModel, key: Key[Array, ""]) -> State:

@@ -1,6 +1,6 @@
 """Steps of persistent contrastive divergence for an estimator: `training.state.update` in a compiled scan.
 
-`hm.fit` compiles anew at each call, starts chains of its own, and refuses values outside [0, 1]. Here the
+`hm.fit` compiles anew for each optimizer, starts chains of its own, and refuses values outside [0, 1]. Here the
 seed, the rate, the parameters and the chains are arguments of one program, so that a grid search over them
 and repeated `partial_fit` compile once for each shape.
 """
@@ -17,12 +17,13 @@ import optax
 import scipy.sparse as sp
 from jaxtyping import Array, Float, Key, PyTree
 
+from harmonium.compiling import outermost
 from harmonium.data.randomness import batches
 from harmonium.models import RBM
 from harmonium.objectives import PCD, StepMemory
 from harmonium.sklearn.formulas import Rows
 from harmonium.training.fit import CHUNK_BYTES
-from harmonium.training.state import TrainState, update
+from harmonium.training.state import Rule, TrainState, update
 from harmonium.units import Bernoulli
 
 
@@ -34,7 +35,7 @@ def rbm_of(W: np.ndarray, b: np.ndarray, c: np.ndarray) -> RBM:
     return eqx.tree_at(lambda rbm: (rbm.W, rbm.b, rbm.c), blank, values)
 
 
-@eqx.filter_jit
+@outermost
 def train(
     rbm: RBM,
     h: Float[Array, "chains hidden"],
@@ -49,15 +50,15 @@ def train(
 
     Arguments: `h`, from which the chains go on; `rate`, the step; `sweeps`, Gibbs sweeps at each step.
     """
-    rule, optimizer = PCD(steps=sweeps, chains=len(h)), optax.sgd(rate)
+    rule = Rule(PCD(steps=sweeps, chains=len(h)), optax.sgd(rate))
     memory = StepMemory({"v": jnp.zeros((len(h), rows.shape[-1])), "h": h})  # a sweep begins with v given h
-    state = TrainState(rbm, optimizer.init(rbm), memory, None, jnp.zeros((), jnp.int32))
+    state = TrainState(rbm, rule.optimizer.init(rbm), memory, None, jnp.zeros((), jnp.int32))
     arrays, static = eqx.partition(state, eqx.is_array)
 
     def step(carry: PyTree, batch: Array) -> tuple[PyTree, Array]:
         before: TrainState = eqx.combine(carry, static)
         draw = jax.random.fold_in(key, before.step)
-        after, metrics = update(before, batch, draw, rule, optimizer, None)
+        after, metrics = update(before, batch, draw, rule)
         return eqx.filter(after, eqx.is_array), metrics["loss"]
 
     arrays, losses = jax.lax.scan(step, arrays, rows)

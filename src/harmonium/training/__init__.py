@@ -3,7 +3,8 @@
 from harmonium.training.callbacks import Progress
 from harmonium.training.checkpoint import Checkpoints
 from harmonium.training.devices import is_main
-from harmonium.training.fit import Run, check_data, fit
+from harmonium.training.fit import check_data, fit
 from harmonium.training.folder import RunFolder, describe
+from harmonium.training.log import Run
 
 __all__ = ["Checkpoints", "Progress", "Run", "RunFolder", "check_data", "describe", "fit", "is_main"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -10,9 +10,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from harmonium.data import Dataset
+from harmonium.compiling import outermost
+from harmonium.data.dataset import Presentation
 from harmonium.models import trainable
 from harmonium.objectives import Memory, Metrics, Objective
+from harmonium.products import with_products
 from harmonium.rng import cheap
 
 
@@ -38,53 +40,60 @@ def first_state(
     return jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, state)  # its own buffers
 
 
-def compile_chunk(
-    objective: Objective, optimizer: optax.GradientTransformation, data: Dataset, key: Key[Array, ""],
-    average: float | None,
-):  # fmt: skip
-    """A function `(state, rows [steps, batch, size]) -> (state, metrics of [steps])`: one compiled scan.
+class Rule(NamedTuple):
+    """What is done at every step: equal rules on arrays of the same shapes share one compilation.
+
+    `show` is the data's presentation; `average` the decay of the parameters' mean, or None; `products` the precision
+    of matrix products.
+    """
+
+    objective: Objective
+    optimizer: optax.GradientTransformation
+    show: Presentation = Presentation()
+    average: float | None = None
+    products: str = "float32"
+
+
+def run_chunk(rule: Rule, key: Key[Array, ""], state: TrainState, rows: Array) -> tuple[TrainState, Metrics]:
+    """`rows` `[steps, batch, size]` taken in by one compiled scan: the state after them, and metrics of `[steps]`.
 
     The state's buffers are donated. Every random number follows from `key` and the step's number, so that neither
     the length of chunks nor an interruption changes a run.
     """
+    return _scan((rule, cheap(key), rows), state)
 
-    key = cheap(key)
 
-    def step(state: TrainState, rows: Array) -> tuple[TrainState, Metrics]:
+@outermost(donate="all-except-first")
+def _scan(fixed: tuple[Rule, Key[Array, ""], Array], state: TrainState) -> tuple[TrainState, Metrics]:
+    rule, key, rows = fixed
+    arrays, static = eqx.partition(state, eqx.is_array)
+
+    def body(carry: PyTree, stored: Array) -> tuple[PyTree, Metrics]:
+        state = eqx.combine(carry, static)
         show, draw = jax.random.split(jax.random.fold_in(key, state.step + 1))
-        batch = data.present(show, rows).astype(state.model.layers["v"].dtype)
-        return update(state, batch, draw, objective, optimizer, average)
+        batch = rule.show(show, stored).astype(state.model.layers["v"].dtype)
+        new, metrics = update(state, batch, draw, rule)
+        return eqx.filter(new, eqx.is_array), metrics
 
-    @eqx.filter_jit(donate="all-except-first")
-    def chunk(rows: Array, state: TrainState) -> tuple[TrainState, Metrics]:
-        arrays, static = eqx.partition(state, eqx.is_array)
-
-        def body(carry: PyTree, batch: Array) -> tuple[PyTree, Metrics]:
-            new, metrics = step(eqx.combine(carry, static), batch)
-            return eqx.filter(new, eqx.is_array), metrics
-
-        arrays, metrics = jax.lax.scan(body, arrays, rows)
-        return eqx.combine(arrays, static), metrics
-
-    return lambda state, rows: chunk(rows, state)
+    arrays, metrics = jax.lax.scan(with_products(body, rule.products), arrays, rows)
+    return eqx.combine(arrays, static), metrics
 
 
 def update(
-    state: TrainState, batch: Float[Array, "batch size"], key: Key[Array, ""], objective: Objective,
-    optimizer: optax.GradientTransformation, average: float | None,
+    state: TrainState, batch: Float[Array, "batch size"], key: Key[Array, ""], rule: Rule
 ) -> tuple[TrainState, Metrics]:  # fmt: skip
     """One step: the objective's gradient, the optimizer's step, what the objective does after it, the average."""
     learned, rest = eqx.partition(state.model, trainable(state.model))
 
     def loss(learned: PyTree) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
-        return objective(eqx.combine(learned, rest), batch, key, state.memory)
+        return rule.objective(eqx.combine(learned, rest), batch, key, state.memory)
 
     (value, (memory, metrics)), slope = jax.value_and_grad(loss, has_aux=True)(learned)
-    steps, optimizer_state = optimizer.update(slope, state.optimizer, learned)
-    model = objective.after_step(eqx.combine(optax.apply_updates(learned, steps), rest), memory)
+    steps, optimizer_state = rule.optimizer.update(slope, state.optimizer, learned)
+    model = rule.objective.after_step(eqx.combine(optax.apply_updates(learned, steps), rest), memory)
     mean = state.average
-    if average is not None:
-        mean = optax.incremental_update(eqx.filter(model, eqx.is_inexact_array), mean, 1 - average)
+    if rule.average is not None:
+        mean = optax.incremental_update(eqx.filter(model, eqx.is_inexact_array), mean, 1 - rule.average)
     new = TrainState(model, optimizer_state, memory, mean, state.step + 1)
     return new, {"loss": value, **metrics}
 

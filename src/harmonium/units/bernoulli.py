@@ -42,8 +42,8 @@ class Bernoulli(Unit):
         return jax.nn.sigmoid(eta)
 
     def sample(self, key: Key[Array, ""], eta: Float[Array, "size"]) -> Float[Array, "size"]:
-        """`x_i = 1` where a uniform number falls below `sigmoid(eta_i)`."""
-        return (jax.random.uniform(key, eta.shape) < jax.nn.sigmoid(eta)).astype(eta.dtype)
+        """`x_i = 1` where a uniform number falls below `sigmoid(eta_i)`, compared without a division."""
+        return (jax.random.uniform(key, eta.shape) * (1 + jnp.exp(-eta)) < 1).astype(eta.dtype)
 
     def natural_from_mean(self, mean: Float[Array, "size"]) -> Float[Array, "size"]:
         """Log-odds of the mean."""

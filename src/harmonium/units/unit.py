@@ -30,8 +30,7 @@ def inner(a: Stats, b: Stats) -> Float[Array, ""]:
     >>> float(inner({"x": jnp.ones(2), "square": jnp.ones(1)}, {"x": jnp.array([1.0, 2.0]), "square": jnp.ones(1)}))
     4.0
     """
-    products = jax.tree.map(lambda x, y: jnp.sum(x * y), a, b)
-    return jax.tree.reduce(jnp.add, products)
+    return jax.tree.reduce(jnp.add, jax.tree.map(jnp.vdot, a, b))
 
 
 class Unit(eqx.Module):

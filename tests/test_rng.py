@@ -115,6 +115,28 @@ def test_a_draw_says_nothing_of_the_keys_split_from_the_same_key():
         assert chi_square(np.bincount(pairs, minlength=1024)) > FAILURE_RATE
 
 
+def test_neighbouring_seeds_are_independent():
+    draws = jax.vmap(lambda seed: jax.random.bits(rng.cheap(jax.random.key(seed)), (1024,)))(jnp.arange(512))
+    high = np.asarray(draws) >> 27
+    assert chi_square(np.bincount((32 * high[:-1] + high[1:]).ravel(), minlength=1024)) > FAILURE_RATE
+
+
+def test_every_bit_of_a_key_turns_half_of_its_childs_bits():
+    keys = jax.random.split(rng.cheap(jax.random.key(15)), 256)
+    data = np.asarray(jax.random.key_data(keys))
+
+    def children(words):
+        wrapped = jax.random.wrap_key_data(jnp.asarray(words), impl=rng.PCG3D)
+        return np.asarray(jax.random.key_data(jax.vmap(lambda key: jax.random.fold_in(key, 3))(wrapped)))
+
+    for word in (0, 1):
+        for bit in range(32):
+            turned = data.copy()
+            turned[:, word] ^= np.uint32(1 << bit)
+            share = np.unpackbits((children(data) ^ children(turned)).view(np.uint8)).mean()
+            assert abs(share - 0.5) < 0.02, (word, bit, share)  # 256 x 64 bits: a standard error of 0.004
+
+
 def test_successive_steps_are_independent():
     key = rng.cheap(jax.random.key(1))
     steps = jax.vmap(lambda i: jax.random.bits(jax.random.fold_in(key, i), (4096,)))(jnp.arange(256))
@@ -132,7 +154,7 @@ def test_rows_have_no_linear_dependence(words):
 
 
 def test_birthday_spacings():
-    """Duplicates among 2^12 leading-24-bit words follow the Poisson law (Marsaglia's test of lattice structure)."""
+    """Duplicates among 2^10 leading-24-bit words follow the Poisson law (Marsaglia's test of lattice structure)."""
     key, days, n = rng.cheap(jax.random.key(2)), 2**24, 2**10
     draws = jax.vmap(lambda i: jax.random.bits(jax.random.fold_in(key, i), (n,)))(jnp.arange(400))
     births = np.sort(np.asarray(draws) >> 8, axis=1)

@@ -1,12 +1,54 @@
-"""How the long loops of training and annealing are compiled."""
+"""How the long loops of training, sampling and annealing are compiled."""
 
 from __future__ import annotations
 
-from functools import partial
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
+import jax
 
 OPTIONS = {"xla_cpu_prefer_vector_width": 512}  # XLA's 256 leaves half of AVX-512 idle: 5 % of a CD-1 step
 
-outermost = partial(eqx.filter_jit, compiler_options=OPTIONS)
-"""`eqx.filter_jit` for functions that are called from Python only: JAX takes compiler options nowhere else."""
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def in_float32(function: Callable[P, R]) -> Callable[P, R]:
+    """The function with its matrix products in full float32, also where a GPU would by itself round to TensorFloat-32.
+
+    >>> import jax.numpy as jnp
+    >>> in_float32(jnp.dot)(jnp.ones(2), jnp.ones(2))
+    Array(2., dtype=float32)
+    """
+
+    @functools.wraps(function)
+    def exact(*args: P.args, **kwargs: P.kwargs) -> R:
+        with jax.default_matmul_precision("float32"):
+            return function(*args, **kwargs)
+
+    return exact
+
+
+def outermost(function: Callable[P, R] | None = None, **options: Any) -> Callable[..., Any]:
+    """`eqx.filter_jit` in full float32, with the compiler's options for loops that take most of the time.
+
+    JAX takes such options only where a function is called from outside of all others that are compiled; called from
+    within one, the function goes without them. Arguments: `options`, further ones of `eqx.filter_jit`.
+
+    >>> import jax.numpy as jnp
+    >>> double = outermost(lambda x: 2 * x); double(jnp.ones(2)), jax.jit(double)(jnp.ones(2))
+    (Array([2., 2.], dtype=float32), Array([2., 2.], dtype=float32))
+    """
+    if function is None:
+        return functools.partial(outermost, **options)
+    alone = eqx.filter_jit(in_float32(function), compiler_options=OPTIONS, **options)
+    within = eqx.filter_jit(in_float32(function))
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((args, kwargs)))
+        return (within if traced else alone)(*args, **kwargs)
+
+    return call

@@ -12,6 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from harmonium.data import available, fetch, load, space_of
 from harmonium.errors import InputError, RunError
@@ -69,6 +70,13 @@ def server(tmp_path, monkeypatch):
     yield folder, asked
     http.shutdown()
     http.server_close()
+
+
+def test_digits_are_those_of_scikit_learn():
+    bunch, data = load_digits(), load("digits", binarize="probabilities")
+    known = {picture.tobytes(): label for picture, label in zip(bunch.images.astype(int), bunch.target, strict=True)}
+    rows = np.asarray(np.round(16 * np.asarray(data.train, np.float64)), int)
+    assert [known[row.tobytes()] for row in rows] == list(data.train_labels)
 
 
 def test_digits_are_split_once_and_for_all():

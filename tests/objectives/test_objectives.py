@@ -171,3 +171,15 @@ def test_a_compiled_step_of_cd_has_five_large_matrix_products():
     shapes = re.findall(r"f32\[([\d,]+)\][^=\n]* (?:dot|custom-call)\(", text)
     products = [shape for shape in shapes if math.prod(int(n) for n in shape.split(",")) >= 50_000]
     assert len(products) == 5, products
+
+
+def test_a_compiled_step_of_cd_draws_each_sample_once():
+    """XLA would fuse the generator into every use of what is drawn, and hash again for each."""
+    rbm = RBM(visible=Bernoulli(784), hidden=Bernoulli(500), key=KEY)
+
+    def step(model, key):
+        return jax.value_and_grad(lambda m: CD()(m, jnp.zeros((100, 784)), key, None), has_aux=True)(model)
+
+    text = jax.jit(step).lower(rbm, cheap(KEY)).compile().as_text()
+    comparisons = re.findall(r"pred\[100,(784|500)\]\S* compare\([^\n]*direction=LT", text)
+    assert sorted(comparisons) == ["500", "784"], comparisons

@@ -331,6 +331,19 @@ def test_a_second_run_with_the_same_rule_compiles_nothing(monkeypatch):
         trained(epochs=1, rule=PCD(steps=2, chains=6))
 
 
+def test_rules_with_settings_of_any_kind_are_told_apart(whole):
+    class Odd(PCD):
+        extra: list = eqx.field(static=True, default_factory=list)
+
+        def __call__(self, model, batch, key, memory):
+            loss, rest = super().__call__(model, batch, key, memory)
+            return loss * len(self.extra), rest
+
+    one, two = (trained(rule=Odd(steps=1, chains=6, extra=[0] * n), optimizer=optax.sgd(0.1)) for n in (1, 2))
+    assert bits(one.model) != bits(two.model)
+    assert bits(trained(rule=Odd(steps=1, chains=6, extra=[0])).model) == bits(whole.model)
+
+
 def test_bfloat16_products_train_nearly_the_same_machine(whole, tmp_path):
     run = trained(products="bfloat16", out=tmp_path / "run")
     W, reference = np.asarray(run.model.W), np.asarray(whole.model.W)

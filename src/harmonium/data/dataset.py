@@ -95,13 +95,9 @@ class Dataset:
         return rows if self.decode is None else self.decode(rows)
 
     @property
-    def presentation(self) -> Presentation:
-        """How stored rows become what a model is shown."""
+    def present(self) -> Presentation:
+        """`present(key, rows)`: rows of `chunks` [..., d] as a model is shown them [..., d]; may be compiled."""
         return Presentation(self.binarization == "dynamic", self.space.support.startswith("integers"))
-
-    def present(self, key: jax.Array, rows: jax.Array) -> jax.Array:
-        """Rows of `chunks` [..., d] as a model is shown them [..., d]; may be compiled."""
-        return self.presentation(key, rows)
 
     def sampled(self, key: jax.Array, rows: jax.Array) -> jax.Array:
         """Training rows [..., d] as held-out rows are: sampled where they are stored grey to be binarized."""

@@ -11,7 +11,7 @@ import numpy as np
 
 RESIDENT_BYTES = 2**30  # a training set up to this size is kept on the device as one copy
 BLOCK_BYTES = 2**24
-GATHERED_ROWS = 2**10  # each maps up to 16 pages of the file around it
+GATHERED_ROWS = 64  # the system may map a large part of the file around each
 
 
 def is_memmap(x: np.ndarray) -> bool:
@@ -31,7 +31,7 @@ def blocks(x: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def gather(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """`x[rows]`; from a file in ascending order and a few thousand at a time, so that little of it is ever in memory.
+    """`x[rows]`; from a file in ascending order and a few at a time, so that little of it is ever in memory.
 
     >>> gather(np.arange(10) ** 2, np.array([3, 1, 2]))
     array([9, 1, 4])

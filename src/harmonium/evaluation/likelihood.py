@@ -6,12 +6,12 @@ import dataclasses
 import math
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from harmonium.compiling import outermost
 from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError
 from harmonium.evaluation.estimate import Estimate
@@ -80,7 +80,7 @@ def free_energies(model: EnergyModel, rows: Array) -> np.ndarray:
     return np.concatenate([np.asarray(part, np.float64) for part in parts])
 
 
-@eqx.filter_jit
+@outermost
 def _free_energies(model: EnergyModel, v: Float[Array, "n size"]) -> Float[Array, "n"]:
     return jax.vmap(lambda x: free_energy(model, {"v": x}))(v)
 

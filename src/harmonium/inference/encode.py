@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Num
 
+from harmonium.compiling import in_float32
 from harmonium.inference.mean_field import mean_field
 from harmonium.models.energy import EnergyModel
 
 
 @eqx.filter_jit
+@in_float32
 def encode(model: EnergyModel, x: Num[Array | np.ndarray, "*batch size"]) -> Array | dict[str, Array]:
     """Expected values of the hidden units given rows of data: exact for an RBM, by mean field for deeper models.
 

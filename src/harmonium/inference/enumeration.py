@@ -10,6 +10,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from harmonium.compiling import in_float32
 from harmonium.errors import InputError
 from harmonium.inference.free_energy import free_energy
 from harmonium.models.energy import EnergyModel
@@ -40,6 +41,7 @@ def configurations(model: EnergyModel) -> float:
 
 
 @eqx.filter_jit
+@in_float32
 def exact_log_partition(model: EnergyModel) -> Float[Array, ""]:
     """`log Z = log sum_x exp(-E(x))`, exactly and differentiably, in nats.
 

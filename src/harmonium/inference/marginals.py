@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Num, PyTree
 
 from harmonium.models.energy import BiasedModel, with_biases
 from harmonium.units import Stats, Unit
@@ -50,6 +51,9 @@ def at_marginals(model: BiasedModel, x: Num[Array | np.ndarray, "n size"], layer
     >>> [round(float(b), 4) for b in hm.at_marginals(rbm, jnp.ones((9, 2))).b]
     [2.9444, 2.9444]
     """
-    unit = model.layers[layer]
-    eta = marginal_natural(unit, mean_stats(unit, jnp.asarray(x)), len(x))
-    return with_biases(model, {layer: unit.bias(eta)})
+    return with_biases(model, {layer: _bias(model.layers[layer], jnp.asarray(x))})
+
+
+@eqx.filter_jit
+def _bias(unit: Unit, x: Num[Array, "n size"]) -> PyTree:
+    return unit.bias(marginal_natural(unit, mean_stats(unit, x), len(x)))

@@ -128,7 +128,8 @@ def _rbm500(seed: int) -> Iterator[Result]:
 
 PROTOCOLS = {
     "rbm20": Protocol(
-        "RBM with 20 hidden units on fixed-binarized MNIST: three learning rules, exact log-likelihood",
+        "RBM with 20 hidden units on fixed-binarized MNIST: three learning rules, two of them also with bfloat16 "
+        "products, exact log-likelihood",
         "784 x 20 Bernoulli units; 10 epochs, batch 100, SGD with rate 0.1 falling linearly to 0, 100 chains; "
         "visible biases start at the marginals. AIS: 500 chains, 10,000 temperatures.",
         _rbm20,

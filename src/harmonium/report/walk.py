@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key
 
+from harmonium.compiling import outermost
 from harmonium.models import EnergyModel
 from harmonium.rng import cheap
 from harmonium.samplers import Clamp, Gibbs, State
@@ -53,7 +53,7 @@ def random_rows(unit: Unit, random: np.random.Generator, n: int) -> np.ndarray:
     return np.asarray(unit.values(jnp.asarray(random.integers(unit.states, size=(n, unit.size)))))
 
 
-@eqx.filter_jit
+@outermost
 def _advance(
     model: EnergyModel, key: Key[Array, ""], state: State, held: Bool[Array, "n size"], first: Int[Array, ""],
     last: Int[Array, ""],

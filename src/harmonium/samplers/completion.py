@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Key
 
+from harmonium.compiling import outermost
 from harmonium.errors import InputError
 from harmonium.models.energy import EnergyModel
 from harmonium.rng import cheap
@@ -61,7 +61,7 @@ def impute(model: EnergyModel, key: Key[Array, ""], x: Array | np.ndarray, *, st
     return filled.reshape(np.shape(x))
 
 
-@eqx.filter_jit
+@outermost
 def _sample(model: EnergyModel, key: Key[Array, ""], start: Array | None, n: int, steps: int) -> Array:
     def chain(key: Key[Array, ""], v: Array | None) -> Array:
         first, walk = jax.random.split(key)
@@ -71,7 +71,7 @@ def _sample(model: EnergyModel, key: Key[Array, ""], start: Array | None, n: int
     return jax.vmap(chain)(jax.random.split(key, n), start)
 
 
-@eqx.filter_jit
+@outermost
 def _impute(model: EnergyModel, key: Key[Array, ""], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
     def chain(key: Key[Array, ""], value: Array, fixed: Array) -> Array:
         first, second, walk = jax.random.split(key, 3)

@@ -20,6 +20,7 @@ import optax
 from jaxtyping import Array, Key
 
 from harmonium.data import Dataset, as_dataset
+from harmonium.data.storage import blocks
 from harmonium.errors import InputError, NonFiniteLossError
 from harmonium.objectives import Metrics, Objective
 from harmonium.products import check_products
@@ -85,26 +86,15 @@ def fit(
     state = first_state(model, objective, optimizer, key, average)
     placed, memory = placement.place(dataclasses.replace(state, memory=None), state.memory)
     state = dataclasses.replace(placed, memory=memory)
-    settings = {
-        "objective": repr(objective),
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "average": average,
-        "products": products,
-    }
-    record = {
-        "settings": settings,
-        "seed": words(key),
-        "generator": str(jax.random.key_impl(cheap(key))),
-        **(about or {}),
-    }
+    settings = {"epochs": epochs, "batch_size": batch_size, "average": average, "products": products}
+    record = _record(objective, key, settings) | (about or {})
     log = Log.start(out, state, resume=resume, force=force, about=describe(data, **record) if out else {})
     with ExitStack() as stack:
         listeners = [*callbacks, stack.enter_context(progress_bar(progress and is_main()))]
         events = log.folder.path / "tensorboard" if log.folder and is_main() else None
         listeners.append(stack.enter_context(tensorboard(events)))
         loop = _Loop(
-            chunk=partial(run_chunk, Rule(objective, optimizer, data.presentation, average, products), key),
+            chunk=partial(run_chunk, Rule(objective, optimizer, data.present, average, products), key),
             data=data,
             steps=steps,
             batch_size=batch_size,
@@ -115,6 +105,12 @@ def fit(
             log=log,
         )
         return loop.run(log.state)
+
+
+def _record(objective: Objective, key: Key[Array, ""], settings: dict[str, Any]) -> dict[str, Any]:
+    """What a run's `run.json` says of its settings and its random numbers."""
+    generator = str(jax.random.key_impl(cheap(key)))
+    return {"settings": {"objective": repr(objective), **settings}, "seed": words(key), "generator": generator}
 
 
 @cache
@@ -140,8 +136,8 @@ def check_data(model: Any, data: Dataset) -> None:
         )
     expectation = data.binarization in ("dynamic", "probabilities")
     for rows, as_shown in ((data.train, data.shown), (data.valid, np.asarray)):
-        for i in range(0, 0 if rows is None else len(rows), 10_000):
-            unit.check(as_shown(rows[i : i + 10_000]), expectation=expectation)
+        for _, block in () if rows is None else blocks(rows):
+            unit.check(as_shown(block), expectation=expectation)
     if unit.states is None and not data.streamed:
         _warn_constant(data)
 

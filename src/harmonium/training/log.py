@@ -69,6 +69,7 @@ class Log:
         return cls(state, metrics, folder, checkpoints)
 
     def add(self, record: dict[str, float]) -> None:
+        """Keep one line of metrics."""
         self.metrics.append(record)
         if self.folder and is_main():
             self.folder.append_metrics(record)
@@ -96,7 +97,11 @@ def _refuse_other(folder: RunFolder, about: dict[str, Any]) -> None:
     def parts(record: dict[str, Any]) -> dict[str, Any]:
         settings = {"products": "float32"} | record.get("settings", {})
         same = {name: settings.get(name) for name in ("objective", "batch_size", "average", "products")}
-        return same | {"seed": record.get("seed"), "data": record.get("data", {}).get("space")}
+        return same | {
+            "seed": record.get("seed"),
+            "generator": record.get("generator"),
+            "data": record.get("data", {}).get("space"),
+        }
 
     old, new = parts(folder.about), parts(about)
     for name in (name for name in old if old[name] != new[name]):

@@ -1,0 +1,1 @@
+"""The contestants: a module each, with one function for each thing that it is timed at."""

@@ -1,0 +1,175 @@
+"""The benchmark's machinery on tiny cases: turns, missing peers, verdicts, the page, and the twins' answers."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import inputs, page, run, verdict, worker
+from benchmarks.case import OURS, PRODUCTS, Bar, Case
+from benchmarks.cases import CASES
+from benchmarks.entries import ours, products, twin
+
+TINY = {"visible": 12, "hidden": 6, "rule": "PCD", "sweeps": 2, "batch": 10, "rows": 200,
+        "chains": 400, "temperatures": 50, "images": 50}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    random = np.random.default_rng(0)
+    np.save(folder / "rows.npy", (random.random((200, 12)) < 0.3).astype(np.uint8))
+    np.save(folder / "test.npy", (random.random((50, 12)) < 0.3).astype(np.uint8))
+    arrays = {"W": random.normal(size=(12, 6)), "b": random.normal(size=12), "c": random.normal(size=6)}
+    np.savez(folder / "rbm6.npz", **{name: array.astype(np.float32) for name, array in arrays.items()})
+    return TINY | {"folder": str(folder)}
+
+
+def served(entry, settings, turns):
+    answers = io.StringIO()
+    worker.serve(entry, settings, io.StringIO("go\n" * turns), answers)
+    return [json.loads(line) for line in answers.getvalue().splitlines()]
+
+
+def test_contestants_take_turns_in_processes_of_their_own(settings):
+    said = []
+    entries = {OURS: "ours:training", PRODUCTS: ("products:training", {"products": "bfloat16"})}
+    found = run.run_case(Case("tiny", "Tiny", "s", entries, settings), 2, said.append)
+    assert found["skipped"] == {}
+    assert [line.split(":")[0] for line in said] == [OURS, PRODUCTS, PRODUCTS, OURS]
+    assert all(turn["seconds"] > 0 for turns in found["turns"].values() for turn in turns)
+
+
+def test_a_missing_peer_is_skipped_by_name(settings, monkeypatch):
+    monkeypatch.setitem(sys.modules, "thrml", None)
+    monkeypatch.delitem(sys.modules, "benchmarks.entries.peer_thrml", raising=False)
+    (answer,) = served("peer_thrml:lattice", settings, 3)
+    assert answer["missing"].startswith("thrml")
+
+
+def test_a_failing_contestant_says_why(settings):
+    (answer,) = served("products:training", settings | {"products": "float8"}, 3)
+    assert "not in 'float8'" in answer["failed"]
+
+
+def test_a_contestant_that_dies_is_named(settings, monkeypatch):
+    """It ends at its second turn: the first one's time is kept, and the page says that it stopped."""
+    script = (
+        "import os; print('{}', flush=True); input(); print('{\"seconds\": 2.0}', flush=True); input(); os._exit(3)"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    monkeypatch.setattr(run, "_start", lambda *_: subprocess.Popen([sys.executable, "-c", script], **pipes))
+    case = Case("tiny", "Tiny", "s", {OURS: "ours:training"}, settings)
+    found = run.run_case(case, 4, lambda _: None)
+    assert found["turns"] == {OURS: [{"seconds": 2.0}]}
+    assert found["skipped"] == {OURS: "failed: the process ended with exit status 3"}
+    text = page.page([{"about": {"device": "cpu"}, "cases": {"tiny": found}}], [case])
+    assert "harmonium stopped before the last repeat: failed: the process ended with exit status 3." in text
+
+
+@pytest.mark.parametrize("function", ["training", "annealing", "enumeration", "free_energy"])
+def test_ours_and_the_products_run(settings, function):
+    assert len(served(f"products:{function}", settings, 2)) == 3
+    answers = served(f"ours:{function}", settings, 1)
+    assert answers[0] == {}
+    assert answers[1]["seconds"] > 0
+
+
+def test_annealing_and_enumeration_agree(settings):
+    exact, annealed = ours.enumeration(settings)()["value"], ours.annealing(settings)()["value"]
+    assert abs(exact - annealed) < 0.2
+
+
+def test_the_twin_anneals_to_the_same_answer(settings):
+    exact = ours.enumeration(settings)()["value"]
+    base = twin.base_for(inputs.trained(settings), jnp.asarray(inputs.rows(settings), jnp.float32)).log_partition()
+    for how in (twin.derived_annealing, twin.written_annealing):
+        assert how(settings | {"temperatures": 1000})()["value"] + base == pytest.approx(exact, abs=0.1)
+
+
+def test_the_twin_trains_the_same_machine(settings):
+    """Free energies after 400 steps on two patterns, far from where both start; other random numbers, the same law."""
+    rows = np.tile(np.repeat(np.eye(2, dtype=np.uint8), 6, axis=1), (2000, 1))
+    np.save(Path(settings["folder"]) / "rows.npy", rows)
+    here = settings | {"rule": "CD", "sweeps": 1, "rows": 4000}
+    derived, written = (how(here)()["value"] for how in (twin.derived_training, twin.written_training))
+    assert derived < -8  # it starts at -6 log 2, and has learned
+    assert derived == pytest.approx(written, rel=0.05)
+
+
+def test_orthonormal_weights_keep_states_from_vanishing():
+    for shape in ((12, 6), (6, 12)):
+        W = np.asarray(products.orthonormal(*shape))
+        gram = W.T @ W if shape[0] > shape[1] else W @ W.T
+        np.testing.assert_allclose(gram, np.eye(6), atol=1e-6)
+
+
+def test_the_lattice_is_the_square_lattice():
+    W = ours.checkerboard(4, 0.5)
+    assert (W.sum(0) == 2.0).all()
+    assert (W.sum(1) == 2.0).all()
+    assert set(np.unique(W)) == {0.0, 0.5}
+
+
+def test_page_and_verdicts():
+    case = Case("one", "Title", "s", {OURS: "", PRODUCTS: "", "peer": ""}, bars=(
+        Bar("share", PRODUCTS, 0.75), Bar("times", "peer", 2.0), Bar("value", "seconds", 5.0)))  # fmt: skip
+    turns = {OURS: [{"seconds": 4.0}], PRODUCTS: [{"seconds": 2.0}]}
+    result = {
+        "about": {"device": "cpu"},
+        "cases": {"one": {"turns": turns, "skipped": {"peer": "peer is not installed"}}},
+    }
+    text = page.page([result], [case])
+    assert (
+        "| Title | at least 75 % of the rate of the matrix products alone | 50.0 % | 50.0 % to 50.0 % | **not met** |"
+        in text
+    )
+    assert "| Title | 2 times as fast as peer | not measured |  |  |" in text
+    assert "| Title | at most 5 seconds | 4 |  | met |" in text
+    assert "skipped: peer is not installed" in text
+    assert verdict.ratio(result["cases"]["one"], "peer", OURS) is None
+
+
+def test_the_rest_of_the_page():
+    points = {
+        "100": {"seconds": 2.0, "share": 0.8},
+        "500": {"seconds": 90.0, "share": 0.01},
+        "900": {"seconds": 20.0, "share": 0.7},
+    }
+    memory = [{"rows": rows, "kind": kind, "MiB": 100.0 + (kind == "resident") * rows / 1000}
+              for rows in (10, 20_000, 30_000) for kind in ("resident", "streamed")]  # fmt: skip
+    result = {"about": {"device": "cpu"}, "cases": {}, "cold": {"harmonium --help": [0.8, 0.9, 2.0]},
+              "memory": memory, "growth": {"chains": points}}  # fmt: skip
+    text = page.page([result], [])
+    assert "| harmonium --help | at most 1 seconds | 0.9 | 0.8 to 2 | met |" in text
+    assert "at most 1.05 times the memory of 20,000 rows | 1 |  | met |" in text
+    assert "| 30,000 | 22 | 130 | 100 |" in text
+    assert "| s | 2 | 90 | 20 |" in text
+    assert "Cliff at 500." in text
+
+
+def test_results_of_another_machine_are_dropped():
+    here = {"machine": "a", "device": "cpu", "versions": "1", "rows": "some", "date": "today"}
+    cases = {"kept": {"about": here | {"date": "yesterday"}}, "dropped": {"about": here | {"versions": "2"}}, "old": {}}
+    result = {"about": here, "cases": cases}
+    command._drop_others(result)
+    assert list(result["cases"]) == ["kept"]
+
+
+def test_the_page_in_docs_is_what_the_results_say():
+    results = [json.loads(path.read_text()) for path in sorted(command.RESULTS.glob("*.json"))]
+    assert results
+    assert command.PAGE.read_text() == page.page(results, CASES)
+
+
+def test_an_unknown_case_is_refused_with_the_known_ones(capsys):
+    with pytest.raises(SystemExit) as stop:
+        command.main(["cd7"])
+    assert stop.value.code == 2
+    assert "there is no case 'cd7'; the cases are cd1, pcd1" in capsys.readouterr().err

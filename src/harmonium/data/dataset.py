@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +17,8 @@ from harmonium.data.space import Space
 from harmonium.errors import InputError
 
 
-class Presentation(NamedTuple):
+@dataclass(frozen=True)
+class Presentation:
     """Stored rows [..., d] to rows as a model is shown them: float32, or int32 for whole numbers; under the dynamic
     binarization a fresh sample x ~ Bernoulli(rows). Equal for equal treatments, so that compiled code is shared.
 

@@ -33,11 +33,9 @@ def main(arguments: list[str] | None = None) -> None:
         _parser().error(f"there is no case '{min(unknown)}'; the cases are {', '.join(known)}")
     chosen = asked.cases or known
     path = asked.results / f"{jax.default_backend()}.json"
-    result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"cases": {}}
     with tempfile.TemporaryDirectory() as folder:
         print("making rows and models", flush=True)
-        result["about"] = machine.describe(inputs.prepare(Path(folder)))
-        _drop_others(result)
+        result = _kept(path, machine.describe(inputs.prepare(Path(folder))))
         for name, part in _parts(Path(folder), asked.repeats):
             if name in chosen:
                 print(f"== {name}", flush=True)
@@ -52,7 +50,7 @@ def _parts(folder: Path, repeats: int) -> list[tuple[str, Callable[[dict[str, An
     def timed(case: Case) -> Callable[[dict[str, Any], Callable], None]:
         def part(result: dict[str, Any], say: Callable[[str], None]) -> None:
             case_here = replace(case, settings=case.settings | {"folder": str(folder)})
-            found = run_case(case_here, repeats, say) | {"about": result["about"]}
+            found = run_case(case_here, repeats, say)
             found["numbers"] = _numbers(case_here, found)
             result["cases"][case.name] = found
 
@@ -76,15 +74,11 @@ def _parts(folder: Path, repeats: int) -> list[tuple[str, Callable[[dict[str, An
     ]
 
 
-def _drop_others(result: dict[str, Any]) -> None:
-    """Keep only what was measured on this machine with these versions, so that one table holds nothing else."""
-    same = ("machine", "device", "versions", "rows")
-    now = result["about"]
-    result["cases"] = {
-        name: found
-        for name, found in result["cases"].items()
-        if all(found.get("about", {}).get(fact) == now[fact] for fact in same)
-    }
+def _kept(path: Path, about: dict[str, str]) -> dict[str, Any]:
+    """Earlier results of this very machine with these versions, so that one table holds nothing else; or none."""
+    old = json.loads(path.read_text()) if path.exists() else {"cases": {}, "about": about}
+    same = all(old["about"].get(fact) == about[fact] for fact in ("machine", "device", "versions", "rows"))
+    return (old if same else {"cases": {}}) | {"about": about}
 
 
 def _numbers(case: Case, found: dict[str, Any]) -> dict[str, float]:

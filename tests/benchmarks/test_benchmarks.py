@@ -154,12 +154,12 @@ def test_the_rest_of_the_page():
     assert "Cliff at 500." in text
 
 
-def test_results_of_another_machine_are_dropped():
-    here = {"machine": "a", "device": "cpu", "versions": "1", "rows": "some", "date": "today"}
-    cases = {"kept": {"about": here | {"date": "yesterday"}}, "dropped": {"about": here | {"versions": "2"}}, "old": {}}
-    result = {"about": here, "cases": cases}
-    command._drop_others(result)
-    assert list(result["cases"]) == ["kept"]
+def test_results_of_another_machine_are_dropped(tmp_path):
+    path, about = tmp_path / "cpu.json", {"machine": "a", "device": "cpu", "versions": "1", "rows": "some", "date": "2"}
+    assert command._kept(path, about) == {"cases": {}, "about": about}
+    path.write_text(json.dumps({"about": about | {"date": "1"}, "cases": {"one": {}}, "memory": []}))
+    assert command._kept(path, about) == {"about": about, "cases": {"one": {}}, "memory": []}
+    assert command._kept(path, about | {"versions": "2"}) == {"about": about | {"versions": "2"}, "cases": {}}
 
 
 def test_the_page_in_docs_is_what_the_results_say():

@@ -83,9 +83,7 @@ def fit(
     optimizer = _adam() if optimizer is None else optimizer
     steps = epochs * data.steps_per_epoch(batch_size)
     placement = Placement(batch_size)
-    state = first_state(model, objective, optimizer, key, average)
-    placed, memory = placement.place(dataclasses.replace(state, memory=None), state.memory)
-    state = dataclasses.replace(placed, memory=memory)
+    state = _placed(first_state(model, objective, optimizer, key, average), placement)
     settings = {"epochs": epochs, "batch_size": batch_size, "average": average, "products": products}
     record = _record(objective, key, settings) | (about or {})
     log = Log.start(out, state, resume=resume, force=force, about=describe(data, **record) if out else {})
@@ -105,6 +103,12 @@ def fit(
             log=log,
         )
         return loop.run(log.state)
+
+
+def _placed(state: TrainState, placement: Placement) -> TrainState:
+    """The state on its devices: chains shared among them, the rest on each."""
+    rest, memory = placement.place(dataclasses.replace(state, memory=None), state.memory)
+    return dataclasses.replace(rest, memory=memory)
 
 
 def _record(objective: Objective, key: Key[Array, ""], settings: dict[str, Any]) -> dict[str, Any]:

@@ -32,10 +32,11 @@ def main(arguments: list[str] | None = None) -> None:
     if unknown:
         _parser().error(f"there is no case '{min(unknown)}'; the cases are {', '.join(known)}")
     chosen = asked.cases or known
-    path = asked.results / f"{jax.default_backend()}.json"
     with tempfile.TemporaryDirectory() as folder:
         print("making rows and models", flush=True)
-        result = _kept(path, machine.describe(inputs.prepare(Path(folder))))
+        about = machine.describe(inputs.prepare(Path(folder)))
+        path = asked.results / f"{machine.slug(about)}.json"
+        result = _kept(path, about)
         for name, part in _parts(Path(folder), asked.repeats):
             if name in chosen:
                 print(f"== {name}", flush=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 OURS, PRODUCTS = "harmonium", "the matrix products alone"
+PRODUCTS_TORCH = f"{PRODUCTS}, by torch"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.case import OURS, PRODUCTS, Bar, Case
+from benchmarks.case import OURS, PRODUCTS, PRODUCTS_TORCH, Bar, Case
 
 SKLEARN, RBMS, LEARNERGY, THRML = "scikit-learn", "rbms", "learnergy", "thrml"
 OURS_16, PRODUCTS_16 = f"{OURS}, bfloat16 products", f"{PRODUCTS}, bfloat16"
@@ -19,6 +19,7 @@ def training(rule: str, sweeps: int, batch: int, rows: int, bars: tuple[Bar, ...
     settings = SIZE | {"rule": rule, "sweeps": sweeps, "batch": batch, "rows": rows}
     half = {"products": "bfloat16"}
     entries: dict[str, Any] = {OURS: "ours:training", PRODUCTS: "products:training"}
+    entries[PRODUCTS_TORCH] = "products_torch:training"
     if sweeps == 1:
         entries |= {OURS_16: ("ours:training", half), PRODUCTS_16: ("products:training", half)}
         entries[SKLEARN] = "peer_sklearn:training"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -27,6 +28,16 @@ def describe(rows: str) -> dict[str, str]:
         "not installed": ", ".join(missing) or "nothing",
         "rows": rows,
     }
+
+
+def slug(about: dict[str, str]) -> str:
+    """The name of a machine's results: the kind of device, and a hash of the device and the machine around it.
+
+    >>> slug({"device": "cpu: cpu", "machine": "an abacus"})
+    'cpu-348b8141'
+    """
+    facts = f"{about['device']}, {about['machine']}"
+    return f"{about['device'].split(':')[0]}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
 
 
 def _version(package: str) -> str | None:

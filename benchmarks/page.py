@@ -21,14 +21,16 @@ the median over repeats of the two times of one repeat. **Only ratios are worth 
 
 *The matrix products alone* are the products that a case cannot do without (five for a step of CD-1, `2 k + 3` for
 CD-k and PCD-k, two for a temperature of AIS, one and a sum for exact log Z), compiled by the same compiler with
-nothing around them: the machine's limit. Ours is timed as a user calls it: `hm.fit` from one epoch's end to the next,
-with shuffling, checks and monitor; `hm.log_partition` whole. rbms and learnergy are timed at their own steps, without
-their data loaders, files, progress bars and running errors, so that they look better here than in use; scikit-learn
-at its `fit`. scikit-learn's rule is PCD-1; it stands beside CD-1 too. Long epochs are timed on fewer examples than
-60,000, as each title says, and scaled. All products are in float32 (no TensorFloat-32 on a GPU) unless bfloat16 is
-named. On the lattice our couplings are a dense matrix, thrml's a list of edges: the ratio holds for this size. AIS is
-held to the exact log Z of a machine with 20 hidden units; for one with 500, trained on MNIST, 1,000 temperatures are
-too few for anyone, as the answer to more of them shows.
+nothing around them: the limit of anything that this compiler makes. *By torch* they are the same products in the
+library that the peers are built on, whose limit it is; where the two differ, so do their routines for this processor.
+Ours is timed as a user calls it: `hm.fit` from one epoch's end to the next, with shuffling, checks and monitor;
+`hm.log_partition` whole. rbms and learnergy are timed at their own steps, without their data loaders, files, progress
+bars and running errors, so that they look better here than in use; scikit-learn at its `fit`. scikit-learn's rule is
+PCD-1; it stands beside CD-1 too. Long epochs are timed on fewer examples than 60,000, as each title says, and scaled.
+All products are in float32 (no TensorFloat-32 on a GPU) unless bfloat16 is named. On the lattice our couplings are a
+dense matrix, thrml's a list of edges: the ratio holds for this size. AIS is held to the exact log Z of a machine with
+20 hidden units; for one with 500, trained on MNIST, 1,000 temperatures are too few for anyone, as the answer to more
+of them shows.
 """
 
 
@@ -57,7 +59,7 @@ def table(head: tuple[str, ...], rows: Iterable[Iterable[str]]) -> str:
 
 def _machine(result: dict[str, Any], cases: tuple[Case, ...]) -> Iterator[str]:
     about = result["about"]
-    yield f"## {about['device']}\n"
+    yield f"## {about['device']}, {about['machine']}\n"
     yield table(("what", "measured with"), about.items())
     known = [(case, result["cases"][case.name]) for case in cases if case.name in result["cases"]]
     yield "### The bars\n"

@@ -6,12 +6,15 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from benchmarks.case import Case
 
 Turn = dict[str, float]
+
+PATIENCE = 900.0  # seconds for one answer, after which a contestant is taken to hang
 
 
 def run_case(case: Case, repeats: int, say: Callable[[str], None]) -> dict[str, Any]:
@@ -55,8 +58,7 @@ def _take(
     say: Callable[[str], None],
 ) -> None:  # fmt: skip
     """Read one answer and put it where it belongs; a contestant that cannot go on leaves."""
-    line = workers[who].stdout.readline()
-    answer = json.loads(line) if line else {"failed": f"the process ended with exit status {workers[who].wait()}"}
+    answer = _answer(workers[who])
     if "seconds" in answer:
         turns.setdefault(who, []).append(answer)
         say(f"{who}: {answer['seconds']:.3g} s")
@@ -65,6 +67,22 @@ def _take(
         skipped[who] = f"{missing} is not installed" if missing else f"failed: {answer['failed']}"
         say(f"{who}: {skipped[who]}")
         _stop(workers.pop(who))
+
+
+def _answer(worker: subprocess.Popen) -> dict[str, Any]:
+    """The next line of a contestant, which is ended if none comes."""
+    alarm = threading.Timer(PATIENCE, worker.kill)
+    alarm.start()
+    try:
+        line = worker.stdout.readline()
+    finally:
+        late = not alarm.is_alive()
+        alarm.cancel()
+    if line:
+        return json.loads(line)
+    if late:
+        return {"failed": f"no answer within {PATIENCE:g} seconds"}
+    return {"failed": f"the process ended with exit status {worker.wait()}"}
 
 
 def _stop(worker: subprocess.Popen) -> None:

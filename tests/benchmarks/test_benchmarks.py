@@ -19,6 +19,8 @@ from benchmarks.entries import ours, products, twin
 TINY = {"visible": 12, "hidden": 6, "rule": "PCD", "sweeps": 2, "batch": 10, "rows": 200,
         "chains": 400, "temperatures": 50, "images": 50}  # fmt: skip
 
+ABOUT = {"device": "cpu", "machine": "a machine"}
+
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
@@ -69,8 +71,17 @@ def test_a_contestant_that_dies_is_named(settings, monkeypatch):
     found = run.run_case(case, 4, lambda _: None)
     assert found["turns"] == {OURS: [{"seconds": 2.0}]}
     assert found["skipped"] == {OURS: "failed: the process ended with exit status 3"}
-    text = page.page([{"about": {"device": "cpu"}, "cases": {"tiny": found}}], [case])
+    text = page.page([{"about": ABOUT, "cases": {"tiny": found}}], [case])
     assert "harmonium stopped before the last repeat: failed: the process ended with exit status 3." in text
+
+
+def test_a_contestant_that_hangs_is_ended(settings, monkeypatch):
+    script = "print('{}', flush=True); input(); import time; time.sleep(60)"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    monkeypatch.setattr(run, "_start", lambda *_: subprocess.Popen([sys.executable, "-c", script], **pipes))
+    monkeypatch.setattr(run, "PATIENCE", 2.0)
+    found = run.run_case(Case("tiny", "Tiny", "s", {OURS: "ours:training"}, settings), 2, lambda _: None)
+    assert found == {"turns": {}, "skipped": {OURS: "failed: no answer within 2 seconds"}}
 
 
 @pytest.mark.parametrize("function", ["training", "annealing", "enumeration", "free_energy"])
@@ -122,7 +133,7 @@ def test_page_and_verdicts():
         Bar("share", PRODUCTS, 0.75), Bar("times", "peer", 2.0), Bar("value", "seconds", 5.0)))  # fmt: skip
     turns = {OURS: [{"seconds": 4.0}], PRODUCTS: [{"seconds": 2.0}]}
     result = {
-        "about": {"device": "cpu"},
+        "about": ABOUT,
         "cases": {"one": {"turns": turns, "skipped": {"peer": "peer is not installed"}}},
     }
     text = page.page([result], [case])
@@ -144,7 +155,7 @@ def test_the_rest_of_the_page():
     }
     memory = [{"rows": rows, "kind": kind, "MiB": 100.0 + (kind == "resident") * rows / 1000}
               for rows in (10, 20_000, 30_000) for kind in ("resident", "streamed")]  # fmt: skip
-    result = {"about": {"device": "cpu"}, "cases": {}, "cold": {"harmonium --help": [0.8, 0.9, 2.0]},
+    result = {"about": ABOUT, "cases": {}, "cold": {"harmonium --help": [0.8, 0.9, 2.0]},
               "memory": memory, "growth": {"chains": points}}  # fmt: skip
     text = page.page([result], [])
     assert "| harmonium --help | at most 1 seconds | 0.9 | 0.8 to 2 | met |" in text

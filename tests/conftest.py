@@ -14,7 +14,7 @@ os.environ["XLA_FLAGS"] = (
 import jax
 from jaxtyping import install_import_hook
 
-CHECKED = ("units", "models", "inference", "samplers", "objectives")
+CHECKED = ("units", "nets", "models", "inference", "samplers", "objectives")
 
 # jaxtyping and beartype hold every function of these packages to its annotations. Must precede their import.
 install_import_hook([f"harmonium.{name}" for name in CHECKED], "beartype.beartype")

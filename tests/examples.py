@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from harmonium.models import RBM, Centred, Independent, Interpolated, LayerStats
+from harmonium.models import DBM, RBM, Centred, Independent, Interpolated, LayerStats
 from harmonium.units import Bernoulli, Categorical, Gaussian, Spin, Unit
 
 VISIBLE = {
@@ -89,4 +89,13 @@ OTHERS = {
     ),
 }
 OTHERS["own-deep"] = randomised(Deep(jnp.zeros((3, 2)), jnp.zeros((2, 2)), jnp.zeros(2)), 203)
-EXAMPLES = RBMS | CENTRED | OTHERS
+B2, KEY = Bernoulli(2), jax.random.key(0)
+DBMS = {
+    "dbm-two-layers": DBM(Bernoulli(3), [B2, Spin(2)], key=KEY, scale=0.0),
+    "dbm-three-layers": DBM(Spin(2), [B2, Categorical(1, states=3), B2], key=KEY, scale=0.0),
+    "dbm-gaussian": DBM(Gaussian(1), [B2, B2], key=KEY, scale=0.0),
+    "dbm-labels": DBM(Bernoulli(3), [B2, B2], Categorical(1, states=3), key=KEY, scale=0.0),
+}
+DBMS = {name: randomised(model, 300 + i) for i, (name, model) in enumerate(DBMS.items())}
+DBMS["centred-dbm"] = randomised(Centred(DBMS["dbm-two-layers"]), 310, 0.1)
+EXAMPLES = DBMS | RBMS | CENTRED | OTHERS

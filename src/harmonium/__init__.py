@@ -15,12 +15,17 @@ __version__ = "0.1.0"
 # Public name -> the module that defines it. Loaded on first use, so that `harmonium --help` needs no JAX.
 _EXPORTS = {
     "Centred": "harmonium.models",
+    "DBM": "harmonium.models",
+    "DBN": "harmonium.models",
+    "MPDBM": "harmonium.models",
+    "Classifier": "harmonium.models",
     "RBM": "harmonium.models",
     "Estimate": "harmonium.evaluation",
     "compare": "harmonium.evaluation",
     "log_likelihood": "harmonium.evaluation",
     "log_partition": "harmonium.evaluation",
     "at_marginals": "harmonium.inference",
+    "classify": "harmonium.inference",
     "conditional": "harmonium.inference",
     "energy": "harmonium.inference",
     "free_energy": "harmonium.inference",
@@ -30,7 +35,10 @@ _EXPORTS = {
     "impute": "harmonium.samplers",
     "sample": "harmonium.samplers",
     "fit": "harmonium.training",
+    "classifier_from_dbm": "harmonium.models",
+    "classifier_from_dbn": "harmonium.models",
     "load": "harmonium.models",
+    "uncentred": "harmonium.models",
     "save": "harmonium.models",
     "HarmoniumError": "harmonium.errors",
     "IncomparableError": "harmonium.errors",
@@ -38,7 +46,7 @@ _EXPORTS = {
     "RunError": "harmonium.errors",
 }
 _MODULES = (
-    "data", "errors", "evaluation", "inference", "models", "objectives", "recipes", "report", "rng", "samplers",
+    "data", "errors", "evaluation", "inference", "models", "nets", "objectives", "recipes", "report", "rng", "samplers",
     "sklearn", "testing", "training", "units",
 )  # fmt: skip
 

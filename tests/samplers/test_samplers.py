@@ -73,8 +73,15 @@ def test_a_posterior_sample_keeps_what_is_given():
     assert (state["v"] == v).all()
     truth = list_states(BINARY, {"v": np.asarray(v)[None]})
     matches_law(count_states(truth, state), truth.probability[0], "Posterior samples")
-    with pytest.raises(InputError, match="depend on each other"):
-        posterior_sample(OTHERS["own-deep"], KEY, {"v": v})
+
+
+def test_a_posterior_sample_of_a_deep_machine_follows_the_conditional_after_some_sweeps():
+    v, deep = jnp.array([1.0, 1.0, 0.0]), OTHERS["own-deep"]
+    draw = jax.jit(jax.vmap(lambda key: posterior_sample(deep, key, {"v": v}, sweeps=30)))
+    state = jax.tree.map(np.asarray, draw(jax.random.split(KEY, 2**12)))
+    assert (state["v"] == v).all()
+    truth = list_states(deep, {"v": np.asarray(v)[None]})
+    matches_law(count_states(truth, state), truth.probability[0], "Posterior samples of a deep machine")
 
 
 def test_chains_start_at_random_with_the_biases():

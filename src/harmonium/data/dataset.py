@@ -106,16 +106,19 @@ class Dataset:
         return self.present(key, rows)
 
     def chunks(
-        self, *, seed: int, batch_size: int, steps: int, first_step: int, last_step: int, sharding=None
-    ) -> Iterator[jax.Array]:
+        self, *, seed: int, batch_size: int, steps: int, first_step: int, last_step: int, sharding=None,
+        labels: bool = False,
+    ) -> Iterator[jax.Array | dict[str, jax.Array]]:  # fmt: skip
         """Batches [<=steps, batch, d] of stored training rows for steps first_step..last_step (exclusive).
 
         The order is a pure function of (seed, epoch), so that a resumed run meets the same batches. With a
         `sharding`, or a training set that does not fit on the device, rows are gathered on the host and put
-        where the sharding says.
+        where the sharding says. With `labels`, a chunk is a dict of the rows, `v`, and their labels, `y`
+        [<=steps, batch, 1].
 
         Raises:
-            InputError: if the batch is larger than the training set, or a chunk has no step.
+            InputError: if the batch is larger than the training set, a chunk has no step, or labels are asked for and
+                there are none.
 
         >>> from harmonium.data import from_arrays
         >>> data = from_arrays(np.arange(12.0).reshape(6, 2))
@@ -135,12 +138,20 @@ class Dataset:
             first_step=first_step,
             last_step=last_step,
         )
-        return self._gathered(order, sharding)
+        if labels and self.train_labels is None:
+            raise InputError(
+                f"{self.name!r} has no labels: give them where the data is loaded (labels=...), or make the model "
+                "without a layer for them."
+            )
+        return self._gathered(order, sharding, labels)
 
-    def _gathered(self, order: Iterator[np.ndarray], sharding) -> Iterator[jax.Array]:
+    def _gathered(self, order: Iterator[np.ndarray], sharding, labels: bool) -> Iterator[jax.Array]:
         on_host = self.streamed or sharding is not None
         for rows in order:
-            yield jax.device_put(self._from_host(rows), sharding) if on_host else _take(self._on_device, rows)
+            found = jax.device_put(self._from_host(rows), sharding) if on_host else _take(self._on_device, rows)
+            if labels:
+                found = {"v": found, "y": jax.device_put(self.train_labels[rows][..., None], sharding)}
+            yield found
 
     def _from_host(self, rows: np.ndarray) -> np.ndarray:
         found = self.shown(storage.gather(np.asarray(self.train), rows.ravel()))

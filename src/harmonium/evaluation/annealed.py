@@ -23,7 +23,7 @@ from jaxtyping import Array, Float, Key
 from harmonium.compiling import outermost
 from harmonium.inference import free_energy, marginal_natural, mean_stats
 from harmonium.models import EnergyModel, Independent, Interpolated
-from harmonium.samplers import Gibbs, State, initial_state, posterior_sample, run_chain, sample_block
+from harmonium.samplers import Gibbs, State, posterior_sample, run_chain, sample_block
 
 
 class Weights(NamedTuple):
@@ -99,20 +99,14 @@ def resampled(weights: Weights, key: Key[Array, ""]) -> State:
 
 
 @outermost
-def model_samples(model: EnergyModel, key: Key[Array, ""], start: State | None, chains: int, steps: int) -> State:
-    """Full states after `steps` Gibbs sweeps, from given values of the visible block or from random states.
+def model_samples(model: EnergyModel, key: Key[Array, ""], start: State, steps: int) -> State:
+    """Full states after `steps` Gibbs sweeps from `start`, values of some layers `[chains, size]` by name."""
 
-    Arguments: `start`, values by layer `[chains, size]`, or None.
-    """
-
-    def chain(key: Key[Array, ""], held: State | None) -> State:
+    def chain(key: Key[Array, ""], held: State) -> State:
         first, walk = jax.random.split(key)
-        state = initial_state(model, first)
-        if held is not None:
-            state = posterior_sample(model, first, held)
-        return run_chain(Gibbs(model), walk, state, steps)
+        return run_chain(Gibbs(model), walk, posterior_sample(model, first, held), steps)
 
-    return jax.vmap(chain)(jax.random.split(key, chains), start)
+    return jax.vmap(chain)(jax.random.split(key, len(jax.tree.leaves(start)[0])), start)
 
 
 @outermost

@@ -15,24 +15,30 @@ from harmonium.compiling import outermost
 from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError
 from harmonium.evaluation.estimate import Estimate
+from harmonium.evaluation.importance import belief_net_log_likelihood
 from harmonium.evaluation.partition import Method, log_partition
-from harmonium.inference import free_energy
-from harmonium.models import EnergyModel
+from harmonium.inference import configurations, exact_free_energy, variational_free_energy
+from harmonium.models import BeliefNet, EnergyModel
 
 ROWS = 1000  # rows whose free energy is computed at a time
+HIDDEN_LIMIT = 2**12  # states of hidden layers that are enumerated for every row
+BOUND = "variational bound with mean field"
 
 
 def log_likelihood(
-    model: EnergyModel, data: Dataset | Array, *, key: Key[Array, ""] | None = None, method: Method = "auto",
-    **options: Any,
+    model: EnergyModel | BeliefNet, data: Dataset | Array, *, key: Key[Array, ""] | None = None,
+    method: Method = "auto", samples: int = 10, **options: Any,
 ) -> Estimate:  # fmt: skip
     """Mean log-likelihood of data per example, in nats, as an `Estimate`.
 
         log p(v) = -F(v) - log Z                                                             # (20.4), section 18.2
 
-    An error of `log Z` moves every example alike: a lower bound of `log Z` (AIS) gives an *upper* bound here.
+    An error of `log Z` moves every example alike: a lower bound of `log Z` (AIS) gives an *upper* bound here. Where
+    hidden layers depend on each other and are too many to enumerate (a deep machine), `F` is replaced by its mean-field
+    bound, and the answer is a lower bound (20.35): `value` then takes the upper end of `log Z`.
     Arguments: `data`, rows `[n, size]` (a `Dataset` stands for its test rows); `key`, `method` and the other options
-    as in `log_partition`. The chains of reverse AIS start at these rows. Raises `InputError` for rows of another width
+    as in `log_partition`; `samples`, for each row, of the importance-weighted bound of a belief net (a DBN). The chains
+    of reverse AIS start at these rows. Raises `InputError` for rows of another width
     or outside the units' range.
 
     >>> import harmonium as hm, jax, numpy as np
@@ -41,9 +47,39 @@ def log_likelihood(
     -4.1589
     """
     rows = _rows(model, data)
+    if isinstance(model, BeliefNet):
+        found = belief_net_log_likelihood(model, rows, key, method, samples, options)
+        return dataclasses.replace(found, space=space_of(rows))
     f = free_energies(model, rows)
     log_z = log_partition(model, key=key, method=method, data=rows, **options)
-    return likelihood_from(log_z, f, space_of(rows))
+    estimate = likelihood_from(log_z, f, space_of(rows))
+    return estimate if free_energy_is_exact(model) else as_bound(estimate)
+
+
+def free_energy_is_exact(model: EnergyModel) -> bool:
+    """Whether `free_energies` are exact: in closed form, or by enumeration of few enough hidden states."""
+    return configurations(model, ("v",)) <= HIDDEN_LIMIT
+
+
+def as_bound(estimate: Estimate) -> Estimate:
+    """The estimate that stands when its free energies were upper bounds: a lower bound, if `log Z` is not too low.
+
+    >>> as_bound(Estimate(-80.5, 0.1, "interval", lower=-81.0, upper=-80.0, method="AIS and reverse AIS")).value
+    -81.0
+    """
+    kind = "lower" if math.isfinite(estimate.lower) else "unordered"
+    value = estimate.lower if kind == "lower" else estimate.value
+    shift = value - estimate.value
+    return dataclasses.replace(
+        estimate,
+        value=value,
+        kind=kind,
+        lower=value if kind == "lower" else -math.inf,
+        upper=math.inf,
+        sure=estimate.kind == "exact",
+        method=f"{BOUND}; log Z by {estimate.method}",
+        per_example=None if estimate.per_example is None else estimate.per_example + shift,
+    )
 
 
 def likelihood_from(log_z: Estimate, f: np.ndarray, space: Any) -> Estimate:
@@ -70,6 +106,8 @@ def likelihood_from(log_z: Estimate, f: np.ndarray, space: Any) -> Estimate:
 def free_energies(model: EnergyModel, rows: Array) -> np.ndarray:
     """Free energies `[n]` of rows `[n, size]` in float64, computed a thousand rows at a time.
 
+    They are upper bounds by mean field where `free_energy_is_exact` does not hold.
+
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> free_energies(rbm, np.zeros((2, 6))).round(4)       # -3 log 2
@@ -82,10 +120,11 @@ def free_energies(model: EnergyModel, rows: Array) -> np.ndarray:
 
 @outermost
 def _free_energies(model: EnergyModel, v: Float[Array, "n size"]) -> Float[Array, "n"]:
+    free_energy = exact_free_energy if free_energy_is_exact(model) else variational_free_energy
     return jax.vmap(lambda x: free_energy(model, {"v": x}))(v)
 
 
-def _rows(model: EnergyModel, data: Dataset | Array) -> np.ndarray:
+def _rows(model: EnergyModel | BeliefNet, data: Dataset | Array) -> np.ndarray:
     if isinstance(data, Dataset):
         if data.test is None:
             raise InputError(f"'{data.name}' has no test rows: pass the rows to evaluate, such as data.train.")

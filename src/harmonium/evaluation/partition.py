@@ -18,7 +18,6 @@ from harmonium.evaluation.annealed import (
     model_samples,
     resampled,
     reverse,
-    visible_block,
 )
 from harmonium.evaluation.estimate import Estimate, interval_verdict
 from harmonium.inference import configurations, exact_log_partition
@@ -115,9 +114,8 @@ def _annealed(
     ends = {"lower": mean._replace(value=known + mean.value)}
     if method == "ais":
         return ends
-    starts = [resampled(weights, again)]
-    if len(visible_block(model)) == 1:
-        starts.append({"v": jax.random.choice(draw, rows, (chains,), replace=chains > len(rows))})
+    from_data = {"v": jax.random.choice(draw, rows, (chains,), replace=chains > len(rows))}
+    starts = [resampled(weights, again), from_data]
     uppers = [_upper(model, base, jax.random.fold_in(down, i), start, burn_in, temperatures)
               for i, start in enumerate(starts)]  # fmt: skip
     highest = max(uppers, key=lambda end: end.value)
@@ -131,8 +129,7 @@ def _own_rows(model: EnergyModel, key: Key[Array, ""], chains: int, burn_in: int
     first, walk = jax.random.split(key)
     unit = model.layers["v"]
     start = jax.vmap(lambda k: unit.sample(k, unit.reference()))(jax.random.split(first, chains))
-    alone = len(visible_block(model)) == 1
-    return model_samples(model, walk, {"v": start} if alone else None, chains, burn_in)["v"]
+    return model_samples(model, walk, {"v": start}, burn_in)["v"]
 
 
 def _upper(
@@ -140,8 +137,7 @@ def _upper(
 ) -> MeanWeight:
     """`log Z / Z_base` by reverse AIS from Gibbs chains that start at `start`."""
     first, second = jax.random.split(key)
-    chains = len(next(iter(start.values())))
-    samples = model_samples(model, first, start, chains, burn_in)
+    samples = model_samples(model, first, start, burn_in)
     mean = mean_weight(reverse(model, base, second, samples, temperatures).log_w)
     return mean._replace(value=-mean.value)
 

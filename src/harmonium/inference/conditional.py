@@ -37,6 +37,15 @@ def layer_stats(model: EnergyModel, values: LayerValues) -> dict[str, Stats]:
     return {name: model.layers[name].stats(x) for name, x in values.items()}
 
 
+def as_values(x: Array | np.ndarray | LayerValues) -> dict[str, Array]:
+    """Values by layer: an array stands for layer `v`.
+
+    >>> list(as_values(jax.numpy.zeros(3)))
+    ['v']
+    """
+    return dict(x) if isinstance(x, Mapping) else {"v": x}
+
+
 def energy(model: EnergyModel, values: LayerValues) -> Float[Array, ""]:
     """Energy `E` of one configuration of all layers, in nats.
 
@@ -101,13 +110,25 @@ def free_block(model: EnergyModel, given: Iterable[str]) -> tuple[str, ...]:
     ('h',)
     """
     given = set(given)
-    free = tuple(name for name in model.layers if name not in given)
-    if not any(set(free) <= set(block) for block in model.blocks):
+    if not has_closed_form(model, given):
+        free = ", ".join(name for name in model.layers if name not in given)
         raise InputError(
-            f"The layers {', '.join(free)} depend on each other, so they have no closed form together: "
+            f"The layers {free} depend on each other, so they have no closed form together: "
             "give more layers, or use hm.mean_field."
         )
-    return free
+    return tuple(name for name in model.layers if name not in given)
+
+
+def has_closed_form(model: EnergyModel, given: Iterable[str] = ("v",)) -> bool:
+    """Whether the layers that are not given are independent of each other, so that they can be summed out.
+
+    >>> import harmonium as hm, jax
+    >>> dbm = hm.DBM(hm.units.Bernoulli(3), [hm.units.Bernoulli(2), hm.units.Bernoulli(2)], key=jax.random.key(0))
+    >>> has_closed_form(dbm), has_closed_form(dbm, ["v", "h2"])
+    (False, True)
+    """
+    free = set(model.layers) - set(given)
+    return any(free <= set(block) for block in model.blocks)
 
 
 def _require(model: EnergyModel, values: LayerValues, layers: Iterable[str]) -> None:

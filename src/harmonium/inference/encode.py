@@ -9,28 +9,63 @@ import numpy as np
 from jaxtyping import Array, Num
 
 from harmonium.compiling import in_float32
-from harmonium.inference.mean_field import mean_field
-from harmonium.models.energy import EnergyModel
+from harmonium.inference.mean_field import MAX_STEPS, TOLERANCE, fixed_point, fixed_point_of_stats, warn_unsettled
+from harmonium.models import BeliefNet, EnergyModel
+from harmonium.units import Stats
 
 
-@eqx.filter_jit
-@in_float32
-def encode(model: EnergyModel, x: Num[Array | np.ndarray, "*batch size"]) -> Array | dict[str, Array]:
-    """Expected values of the hidden units given rows of data: exact for an RBM, by mean field for deeper models.
+def encode(
+    model: EnergyModel | BeliefNet, x: Num[Array | np.ndarray, "*batch size"], *, tolerance: float = TOLERANCE,
+    max_steps: int = MAX_STEPS,
+) -> Array | dict[str, Array]:  # fmt: skip
+    """Expected values of the hidden units given rows of data: exact for an RBM, by mean field for deeper machines, by
+    the recognition links, means given means, for a belief net (a DBN).
 
-    Arguments: `x` `[n, size]` or `[size]`, values of layer `v`. Returns `[n, hidden]` (`[n, hidden, states]` for
-    categorical units), or a dict of such arrays by layer where there are several hidden layers.
+    Arguments: `x` `[n, size]` or `[size]`, values of layer `v`; `tolerance` and `max_steps`, of mean field, which warns
+    where it does not settle. Returns `[n, hidden]` (`[n, hidden, states]` for categorical units), or a dict of such
+    arrays by layer where there are several hidden layers; layer `y`, where there is one, holds the probabilities of the
+    classes.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> hm.encode(rbm, jnp.zeros((5, 6))).shape
     (5, 3)
     """
-    x = jnp.asarray(x)
-
-    def one(v: Array) -> dict[str, Array]:
-        means = mean_field(model, {"v": v})
-        return {name: model.layers[name].expected_value(mean) for name, mean in means.items()}
-
-    hidden = one(x) if x.ndim == 1 else jax.vmap(one)(x)
+    hidden, change = _encode(model, jnp.asarray(x), tolerance, max_steps)
+    if not isinstance(change, jax.core.Tracer):
+        warn_unsettled(float(change), tolerance, max_steps)
     return next(iter(hidden.values())) if len(hidden) == 1 else hidden
+
+
+@eqx.filter_jit
+@in_float32
+def _encode(
+    model: EnergyModel | BeliefNet, x: Array, tolerance: float, max_steps: int
+) -> tuple[dict[str, Array], Array]:
+    def one(v: Array) -> tuple[dict[str, Array], Array]:
+        if isinstance(model, BeliefNet):
+            return recognised(model, v), jnp.zeros(())
+        q = fixed_point(model, {"v": v}, tolerance=tolerance, max_steps=max_steps)
+        return {name: model.layers[name].expected_value(mean) for name, mean in q.mean.items()}, q.change
+
+    hidden, change = one(x) if x.ndim == 1 else jax.vmap(one)(x)
+    return hidden, jnp.max(change)
+
+
+def recognised(net: BeliefNet, v: Array) -> dict[str, Array]:
+    """Expected values of the hidden layers of a belief net, each link fed with the means below it: an MLP (20.23)."""
+    names, stats, found = list(net.layers), net.layers["v"].stats(v), {}
+    for name, link in zip(names[1:], net.up, strict=False):
+        stats = link.unit.mean(link.natural_of_stats(stats))
+        found[name] = link.unit.expected_value(stats)
+    top = fixed_point_of_stats(net.top, {"v": stats}).mean
+    named = {"h": names[len(net.up) + 1], "y": "y"}
+    return found | {named[name]: net.top.layers[name].expected_value(mean) for name, mean in top.items()}
+
+
+def recognised_stats(net: BeliefNet, v: Array) -> Stats:
+    """Mean statistics of the layer that the top machine of a belief net calls `v`, by the recognition links."""
+    stats = net.layers["v"].stats(v)
+    for link in net.up:
+        stats = link.unit.mean(link.natural_of_stats(stats))
+    return stats

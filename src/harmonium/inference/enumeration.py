@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import equinox as eqx
 import jax
@@ -12,6 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from harmonium.compiling import in_float32
 from harmonium.errors import InputError
+from harmonium.inference.conditional import LayerValues
 from harmonium.inference.free_energy import free_energy
 from harmonium.models.energy import EnergyModel
 from harmonium.units import Gaussian
@@ -20,23 +22,31 @@ LIMIT = 2**25  # configurations; about a minute on two cores with 784 units in t
 CHUNK = 2**12  # configurations evaluated at a time
 
 
-def kept_layers(model: EnergyModel) -> tuple[str, ...]:
-    """The layers that remain when the block with the most states is summed out in closed form."""
-    summed = max(model.blocks, key=lambda block: sum(_log_states(model, name) for name in block))
-    return tuple(name for name in model.layers if name not in summed)
+def kept_layers(model: EnergyModel, given: Iterable[str] = ()) -> tuple[str, ...]:
+    """The free layers that remain when the block with the most states is summed out in closed form."""
+    given = set(given)
+
+    def log_states(block: tuple[str, ...]) -> float:
+        return sum((_log_states(model, name) for name in block if name not in given), start=0.0)
+
+    summed = max(model.blocks, key=log_states)
+    return tuple(name for name in model.layers if name not in summed and name not in given)
 
 
-def configurations(model: EnergyModel) -> float:
+def configurations(model: EnergyModel, given: Iterable[str] = ()) -> float:
     """How many configurations exact enumeration has to visit (infinite where it cannot be done).
+
+    Arguments: `given`, the names of layers whose values are given.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> round(configurations(rbm))                          # the states of the 3 hidden units
     8
     """
-    if _all_gaussian(model):
+    given = tuple(given)
+    if _all_gaussian(model) and not given:
         return 1.0
-    log_count = sum(_log_states(model, name) for name in kept_layers(model))
+    log_count = sum(_log_states(model, name) for name in kept_layers(model, given))
     return math.exp(log_count) if log_count < 700 else math.inf
 
 
@@ -55,19 +65,36 @@ def exact_log_partition(model: EnergyModel) -> Float[Array, ""]:
     >>> round(float(exact_log_partition(rbm)), 4)       # 9 log 2
     6.2383
     """
-    if _all_gaussian(model):
-        return _gaussian_log_partition(model)
-    layers = kept_layers(model)
-    total = _checked_total(model)
+    return _gaussian_log_partition(model) if _all_gaussian(model) else -exact_free_energy(model, {})
+
+
+def exact_free_energy(model: EnergyModel, values: LayerValues) -> Float[Array, ""]:
+    """Free energy of the given layers, also where the others depend on each other, by enumeration; in nats.
+
+        F(v) = -log sum_h exp(-E(v, h))
+
+    with the largest free block summed out in closed form. Arguments: `values`, the given layers' values `[size]` by
+    name. Raises `InputError` beyond 2^25 configurations, or where two free blocks hold real units.
+
+    >>> import harmonium as hm, jax
+    >>> units = [hm.units.Bernoulli(2), hm.units.Bernoulli(2)]
+    >>> dbm = hm.DBM(hm.units.Bernoulli(3), units, key=jax.random.key(0), scale=0.0)
+    >>> round(float(exact_free_energy(dbm, {"v": jnp.zeros(3)})), 2)               # -4 log 2
+    -2.77
+    """
+    layers = kept_layers(model, values)
+    if not layers:
+        return free_energy(model, values)
+    total = _checked_total(model, values)
     chunk = min(CHUNK, total)
 
     def body(_, first):
         index = first + jnp.arange(chunk, dtype=jnp.int32)
-        minus_f = jax.vmap(lambda i: -free_energy(model, states_at(model, layers, i)))(index)
+        minus_f = jax.vmap(lambda i: -free_energy(model, {**values, **states_at(model, layers, i)}))(index)
         return None, jax.nn.logsumexp(jnp.where(index < total, minus_f, -jnp.inf))
 
     _, parts = jax.lax.scan(body, None, jnp.arange(0, total, chunk, dtype=jnp.int32))
-    return jax.nn.logsumexp(parts)
+    return -jax.nn.logsumexp(parts)
 
 
 def states_at(model: EnergyModel, layers: tuple[str, ...], index: Int[Array, ""]) -> dict[str, Array]:
@@ -87,9 +114,9 @@ def states_at(model: EnergyModel, layers: tuple[str, ...], index: Int[Array, ""]
     return values
 
 
-def _checked_total(model: EnergyModel) -> int:
-    count = configurations(model)
-    if count == math.inf and any(_log_states(model, n) == math.inf for n in kept_layers(model)):
+def _checked_total(model: EnergyModel, given: Iterable[str] = ()) -> int:
+    count = configurations(model, given)
+    if count == math.inf and any(_log_states(model, n) == math.inf for n in kept_layers(model, given)):
         raise InputError("Real units in two blocks cannot be enumerated: use method='ais'.")
     if count > LIMIT:
         raise InputError(

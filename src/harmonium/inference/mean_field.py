@@ -2,53 +2,130 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
-from harmonium.inference.conditional import LayerValues, layer_stats, natural_parameters
+from harmonium.inference.conditional import LayerValues, has_closed_form, layer_stats, natural_parameters
+from harmonium.inference.free_energy import free_energy
 from harmonium.models.energy import EnergyModel, LayerStats
-from harmonium.units import Stats
+from harmonium.units import Stats, inner
+
+TOLERANCE, MAX_STEPS = 1e-5, 100
+
+
+class MeanField(NamedTuple):
+    """A factorial distribution over the layers that are not given: natural parameters and mean statistics of each,
+    the largest change of the last sweep, and the number of sweeps.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> int(fixed_point(rbm, {"v": jnp.zeros(6)}).steps)
+    1
+    """
+
+    natural: dict[str, Stats]
+    mean: dict[str, Stats]
+    change: Float[Array, ""]
+    steps: Int[Array, ""]
 
 
 def mean_field(
-    model: EnergyModel, values: LayerValues, *, tolerance: float = 1e-5, max_steps: int = 100
+    model: EnergyModel, values: LayerValues, *, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS
 ) -> dict[str, Stats]:
     """Mean statistics `q_l` of the layers that are not given, by coordinate ascent on the variational bound.
 
         q_l <- grad A(-dE/dT_l(q))                                       # (20.33), (20.34) for two hidden layers
 
-    Where the free layers are independent of each other (an RBM), one step gives the exact posterior.
+    Where the free layers are independent of each other (an RBM), one step gives the exact posterior. Each update
+    raises the bound (20.35). Warns, with the residual, where `max_steps` sweeps do not settle it.
     Arguments: `values`, the given layers' values `[size]` by name; `tolerance`, the largest change at which to stop;
     `max_steps`, sweeps at most.
 
-    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> hm.mean_field(rbm, {"v": jnp.zeros(6)})["h"]
     Array([0.5, 0.5, 0.5], dtype=float32)
     """
-    given = layer_stats(model, values)
-    blocks = [tuple(name for name in block if name not in given) for block in model.blocks]
+    found = fixed_point(model, values, tolerance=tolerance, max_steps=max_steps)
+    if not isinstance(found.change, jax.core.Tracer):
+        warn_unsettled(float(found.change), tolerance, max_steps)
+    return found.mean
+
+
+def fixed_point(
+    model: EnergyModel, values: LayerValues, *, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS
+) -> MeanField:
+    """The distribution that `mean_field` gives the means of, with what its bound and its convergence need.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> float(fixed_point(rbm, {"v": jnp.zeros(6)}).change)           # exact after one step
+    0.0
+    """
+    return fixed_point_of_stats(model, layer_stats(model, values), tolerance=tolerance, max_steps=max_steps)
+
+
+def fixed_point_of_stats(
+    model: EnergyModel, given: LayerStats, *, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS
+) -> MeanField:
+    """The same given statistics of some layers, which may be means."""
+    # The last blocks first: in a deep machine they hold the layer next to the data.
+    blocks = [tuple(name for name in block if name not in given) for block in reversed(model.blocks)]
     blocks = [block for block in blocks if block]
 
-    def sweep(q: LayerStats) -> dict[str, Stats]:
-        q = dict(q)
+    def sweep(q: LayerStats) -> tuple[dict[str, Stats], dict[str, Stats]]:
+        q, natural = dict(q), {}
         for block in blocks:
             eta = natural_parameters(model, {**given, **q}, block)
+            natural |= eta
             q |= {name: model.layers[name].mean(eta[name]) for name in block}
-        return q
+        return natural, q
 
-    start = {name: model.layers[name].mean(model.layers[name].reference()) for block in blocks for name in block}
+    reference = {name: model.layers[name].reference() for block in blocks for name in block}
+    start = {name: model.layers[name].mean(eta) for name, eta in reference.items()}
     if len(blocks) <= 1:
-        return sweep(start)
+        return MeanField(*sweep(start), jnp.zeros(()), jnp.ones((), jnp.int32))
 
-    def body(carry):
-        q, _, step = carry
-        new = sweep(q)
-        change = jax.tree.reduce(jnp.maximum, jax.tree.map(lambda a, b: jnp.max(jnp.abs(a - b)), new, q))
-        return new, change, step + 1
+    def body(state: MeanField) -> MeanField:
+        natural, q = sweep(state.mean)
+        change = jax.tree.reduce(jnp.maximum, jax.tree.map(lambda a, b: jnp.max(jnp.abs(a - b)), q, state.mean))
+        return MeanField(natural, q, change, state.steps + 1)
 
-    def unsettled(carry):
-        return (carry[1] > tolerance) & (carry[2] < max_steps)
+    def unsettled(state: MeanField) -> Array:
+        return (state.change > tolerance) & (state.steps < max_steps)
 
-    q, _, _ = jax.lax.while_loop(unsettled, body, (start, jnp.inf, 0))
-    return q
+    return jax.lax.while_loop(unsettled, body, MeanField(reference, start, jnp.asarray(jnp.inf), jnp.int32(0)))
+
+
+def variational_free_energy(model: EnergyModel, values: LayerValues, q: MeanField | None = None) -> Float[Array, ""]:
+    """An upper bound of the free energy, `F(v) <= E(v, q) - H(q)`, in nats; equal where hidden layers are independent.
+
+    Minus it, less `log Z`, is the variational bound of the log-likelihood (20.35). Arguments: `values`, the given
+    layers' values `[size]` by name; `q`, a distribution over the others, held constant (default: by mean field; the
+    free energy itself where it has a closed form).
+
+    >>> import harmonium as hm, jax
+    >>> units = [hm.units.Bernoulli(2), hm.units.Bernoulli(2)]
+    >>> dbm = hm.DBM(hm.units.Bernoulli(3), units, key=jax.random.key(0), scale=0.0)
+    >>> round(float(variational_free_energy(dbm, {"v": jnp.zeros(3)})), 2)         # -4 log 2
+    -2.77
+    """
+    if q is None and has_closed_form(model, values):
+        return free_energy(model, values)
+    q = jax.lax.stop_gradient(fixed_point(jax.lax.stop_gradient(model), values) if q is None else q)
+    entropy = sum(model.layers[name].log_partition(eta) - inner(eta, q.mean[name]) for name, eta in q.natural.items())
+    return model.energy({**layer_stats(model, values), **q.mean}) - entropy  # (20.35)
+
+
+def warn_unsettled(change: float, tolerance: float, max_steps: int) -> None:
+    """Warn, with the residual, where mean field stopped before it settled."""
+    if change > tolerance:
+        warnings.warn(
+            f"Mean field changed by {change:.2g} in the last of {max_steps} sweeps, more than {tolerance:g}: its bound "
+            "holds but is loose; raise max_steps, or train with smaller weights.",
+            stacklevel=3,
+        )

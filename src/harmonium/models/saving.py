@@ -20,8 +20,10 @@ from safetensors.numpy import save as write_tensors
 
 from harmonium import units
 from harmonium.errors import InputError, RunError
-from harmonium.models.boltzmann import RBM, Centred, Independent
+from harmonium.models.boltzmann import DBM, MPDBM, RBM, Centred, Independent
+from harmonium.models.directed import DBN, Classifier, Link
 from harmonium.models.energy import Constant
+from harmonium.nets import MLP
 
 FORMAT = "harmonium-model"
 VERSION = 1
@@ -30,7 +32,7 @@ VERSION = 1
 CLASSES = {
     cls.__name__: cls
     for cls in (
-        RBM, Centred, Independent, Constant,
+        DBM, DBN, Classifier, Link, MLP, MPDBM, RBM, Centred, Independent, Constant,
         units.Bernoulli, units.Spin, units.Categorical, units.Gaussian, units.GaussianBias, units.GaussianStats,
     )
 }  # fmt: skip
@@ -170,7 +172,8 @@ def _describe(node: Any, path: str, tensors: dict[str, np.ndarray]) -> dict[str,
     if isinstance(node, Mapping):
         return {"dict": inside(node)}
     if isinstance(node, list | tuple):
-        return {"list": list(inside({str(i): child for i, child in enumerate(node)}).values())}
+        kind = "list" if isinstance(node, list) else "tuple"
+        return {kind: list(inside({str(i): child for i, child in enumerate(node)}).values())}
     if node is None or isinstance(node, bool | int | float | str):
         return {"value": node}
     raise InputError(f"A model that holds a {type(node).__name__} (at '{path}') cannot be saved.")
@@ -183,6 +186,8 @@ def _build(spec: Mapping[str, Any], tensors: Mapping[str, np.ndarray], classes: 
         return spec["value"]
     if "list" in spec:
         return [_build(child, tensors, classes) for child in spec["list"]]
+    if "tuple" in spec:
+        return tuple(_build(child, tensors, classes) for child in spec["tuple"])
     if "dict" in spec:
         return {name: _build(child, tensors, classes) for name, child in spec["dict"].items()}
     if spec["type"] not in classes:

@@ -5,7 +5,9 @@ The gradient of the log-likelihood of an energy model is a difference of two exp
     grad log p(v) = <-dE/dtheta>_{h | v} - <-dE/dtheta>_{v, h},
 
 which is the gradient of `F(v_model) - F(v_data)` with both `v` held constant: the hidden units are summed out of
-both phases, so no noise of theirs enters.
+both phases, so no noise of theirs enters. Where hidden layers depend on each other (a deep machine), the positive
+phase takes their mean field instead, which ascends the variational bound (20.35), and the negative phase sums one
+block of layers out: the variational stochastic maximum likelihood of Algorithm 20.1.
 """
 
 # No `from __future__ import annotations`: Equinox cannot read AbstractVar from a string.
@@ -13,29 +15,43 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from equinox import AbstractVar
-from jaxtyping import Array, Float, Key, Num
+from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError
-from harmonium.inference import free_energy
+from harmonium.inference import LayerValues, MeanField, as_values, free_energy, variational_free_energy
 from harmonium.models.energy import EnergyModel
-from harmonium.objectives.objective import Memory, Metrics, Objective, StepMemory, positive_means
-from harmonium.samplers import Gibbs, initial_state, posterior_sample, run_chain
+from harmonium.objectives.objective import (
+    Batch,
+    Memory,
+    Metrics,
+    Objective,
+    States,
+    StepMemory,
+    positive_means,
+    posterior,
+)
+from harmonium.samplers import Gibbs, State, initial_state, posterior_sample, run_chain
 
 
 class Contrastive(Objective):
-    """What CD and PCD share: a number of Gibbs sweeps."""
+    """What CD and PCD share: a number of Gibbs sweeps, and of mean-field sweeps where the posterior needs them."""
 
     steps: AbstractVar[int]
+    mean_field_steps: AbstractVar[int]
 
     def __check_init__(self) -> None:
-        if self.steps < 1:
-            raise InputError(f"A contrastive rule needs at least one Gibbs step, not steps={self.steps}.")
+        if self.steps < 1 or self.mean_field_steps < 1:
+            raise InputError(
+                "A contrastive rule needs at least one Gibbs step and one sweep of mean field, not "
+                f"steps={self.steps} and mean_field_steps={self.mean_field_steps}."
+            )
 
 
 class CD(Contrastive):
     """Contrastive divergence, CD-k: chains start at the batch and take `steps` sweeps (Hinton 2002; section 18.2).
 
-    Arguments: `steps`, the number k of Gibbs sweeps.
+    Arguments: `steps`, the number k of Gibbs sweeps; `mean_field_steps`, sweeps of mean field, at most, in the positive
+    phase of a deep machine.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -43,27 +59,31 @@ class CD(Contrastive):
     """
 
     steps: int = eqx.field(static=True, default=1)
+    mean_field_steps: int = eqx.field(static=True, default=25, kw_only=True)
 
     def __call__(
-        self, model: EnergyModel, batch: Num[Array, "batch size"], key: Key[Array, ""], memory: Memory
+        self, model: EnergyModel, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """Free energy of the batch less that of the chains' ends."""
         still = jax.lax.stop_gradient(model)
+        values = as_values(batch)
 
-        def chain(key: Key[Array, ""], v: Array) -> Array:
+        def chain(key: Key[Array, ""], v: LayerValues) -> State:
             start, walk = jax.random.split(key)
-            state = posterior_sample(still, start, {"v": v})
-            return run_chain(Gibbs(still), walk, state, self.steps)["v"]
+            return run_chain(Gibbs(still), walk, posterior_sample(still, start, v), self.steps)
 
-        negative = jax.vmap(chain)(jax.random.split(key, len(batch)), batch)
-        loss, metrics = contrast(model, batch, negative)
-        return loss, (StepMemory(means=positive_means(still, batch)), metrics)
+        ends = jax.vmap(chain)(jax.random.split(key, len(values["v"])), values)
+        inferred = posterior(still, values, self.mean_field_steps)
+        loss, metrics = contrast(model, values, ends, inferred)
+        return loss, (StepMemory(means=positive_means(still, values, inferred)), metrics)
 
 
 class PCD(Contrastive):
     """Persistent contrastive divergence (stochastic maximum likelihood): the chains go on from step to step.
 
-    (Younes 1998; Tieleman 2008; section 18.2.) Arguments: `steps`, Gibbs sweeps per update; `chains`, how many.
+    (Younes 1998; Tieleman 2008; section 18.2; for deep machines Salakhutdinov & Hinton 2009, Algorithm 20.1.)
+    Arguments: `steps`, Gibbs sweeps per update; `chains`, how many; `mean_field_steps`, sweeps of mean field, at most,
+    in the positive phase of a deep machine.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -73,6 +93,7 @@ class PCD(Contrastive):
 
     steps: int = eqx.field(static=True, default=1)
     chains: int = eqx.field(static=True, default=100)
+    mean_field_steps: int = eqx.field(static=True, default=25, kw_only=True)
 
     def __check_init__(self) -> None:
         if self.chains < 1:
@@ -85,20 +106,25 @@ class PCD(Contrastive):
         return StepMemory(chains, super().init(model, key).means)
 
     def __call__(
-        self, model: EnergyModel, batch: Num[Array, "batch size"], key: Key[Array, ""], memory: StepMemory
+        self, model: EnergyModel, batch: Batch, key: Key[Array, ""], memory: StepMemory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """Free energy of the batch less that of the persistent chains."""
         still = jax.lax.stop_gradient(model)
         keys = jax.random.split(key, self.chains)
         chains = jax.vmap(lambda k, s: run_chain(Gibbs(still), k, s, self.steps))(keys, memory.chains)
-        loss, metrics = contrast(model, batch, chains["v"])
-        return loss, (StepMemory(chains, positive_means(still, batch)), metrics)
+        inferred = posterior(still, batch, self.mean_field_steps)
+        loss, metrics = contrast(model, batch, chains, inferred)
+        return loss, (StepMemory(chains, positive_means(still, batch, inferred)), metrics)
 
 
 def contrast(
-    model: EnergyModel, positive: Num[Array, "batch size"], negative: Num[Array, "chains size"]
+    model: EnergyModel, positive: Batch, negative: States, inferred: MeanField | None = None
 ) -> tuple[Float[Array, ""], Metrics]:
-    """`mean F(positive) - mean F(negative)`, both sets of visible values held constant, in nats.
+    """`mean F(positive) - mean F(negative)`, all values held constant, in nats.
+
+    Arguments: `positive`, values of the given layers `[batch, size]`; `negative`, states of the chains
+    `[chains, size]`, of which the layers drawn last are summed out again where the others suffice; `inferred`, the
+    `posterior` of the positive values, for a machine whose hidden layers depend on each other.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -106,9 +132,13 @@ def contrast(
     >>> bool(jnp.isclose(loss, metrics["free_energy_data"] - metrics["free_energy_chains"]))
     True
     """
-
-    def mean_free_energy(v: Array) -> Float[Array, ""]:
-        return jnp.mean(jax.vmap(lambda x: free_energy(model, {"v": x}))(v))
-
-    data, chains = mean_free_energy(positive), mean_free_energy(negative)
+    bound = jax.vmap(lambda v, q: variational_free_energy(model, v, q))(as_values(positive), inferred)
+    data = jnp.mean(bound)
+    chains = jnp.mean(jax.vmap(lambda x: free_energy(model, x))(_without_last_block(model, as_values(negative))))
     return data - chains, {"free_energy_data": data, "free_energy_chains": chains}
+
+
+def _without_last_block(model: EnergyModel, states: LayerValues) -> dict[str, Array]:
+    """The layers that a sweep draws before its last block, which is summed out given them."""
+    last = model.blocks[-1] if len(model.blocks) > 1 else ()
+    return {name: x for name, x in states.items() if name not in last}

@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num, PyTree
 
-from harmonium.inference import free_block, layer_stats, natural_parameters
+from harmonium.inference import LayerValues, MeanField, as_values, fixed_point, has_closed_form, layer_stats
 from harmonium.models import Centred, EnergyModel, recentred
 from harmonium.samplers import State
 from harmonium.units import Stats
 
+Batch = Num[Array, "batch size"] | dict[str, Num[Array, "batch _"]]  # rows of layer `v`, or of several layers by name
+States = Num[Array, "chains size"] | dict[str, Num[Array, "chains _"]]  # the same of chains
 Memory = PyTree
 Metrics = dict[str, Float[Array, ""]]
 
@@ -47,9 +49,12 @@ class Objective(eqx.Module):
 
     @abstractmethod
     def __call__(
-        self, model: Any, batch: Num[Array, "batch size"], key: Key[Array, ""], memory: Memory
+        self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
-        """The loss of a batch `[batch, size]` in nats per example, the new memory, and numbers worth plotting."""
+        """The loss of a batch in nats per example, the new memory, and numbers worth plotting.
+
+        A batch is an array `[batch, size]` of layer `v`, or a dict of such arrays by layer where a model has labels.
+        """
 
     def init(self, model: Any, key: Key[Array, ""]) -> StepMemory:
         """The memory before the first step: no chains, and the offsets of a centred model."""
@@ -60,16 +65,27 @@ class Objective(eqx.Module):
         return recentred(model, memory.means)
 
 
-def positive_means(model: EnergyModel, batch: Num[Array, "batch size"]) -> dict[str, Stats] | None:
-    """Mean statistics of all layers in the positive phase, for a model that centres by them; None for others."""
+def posterior(model: EnergyModel, batch: Batch, max_steps: int) -> MeanField | None:
+    """Mean field of each example of a batch, held constant: the positive phase of a machine whose hidden layers depend
+    on each other. None where they do not, for they are then summed out exactly."""
+    values = as_values(batch)
+    if has_closed_form(model, values):
+        return None
+    return jax.lax.stop_gradient(_mean_fields(model, values, max_steps))
+
+
+def positive_means(model: EnergyModel, batch: Batch, inferred: MeanField | None = None) -> dict[str, Stats] | None:
+    """Mean statistics of all layers in the positive phase, for a model that centres by them; None for others.
+
+    Arguments: `inferred`, the batch's `posterior`, where there is one already.
+    """
     if not isinstance(model, Centred):
         return None
+    values = as_values(batch)
+    q = _mean_fields(model, values, 1) if inferred is None else inferred
+    stats = jax.vmap(lambda v: layer_stats(model, v))(values) | q.mean
+    return jax.lax.stop_gradient(jax.tree.map(lambda s: jnp.mean(s, axis=0), stats))
 
-    def one(v: Array) -> dict[str, Stats]:
-        stats = layer_stats(model, {"v": v})
-        free = free_block(model, stats)
-        eta = natural_parameters(model, stats, free)
-        return stats | {name: model.layers[name].mean(eta[name]) for name in free}
 
-    means = jax.tree.map(lambda s: jnp.mean(s, axis=0), jax.vmap(one)(batch))
-    return jax.lax.stop_gradient(means)
+def _mean_fields(model: EnergyModel, values: LayerValues, max_steps: int) -> MeanField:
+    return jax.vmap(lambda v: fixed_point(model, v, max_steps=max_steps))(values)

@@ -94,7 +94,7 @@ def weights_only(model: PyTree) -> PyTree:
     """True at the weight matrices of a model and False at its biases, for Optax's masks."""
 
     def is_weight(path: tuple, _: Any) -> bool:
-        return re.fullmatch(r"W\d*", str(getattr(path[-1], "name", ""))) is not None
+        return any(re.fullmatch(r"W\d*", str(getattr(step, "name", ""))) for step in path)
 
     return jax.tree_util.tree_map_with_path(is_weight, model)
 

@@ -9,16 +9,23 @@ from jaxtyping import Array, Bool, Key
 
 from harmonium.compiling import outermost
 from harmonium.errors import InputError
-from harmonium.models.energy import EnergyModel
+from harmonium.models import BeliefNet, EnergyModel
 from harmonium.rng import cheap
+from harmonium.samplers.ancestral import downwards, top_layer, top_sample, upwards
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
 
 
 def sample(
-    model: EnergyModel, key: Key[Array, ""], n: int = 1, *, steps: int = 1000, start: Array | np.ndarray | None = None
+    model: EnergyModel | BeliefNet,
+    key: Key[Array, ""],
+    n: int = 1,
+    *,
+    steps: int = 1000,
+    start: Array | np.ndarray | None = None,
 ) -> Array:
     """Values of the visible layer from `n` independent chains of block Gibbs sampling.
 
+    The chains of a belief net (a DBN) run in its top machine, and a pass down its links follows.
     Arguments: `n`, how many; `steps`, sweeps of each chain; `start`, rows `[n, size]` from which the chains start
     (default: random states). Returns `[n, size]`. Raises `InputError` for fewer than one chain or step.
 
@@ -31,7 +38,8 @@ def sample(
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
     if start is not None:
         start = _checked_rows(model, start, n)
-    return _sample(model, cheap(key), start, n, steps)
+    draw = _sample_net if isinstance(model, BeliefNet) else _sample
+    return draw(model, cheap(key), start, n, steps)
 
 
 def impute(model: EnergyModel, key: Key[Array, ""], x: Array | np.ndarray, *, steps: int = 500) -> Array:
@@ -47,6 +55,8 @@ def impute(model: EnergyModel, key: Key[Array, ""], x: Array | np.ndarray, *, st
     >>> bool(jnp.isnan(hm.impute(rbm, jax.random.key(1), jnp.array([1.0, jnp.nan, 0.0]), steps=10)).any())
     False
     """
+    if not isinstance(model, EnergyModel):
+        raise InputError(f"Missing values are filled in by Gibbs sampling, which a {type(model).__name__} has not.")
     if steps < 1:
         raise InputError(f"Imputation needs at least one step, not steps={steps}.")
     unit = model.layers["v"]
@@ -72,6 +82,16 @@ def _sample(model: EnergyModel, key: Key[Array, ""], start: Array | None, n: int
 
 
 @outermost
+def _sample_net(net: BeliefNet, key: Key[Array, ""], start: Array | None, n: int, steps: int) -> Array:
+    def chain(key: Key[Array, ""], v: Array | None) -> Array:
+        first, walk, last = jax.random.split(key, 3)
+        top = None if v is None else {"v": upwards(net, first, v)[top_layer(net)]}
+        return downwards(net, last, top_sample(net, walk, steps=steps, start=top)["v"])["v"]
+
+    return jax.vmap(chain)(jax.random.split(key, n), start)
+
+
+@outermost
 def _impute(model: EnergyModel, key: Key[Array, ""], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
     def chain(key: Key[Array, ""], value: Array, fixed: Array) -> Array:
         first, second, walk = jax.random.split(key, 3)
@@ -82,7 +102,7 @@ def _impute(model: EnergyModel, key: Key[Array, ""], known: Array, mask: Bool[Ar
     return jax.vmap(chain)(jax.random.split(key, len(known)), known, mask)
 
 
-def _checked_rows(model: EnergyModel, rows: Array | np.ndarray, n: int) -> Array:
+def _checked_rows(model: EnergyModel | BeliefNet, rows: Array | np.ndarray, n: int) -> Array:
     rows = np.asarray(rows)
     if rows.shape != (n, model.layers["v"].size):
         raise InputError(f"Start rows must have shape ({n}, {model.layers['v'].size}), not {rows.shape}.")

@@ -13,10 +13,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Key
 
-from harmonium.inference import LayerValues, free_block, layer_stats, natural_parameters
+from harmonium.inference import LayerValues, fixed_point, has_closed_form, layer_stats, natural_parameters
 from harmonium.models.energy import EnergyModel
 
 State = dict[str, Array]
+
+MEAN_FIELD_STEPS = 10  # sweeps before a deep machine's posterior is sampled
 
 
 @runtime_checkable
@@ -44,8 +46,9 @@ class Clamp(NamedTuple):
 class Gibbs(eqx.Module):
     """One sweep of block Gibbs sampling: every block in turn from `p(block | rest)` (book, section 20.2.1, 17.4).
 
-    With `clamped`, units under a mask keep their value, and the chain samples the others given them.
-    Arguments: `model`, an energy model; `clamped`, a `Clamp` by layer name.
+    With `clamped`, units under a mask keep their value, and the chain samples the others given them; layers that are
+    `held` keep theirs whole. Arguments: `model`, an energy model; `clamped`, a `Clamp` by layer name; `held`, names of
+    layers.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -55,12 +58,15 @@ class Gibbs(eqx.Module):
 
     model: EnergyModel
     clamped: Mapping[str, Clamp] = eqx.field(default_factory=dict)
+    held: tuple[str, ...] = eqx.field(static=True, default=())
 
     def __call__(self, key: Key[Array, ""], state: State) -> State:
         """A sweep over all blocks."""
         keys = jax.random.split(key, len(self.model.blocks))
         for key, block in zip(keys, self.model.blocks, strict=True):
-            state = self._hold(state | sample_block(self.model, key, state, block))
+            free = tuple(name for name in block if name not in self.held)
+            if free:
+                state = self._hold(state | sample_block(self.model, key, state, free))
         return state
 
     def _hold(self, state: State) -> State:
@@ -81,8 +87,7 @@ def sample_block(model: EnergyModel, key: Key[Array, ""], state: Mapping[str, Ar
     """
     stats = layer_stats(model, {name: x for name, x in state.items() if name not in block})
     eta = natural_parameters(model, stats, block)
-    keys = [key] if len(block) == 1 else jax.random.split(key, len(block))
-    drawn = {name: model.layers[name].sample(k, eta[name]) for k, name in zip(keys, block, strict=True)}
+    drawn = {name: model.layers[name].sample(k, eta[name]) for name, k in _keys(key, block).items()}
     return jax.lax.optimization_barrier(drawn)  # drawn once: XLA would draw again for each use of the values
 
 
@@ -103,16 +108,42 @@ def initial_state(model: EnergyModel, key: Key[Array, ""]) -> State:
     return state
 
 
-def posterior_sample(model: EnergyModel, key: Key[Array, ""], values: LayerValues) -> State:
-    """A full state with the given layers as they are and the others from their exact conditional.
+def posterior_sample(model: EnergyModel, key: Key[Array, ""], values: LayerValues, *, sweeps: int = 1) -> State:
+    """A full state with the given layers as they are and the others from their conditional.
+
+    It is exact where the others are independent of each other. Where they are not (a deep machine), each block is drawn
+    in turn given those drawn before and the mean field of the rest, and `sweeps` of Gibbs sampling with the given
+    layers held follow: the sample then comes closer to the conditional with every sweep.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> state = posterior_sample(rbm, jax.random.key(1), {"v": jnp.ones(6)}); state["v"].sum(), state["h"].shape
     (Array(6., dtype=float32), (3,))
     """
-    free = free_block(model, values)
-    return dict(values) | sample_block(model, key, values, free)
+    given = tuple(values)
+    if has_closed_form(model, given):
+        free = tuple(name for name in model.layers if name not in values)
+        return dict(values) | sample_block(model, key, values, free)
+    first, walk = jax.random.split(key)
+    return run_chain(Gibbs(model, held=given), walk, _from_mean_field(model, first, values), sweeps)
+
+
+def _from_mean_field(model: EnergyModel, key: Key[Array, ""], values: LayerValues) -> State:
+    stats = layer_stats(model, values) | fixed_point(model, values, max_steps=MEAN_FIELD_STEPS).mean
+    state = dict(values)
+    for i, block in enumerate(reversed(model.blocks)):
+        free = tuple(name for name in block if name not in values)
+        eta = natural_parameters(model, stats, free)
+        drawn = {n: model.layers[n].sample(jax.random.fold_in(k, i), eta[n]) for n, k in _keys(key, free).items()}
+        state |= drawn
+        stats |= layer_stats(model, drawn)
+    return state
+
+
+def _keys(key: Key[Array, ""], layers: tuple[str, ...]) -> dict[str, Key[Array, ""]]:
+    """A key for each layer; the key itself where there is only one."""
+    keys = [key] if len(layers) == 1 else jax.random.split(key, len(layers))
+    return dict(zip(layers, keys, strict=True))
 
 
 def run_chain(kernel: Kernel, key: Key[Array, ""], state: State, steps: int) -> State:

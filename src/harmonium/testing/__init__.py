@@ -17,6 +17,7 @@ from harmonium.testing.derived import (
     check_mean_field,
     check_pseudo_likelihood,
     check_sums_to_one,
+    check_variational_bound,
 )
 from harmonium.testing.enumeration import Listing, list_states
 from harmonium.testing.invariance import check_gibbs_keeps_moments, check_gibbs_leaves_invariant
@@ -50,6 +51,7 @@ __all__ = [
     "check_save_and_load",
     "check_shapes",
     "check_sums_to_one",
+    "check_variational_bound",
     "checks_for",
     "list_states",
 ]

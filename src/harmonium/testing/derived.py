@@ -9,10 +9,13 @@ from jaxtyping import Array, Key, PyTree
 
 from harmonium.inference import (
     conditional,
+    exact_free_energy,
     exact_log_partition,
     free_energy,
+    has_closed_form,
     log_pseudo_likelihood,
     mean_field,
+    variational_free_energy,
 )
 from harmonium.models import EnergyModel, trainable
 from harmonium.testing.enumeration import (
@@ -103,6 +106,25 @@ def check_mean_field(model: EnergyModel, key: Key[Array, ""] | None = None) -> N
             _agree_means(model, means[name], truth, name, "in mean field")
 
 
+def check_variational_bound(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """`E(q) - H(q) >= F(v)`, equal where hidden layers are independent, and `F(v)` by enumeration; given layer `v`.
+
+    >>> import harmonium as hm, jax
+    >>> binary = hm.units.Bernoulli(2)
+    >>> tiny = hm.DBM(binary, [binary, binary], key=jax.random.key(0), scale=0.5)
+    >>> check_variational_bound(tiny)
+    """
+    given = {"v": some_states(model, generator(key))["v"]}
+    truth = -list_states(model, given).log_partition
+    bound, exact = evaluate(_free_energy_and_bound, model, given)
+    agree(exact, truth, TOLERANCE, "Free energy by enumeration of the hidden layers")
+    if has_closed_form(model):
+        agree(bound, truth, TOLERANCE, "Variational free energy of independent hidden layers")
+    elif (bound < truth - TOLERANCE * np.abs(truth).max()).any():
+        worst = int(np.argmin(bound - truth))
+        raise AssertionError(f"The variational free energy {bound[worst]:.6g} lies below the exact {truth[worst]:.6g}.")
+
+
 def check_pseudo_likelihood(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
     """`sum_i log p(v_i | v_-i)` over all sites, from the table of `p(v)`.
 
@@ -160,6 +182,11 @@ def conditionals(model: EnergyModel, states: dict[str, Array]) -> dict[str, tupl
 @eqx.filter_jit
 def _free_energies(model: EnergyModel, given: dict[str, Array]) -> Array:
     return jax.vmap(lambda values: free_energy(model, values))(given)
+
+
+@eqx.filter_jit
+def _free_energy_and_bound(model: EnergyModel, given: dict[str, Array]) -> tuple[Array, Array]:
+    return jax.vmap(lambda values: (variational_free_energy(model, values), exact_free_energy(model, values)))(given)
 
 
 @eqx.filter_jit

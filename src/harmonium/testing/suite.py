@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from jaxtyping import Array, Key
 
-from harmonium.inference import configurations
+from harmonium.inference import configurations, has_closed_form
 from harmonium.models import EnergyModel
 from harmonium.testing import chains, derived, invariance, learning, structure
 from harmonium.testing.enumeration import refuse_large
@@ -55,7 +55,9 @@ def _checks_by_listing(model: EnergyModel) -> list[Check]:
     exact = math.isfinite(configurations(model))
     if exact:
         checks += [derived.check_log_partition, learning.check_gradients_reach_every_parameter]
-    if exact and _has_free_energy(model):
+    if exact and math.isfinite(configurations(model, ("v",))):
+        checks.append(derived.check_variational_bound)
+    if exact and has_closed_form(model):
         checks.append(learning.check_learning_rule)
         if model.layers["v"].states is not None:
             checks += [derived.check_sums_to_one, derived.check_pseudo_likelihood]
@@ -67,9 +69,3 @@ FINITE_CHECKS = (
     chains.check_gibbs_step,
     chains.check_clamped_gibbs,
 )
-
-
-def _has_free_energy(model: EnergyModel) -> bool:
-    """Whether the hidden layers can be summed out in closed form, given layer `v`."""
-    hidden = {name for name in model.layers if name != "v"}
-    return "v" in model.layers and any(hidden <= set(block) for block in model.blocks)

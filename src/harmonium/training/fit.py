@@ -22,6 +22,7 @@ from jaxtyping import Array, Key
 from harmonium.data import Dataset, as_dataset
 from harmonium.data.storage import blocks
 from harmonium.errors import InputError, NonFiniteLossError
+from harmonium.models import EnergyModel
 from harmonium.objectives import Metrics, Objective
 from harmonium.products import check_products
 from harmonium.rng import cheap, words
@@ -98,9 +99,10 @@ def fit(
             batch_size=batch_size,
             seed=words(key)[-1],
             sharding=placement.batches,
-            monitor=Monitor(data, key, model.layers["v"].dtype) if monitor else None,
+            monitor=Monitor(data, key, model.layers["v"].dtype) if monitor and isinstance(model, EnergyModel) else None,
             listeners=[listener for listener in listeners if listener],
             log=log,
+            layers=model.layers,
         )
         return loop.run(log.state)
 
@@ -124,7 +126,7 @@ def _adam() -> optax.GradientTransformation:
 
 
 def check_data(model: Any, data: Dataset) -> None:
-    """Refuse data that does not fit the visible units, before any work is done.
+    """Refuse data that does not fit the visible units, or labels outside the classes, before any work is done.
 
     >>> import harmonium as hm
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(2), key=jax.random.key(0))
@@ -142,7 +144,9 @@ def check_data(model: Any, data: Dataset) -> None:
     for rows, as_shown in ((data.train, data.shown), (data.valid, np.asarray)):
         for _, block in () if rows is None else blocks(rows):
             unit.check(as_shown(block), expectation=expectation)
-    if unit.states is None and not data.streamed:
+    if "y" in model.layers and data.train_labels is not None:
+        model.layers["y"].check(np.asarray(data.train_labels)[:, None])
+    if isinstance(model, EnergyModel) and unit.states is None and not data.streamed:
         _warn_constant(data)
 
 
@@ -169,6 +173,7 @@ class _Loop:
     monitor: Monitor | None
     listeners: list[Callback]
     log: Log
+    layers: dict[str, Any]
 
     def run(self, state: TrainState) -> Run:
         clock = time.perf_counter()
@@ -195,6 +200,7 @@ class _Loop:
             first_step=first,
             last_step=self.steps,
             sharding=self.sharding,
+            labels="y" in self.layers,
         )
 
     def _report(self, state: TrainState, metrics: Metrics, seconds: float) -> None:

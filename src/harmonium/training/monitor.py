@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from harmonium.data import Dataset
-from harmonium.inference import free_energy, log_pseudo_likelihood
+from harmonium.inference import has_closed_form, log_pseudo_likelihood, variational_free_energy
 
 ROWS = 500  # rows of each split
 PSEUDO_ROWS = 100  # rows for the pseudo-likelihood
@@ -22,8 +22,9 @@ class Monitor:
     """Free-energy gap and pseudo-likelihood of fixed rows (Hinton 2012, section 6; book, section 18.3).
 
     `free_energy_gap` is the mean free energy of validation rows less that of training rows: it grows when the model
-    overfits, whatever log Z is. `log_pseudo_likelihood` (per example, in nats) is there for units with finitely many
-    states. Arguments: `data`; `key`, which draws the rows and sites once.
+    overfits, whatever log Z is (of deep machines it is the gap of the mean-field bounds). `log_pseudo_likelihood`
+    (per example, in nats) is there for visible units with finitely many states under independent hidden ones.
+    Arguments: `data`; `key`, which draws the rows and sites once.
     """
 
     def __init__(self, data: Dataset, key: Key[Array, ""], dtype: Any) -> None:
@@ -45,7 +46,7 @@ def _measure(
     found = {}
     if valid is not None:
         found["free_energy_gap"] = _mean_free_energy(model, valid) - _mean_free_energy(model, train)
-    if model.layers["v"].states is not None:
+    if model.layers["v"].states is not None and has_closed_form(model):
         rows = (train if valid is None else valid)[:PSEUDO_ROWS]
         keys = jax.random.split(key, len(rows))
         values = jax.vmap(lambda k, v: log_pseudo_likelihood(model, k, v, sites=SITES))(keys, rows)
@@ -54,4 +55,4 @@ def _measure(
 
 
 def _mean_free_energy(model: Any, rows: Float[Array, "n size"]) -> Float[Array, ""]:
-    return jnp.mean(jax.vmap(lambda v: free_energy(model, {"v": v}))(rows))
+    return jnp.mean(jax.vmap(lambda v: variational_free_energy(model, {"v": v}))(rows))

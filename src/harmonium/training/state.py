@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from harmonium.compiling import outermost
 from harmonium.data.dataset import Presentation
 from harmonium.models import trainable
-from harmonium.objectives import Memory, Metrics, Objective
+from harmonium.objectives import Batch, Memory, Metrics, Objective
 from harmonium.products import with_products
 from harmonium.rng import cheap
 
@@ -54,8 +54,11 @@ class Rule(NamedTuple):
     products: str = "float32"
 
 
-def run_chunk(rule: Rule, key: Key[Array, ""], state: TrainState, rows: Array) -> tuple[TrainState, Metrics]:
-    """`rows` `[steps, batch, size]` taken in by one compiled scan: the state after them, and metrics of `[steps]`.
+def run_chunk(
+    rule: Rule, key: Key[Array, ""], state: TrainState, rows: Array | dict[str, Array]
+) -> tuple[TrainState, Metrics]:
+    """`rows` `[steps, batch, size]` (or a dict of them by layer) taken in by one compiled scan: the state after them,
+    and metrics of `[steps]`.
 
     The state's buffers are donated. Every random number follows from `key` and the step's number, so that neither
     the length of chunks nor an interruption changes a run.
@@ -71,7 +74,7 @@ def _scan(fixed: tuple[Rule, Key[Array, ""], Array], state: TrainState) -> tuple
     def body(carry: PyTree, stored: Array) -> tuple[PyTree, Metrics]:
         state = eqx.combine(carry, static)
         show, draw = jax.random.split(jax.random.fold_in(key, state.step + 1))
-        batch = rule.show(show, stored).astype(state.model.layers["v"].dtype)
+        batch = shown(state.model, rule.show, show, stored)
         new, metrics = update(state, batch, draw, rule)
         return eqx.filter(new, eqx.is_array), metrics
 
@@ -79,8 +82,15 @@ def _scan(fixed: tuple[Rule, Key[Array, ""], Array], state: TrainState) -> tuple
     return eqx.combine(arrays, static), metrics
 
 
+def shown(model: Any, show: Presentation, key: Key[Array, ""], stored: Array | dict[str, Array]) -> Batch:
+    """Stored rows as the model is shown them, in the types of its layers; labels, where there are any, as they are."""
+    if isinstance(stored, dict):
+        return stored | {"v": shown(model, show, key, stored["v"]), "y": stored["y"].astype(model.layers["y"].dtype)}
+    return show(key, stored).astype(model.layers["v"].dtype)
+
+
 def update(
-    state: TrainState, batch: Float[Array, "batch size"], key: Key[Array, ""], rule: Rule
+    state: TrainState, batch: Batch, key: Key[Array, ""], rule: Rule
 ) -> tuple[TrainState, Metrics]:  # fmt: skip
     """One step: the objective's gradient, the optimizer's step, what the objective does after it, the average."""
     learned, rest = eqx.partition(state.model, trainable(state.model))

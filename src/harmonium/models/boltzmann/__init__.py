@@ -1,8 +1,10 @@
 """Boltzmann machines: one a file, each a few arrays and an energy."""
 
-from harmonium.models.boltzmann.centred import Centred, recentred
+from harmonium.models.boltzmann.centred import Centred, recentred, uncentred
+from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.independent import Independent
+from harmonium.models.boltzmann.mp_dbm import MPDBM
 from harmonium.models.boltzmann.path import Interpolated
 from harmonium.models.boltzmann.rbm import RBM
 
-__all__ = ["RBM", "Centred", "Independent", "Interpolated", "recentred"]
+__all__ = ["DBM", "MPDBM", "RBM", "Centred", "Independent", "Interpolated", "recentred", "uncentred"]

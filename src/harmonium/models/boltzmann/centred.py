@@ -82,5 +82,22 @@ def recentred(model: PyTree, means: Mapping[str, Stats] | None) -> PyTree:
     return Centred(with_biases(model.model, biases), new, rate=model.rate)
 
 
+def uncentred(model: PyTree) -> PyTree:
+    """The machine in plain coordinates that has the distribution of a `Centred` one; others as they are.
+
+    Its biases are what acts on each layer when all statistics are zero: `eta_l = -dE'/dT_l` at 0.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> uncentred(Centred(rbm)).b.shape
+    (6,)
+    """
+    if not isinstance(model, Centred):
+        return model
+    pull = jax.grad(model.energy)({name: unit.zeros() for name, unit in model.layers.items()})
+    biases = {name: unit.bias(jax.tree.map(lambda g: -g, pull[name])) for name, unit in model.layers.items()}
+    return with_biases(model.model, biases)
+
+
 def _difference(a: PyTree, b: PyTree) -> PyTree:
     return jax.tree.map(lambda x, y: x - y, a, b)

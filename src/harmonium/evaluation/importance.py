@@ -1,0 +1,99 @@
+"""Likelihood of belief nets: samples of the recognition model weighted by importance, and log Z of the top machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from harmonium.compiling import outermost
+from harmonium.errors import InputError
+from harmonium.evaluation.estimate import Estimate
+from harmonium.evaluation.partition import log_partition
+from harmonium.inference import configurations, exact_free_energy, variational_free_energy
+from harmonium.models.directed import BeliefNet
+from harmonium.rng import cheap, words
+from harmonium.samplers.ancestral import log_prob_downwards, log_prob_upwards, top_layer, upwards
+
+ROWS = 250  # rows that are weighed at a time
+HIDDEN_LIMIT = 2**12  # states of the top's free layers that are enumerated for every sample
+
+
+def belief_net_log_likelihood(
+    net: BeliefNet, rows: np.ndarray, key: Key[Array, ""] | None, method: str, samples: int, options: dict[str, Any]
+) -> Estimate:
+    """A lower bound of `log p(v)` for each row `[n, size]`, and its mean, in nats.
+
+        log p(v) >= E log (1/k) sum_i p(v, h_i) / q(h_i | v),       h_i ~ q(h | v)
+
+    with `k` = `samples`: the variational bound of Salakhutdinov & Murray (2008) for `k = 1`, and tighter the larger it
+    is (Burda, Grosse & Salakhutdinov 2016). The top machine is summed over its own hidden layer, and its `log Z` is
+    estimated by `method` and `options`, as in `log_partition`; an interval counts with its upper end.
+    """
+    if key is None:
+        raise InputError("The bound of a belief net draws samples: pass key=jax.random.key(seed).")
+    if samples < 1:
+        raise InputError(f"The bound needs at least one sample for each row, not samples={samples}.")
+    clock = time.perf_counter()
+    draw, top_key = jax.random.split(cheap(key))
+    unit = net.layers["v"]
+    keys = jax.random.split(draw, len(rows))
+    parts = [
+        np.asarray(_bounds(net, keys[i : i + ROWS], jnp.asarray(rows[i : i + ROWS], unit.dtype), samples), np.float64)
+        for i in range(0, len(rows), ROWS)
+    ]
+    bound = np.concatenate(parts)
+    reached = _upper_layer(net, keys[: 4 * ROWS], jnp.asarray(rows[: 4 * ROWS], unit.dtype))
+    log_z = log_partition(net.top, key=top_key, method=method, data=reached, **options)
+    upper = log_z.value if log_z.kind == "exact" else log_z.upper
+    shift = upper if math.isfinite(upper) else log_z.value
+    settings = log_z.settings | {"samples": samples, "seed": words(key), "log_partition_stderr": log_z.stderr}
+    settings["seconds"] = round(time.perf_counter() - clock, 2)
+    value = float(bound.mean() - shift)
+    sampling = float(bound.std(ddof=1) / math.sqrt(len(bound))) if len(bound) > 1 else math.inf
+    known = math.isfinite(upper)
+    name = "variational bound" if samples == 1 else f"importance-weighted bound, {samples} samples"
+    return dataclasses.replace(
+        log_z,
+        value=value,
+        stderr=math.hypot(sampling, log_z.stderr),
+        kind="lower" if known else "unordered",
+        quantity="log_likelihood",
+        lower=value if known else -math.inf,
+        upper=math.inf,
+        sure=False,
+        method=f"{name}; log Z of the top by {log_z.method}",
+        settings=settings,
+        n=len(bound),
+        per_example=bound - shift,
+    )
+
+
+@outermost
+def _bounds(net: BeliefNet, keys: Key[Array, "n"], v: Array, samples: int) -> Float[Array, "n"]:
+    """`log (1/k) sum_i f(v, h_i) / q(h_i | v)` of each row, with the unnormalised probability of the top machine."""
+    given = ("v",)
+    exact = configurations(net.top, given) <= HIDDEN_LIMIT
+    free_energy = exact_free_energy if exact else variational_free_energy
+
+    def weight(key: Key[Array, ""], x: Array) -> Float[Array, ""]:
+        values = upwards(net, key, x)
+        top = -free_energy(net.top, {"v": values[top_layer(net)]})
+        return log_prob_downwards(net, values) + top - log_prob_upwards(net, values)
+
+    def row(key: Key[Array, ""], x: Array) -> Float[Array, ""]:
+        log_w = jax.vmap(lambda k: weight(k, x))(jax.random.split(key, samples))
+        return jax.nn.logsumexp(log_w) - jnp.log(samples)
+
+    return jax.vmap(row)(keys, v)
+
+
+@outermost
+def _upper_layer(net: BeliefNet, keys: Key[Array, "n"], v: Array) -> Array:
+    return jax.vmap(lambda k, x: upwards(net, k, x)[top_layer(net)])(keys, v)

@@ -1,0 +1,62 @@
+"""The multi-prediction deep Boltzmann machine: a DBM that is used as it is trained (section 20.4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import equinox as eqx
+from jaxtyping import Array, Float, Key, PyTree
+
+from harmonium.errors import InputError
+from harmonium.models.boltzmann.dbm import DBM
+from harmonium.models.energy import LayerStats
+from harmonium.units import Unit
+
+
+class MPDBM(eqx.Module):
+    """A deep Boltzmann machine with a fixed number of mean-field sweeps, through which it learns to answer questions.
+
+    Given some of `v` and `y`, what are the others? (Goodfellow, Mirza, Courville & Bengio 2013; section 20.4.5.)
+
+    Its energy is that of its `model`, a `DBM`; `hm.classify` and the objective `MultiPrediction` infer with its sweeps.
+    Arguments: `visible`, `hidden`, `labels`, `key`, `scale`, as in `DBM`; `steps`, sweeps of mean field; `averaged`,
+    whether `hm.classify` uses the multi-inference trick. Raises `InputError` for less than one sweep.
+
+    >>> import harmonium as hm, jax
+    >>> units = [hm.units.Bernoulli(3), hm.units.Bernoulli(2)]
+    >>> model = hm.MPDBM(hm.units.Bernoulli(4), units, hm.units.Categorical(1, states=10), key=jax.random.key(0))
+    >>> hm.classify(model, jax.numpy.zeros((5, 4))).shape
+    (5, 10)
+    """
+
+    model: DBM
+    steps: int = eqx.field(static=True)
+    averaged: bool = eqx.field(static=True)
+
+    def __init__(
+        self, visible: Unit, hidden: Sequence[Unit], labels: Unit | None = None, *, key: Key[Array, ""],
+        steps: int = 10, averaged: bool = True, scale: float = 0.01,
+    ) -> None:  # fmt: skip
+        if steps < 1:
+            raise InputError(f"A multi-prediction machine infers with at least one sweep, not steps={steps}.")
+        self.model = DBM(visible, hidden, labels, key=key, scale=scale)
+        self.steps, self.averaged = steps, averaged
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        """Those of the DBM."""
+        return self.model.layers
+
+    @property
+    def blocks(self) -> tuple[tuple[str, ...], ...]:
+        """Those of the DBM."""
+        return self.model.blocks
+
+    @property
+    def biases(self) -> dict[str, PyTree]:
+        """Those of the DBM."""
+        return self.model.biases
+
+    def energy(self, stats: LayerStats) -> Float[Array, ""]:
+        """That of the DBM, in nats."""
+        return self.model.energy(stats)

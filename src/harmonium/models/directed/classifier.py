@@ -1,0 +1,100 @@
+"""Classifiers that deep machines turn into: a multilayer perceptron that starts from their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from harmonium.errors import InputError
+from harmonium.models.boltzmann.dbm import DBM
+from harmonium.models.boltzmann.rbm import RBM
+from harmonium.models.directed.dbn import DBN
+from harmonium.nets import MLP
+from harmonium.units import Bernoulli, Categorical, Gaussian, Unit
+
+
+class Classifier(eqx.Module):
+    """`p(y | x) = softmax(net(x))_y` (section 6.2.2.3 of the book): the discriminative end of section 20.3 and 20.4.
+
+    Arguments: `net`, an `MLP` with one output for each class.
+
+    >>> import harmonium as hm, jax
+    >>> model = Classifier(hm.nets.MLP([4, 8, 3], key=jax.random.key(0)))
+    >>> round(float(jnp.exp(model.log_prob(jnp.ones(4))).sum()), 5)
+    1.0
+    """
+
+    net: MLP
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        """`v`, which takes any real numbers, and `y`."""
+        return {"v": Gaussian(self.net.W[0].shape[0]), "y": Categorical(1, states=self.net.W[-1].shape[1])}
+
+    def log_prob(
+        self, x: Float[Array, "size"], key: Key[Array, ""] | None = None, drop: tuple[float, float] = (0.0, 0.0)
+    ) -> Float[Array, "classes"]:
+        """Log-probability of each class, in nats; `key` and `drop` as in `MLP`."""
+        return jax.nn.log_softmax(self.net(x, key, drop))
+
+
+def classifier_from_dbn(dbn: DBN, classes: int, *, key: Key[Array, ""]) -> Classifier:
+    """The MLP whose hidden layers are a DBN's recognition links and top machine, with a new layer of classes on it.
+
+        h^(l) = sigmoid(b^(l) + W^(l)T h^(l-1))                                                  # (20.22), (20.23)
+
+    Arguments: `dbn`, of Bernoulli hidden units; `classes`, how many; `key`, for the new layer.
+    Raises `InputError` for other hidden units.
+
+    >>> import harmonium as hm, jax
+    >>> dbn = hm.DBN(hm.units.Bernoulli(6), [hm.units.Bernoulli(4), hm.units.Bernoulli(3)], key=jax.random.key(0))
+    >>> [W.shape for W in classifier_from_dbn(dbn, 10, key=jax.random.key(1)).net.W]
+    [(6, 4), (4, 3), (3, 10)]
+    """
+    _need_bernoulli(dbn, "DBN")
+    top_W, top_c = (dbn.top.W, dbn.top.c) if isinstance(dbn.top, RBM) else (dbn.top.W[0], dbn.top.b[1])
+    return _with_classes([(link.W.T, link.b) for link in dbn.up] + [(top_W, top_c)], classes, key)
+
+
+def classifier_from_dbm(dbm: DBM, classes: int, *, key: Key[Array, ""]) -> Classifier:
+    """The MLP shaped like a DBM's mean field: its input is `v` beside the inferred means of `h2` (Fig. 20.4).
+
+        h1 = sigmoid(c1 + W1^T v + W2 q(h2)),   h2 = sigmoid(c2 + W2^T h1),   p(y) = softmax(d + U^T h2)
+
+    (Salakhutdinov & Hinton 2009.) Arguments: `dbm`, with two layers of Bernoulli hidden units; `classes`, how many;
+    `key`, for the last layer. Its inputs are rows of `v` and `hm.encode(dbm, v)["h2"]` side by side.
+    Raises `InputError` for another depth or other units.
+
+    >>> import harmonium as hm, jax
+    >>> dbm = hm.DBM(hm.units.Bernoulli(6), [hm.units.Bernoulli(4), hm.units.Bernoulli(3)], key=jax.random.key(0))
+    >>> [W.shape for W in classifier_from_dbm(dbm, 10, key=jax.random.key(1)).net.W]
+    [(9, 4), (4, 3), (3, 10)]
+    """
+    if len(dbm.hidden) != 2:
+        raise InputError(f"The classifier of a DBM takes two hidden layers, not {len(dbm.hidden)}: see Fig. 20.4.")
+    _need_bernoulli(dbm, "DBM")
+    first = jnp.concatenate([dbm.W[0], dbm.W[1].T])
+    return _with_classes([(first, dbm.b[1]), (dbm.W[1], dbm.b[2])], classes, key)
+
+
+def _need_bernoulli(model: DBN | DBM, name: str) -> None:
+    hidden = [unit for layer, unit in model.layers.items() if layer.startswith("h")]
+    if not all(isinstance(unit, Bernoulli) for unit in hidden):
+        raise InputError(f"The classifier of a {name} has sigmoid layers, so its hidden units must be Bernoulli.")
+
+
+def _with_classes(
+    layers: Sequence[tuple[Float[Array, "..."], Float[Array, "..."]]], classes: int, key: Key[Array, ""]
+) -> Classifier:
+    """A classifier with these hidden layers and one more of small random weights."""
+    if classes < 2:
+        raise InputError(f"A classifier needs at least two classes, not {classes}.")
+    sizes = [layers[0][0].shape[0], *(W.shape[1] for W, _ in layers), classes]
+    net = MLP(sizes, key=key, activation="sigmoid")
+    W, b = zip(*layers, strict=True)
+    last = 0.1 * net.W[-1]
+    return Classifier(eqx.tree_at(lambda m: (m.W, m.b), net, ((*W, last), (*b, net.b[-1]))))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from harmonium.models import DBM, RBM, Centred, Independent, Interpolated, LayerStats
+from harmonium.models import DBM, RBM, Centred, Independent, Interpolated, LayerStats, Normalised, Twin
 from harmonium.units import Bernoulli, Categorical, Gaussian, Spin, Unit
 
 VISIBLE = {
@@ -81,6 +81,10 @@ CENTRED = {
         ("gaussian", "bernoulli"),
     )
 }
+NORMALISED = {
+    "normalised-bernoulli-bernoulli": randomised(Normalised(RBMS["rbm-bernoulli-bernoulli"]), 150),
+    "normalised-centred-gaussian-bernoulli": randomised(Normalised(CENTRED["centred-gaussian-bernoulli"]), 151, 0.1),
+}
 OTHERS = {
     "independent-finite": tiny_independent(Categorical(2, states=3), Spin(2), 200),
     "independent-mixed": tiny_independent(Bernoulli(2), Gaussian(2), 201),
@@ -97,5 +101,6 @@ DBMS = {
     "dbm-labels": DBM(Bernoulli(3), [B2, B2], Categorical(1, states=3), key=KEY, scale=0.0),
 }
 DBMS = {name: randomised(model, 300 + i) for i, (name, model) in enumerate(DBMS.items())}
+DBMS |= {f"twin-{of}": randomised(Twin(RBM(Bernoulli(2), B2, key=KEY, scale=0.0), of), 320) for of in ("v", "h")}
 DBMS["centred-dbm"] = randomised(Centred(DBMS["dbm-two-layers"]), 310, 0.1)
-EXAMPLES = DBMS | RBMS | CENTRED | OTHERS
+EXAMPLES = DBMS | RBMS | CENTRED | NORMALISED | OTHERS

@@ -19,6 +19,7 @@ _EXPORTS = {
     "DBN": "harmonium.models",
     "MPDBM": "harmonium.models",
     "Classifier": "harmonium.models",
+    "Normalised": "harmonium.models",
     "RBM": "harmonium.models",
     "Estimate": "harmonium.evaluation",
     "compare": "harmonium.evaluation",

@@ -14,7 +14,7 @@ from harmonium.data import from_arrays
 from harmonium.errors import InputError
 from harmonium.inference import fixed_point, infer, layer_stats, log_prob_missing, mean_field
 from harmonium.models import DBM, DBN, MPDBM
-from harmonium.objectives import CD, PCD, MultiPrediction, UpDown, contrast
+from harmonium.objectives import CD, PCD, MaximumLikelihood, MultiPrediction, UpDown, contrast
 from harmonium.samplers import sample
 from harmonium.testing.enumeration import list_states
 from harmonium.training import fit
@@ -64,6 +64,13 @@ def test_the_negative_phase_is_the_slope_of_log_z_on_average():
         return -jax.nn.logsumexp(-energies)
 
     close(negative(DEEP), minus_log_z(DEEP), 1e-4)
+
+
+def test_the_exact_gradient_sums_the_hidden_layers_of_a_deep_machine():
+    truth, given = list_states(DEEP), list_states(DEEP, {"v": np.asarray(BATCH)})
+    loss, _ = MaximumLikelihood()(DEEP, BATCH, KEY, None)
+    expected = truth.log_partition[0] - given.log_partition.mean()
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("rule", [CD(2), PCD(2, chains=20)], ids=["CD", "PCD"])

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from harmonium.compiling import outermost
-from harmonium.inference import free_energy, marginal_natural, mean_stats
+from harmonium.inference import free_energy, independent_at_marginals
 from harmonium.models import EnergyModel, Independent, Interpolated
 from harmonium.samplers import Gibbs, State, posterior_sample, run_chain, sample_block
 
@@ -55,9 +55,7 @@ def base_for(model: EnergyModel, v: Float[Array, "n size"]) -> Independent:
     >>> round(float(base_for(rbm, jnp.ones((9, 6))).biases["v"][0]), 4)        # log(0.95 / 0.05)
     2.9444
     """
-    eta = {name: unit.reference() for name, unit in model.layers.items()}
-    eta["v"] = marginal_natural(model.layers["v"], mean_stats(model.layers["v"], v), len(v))
-    return Independent(dict(model.layers), {name: unit.bias(eta[name]) for name, unit in model.layers.items()})
+    return independent_at_marginals(model.layers, v)
 
 
 def visible_block(model: EnergyModel) -> tuple[str, ...]:

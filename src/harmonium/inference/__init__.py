@@ -14,10 +14,12 @@ from harmonium.inference.conditional import (
 from harmonium.inference.encode import encode
 from harmonium.inference.enumeration import configurations, exact_free_energy, exact_log_partition, states_at
 from harmonium.inference.free_energy import free_energy
-from harmonium.inference.marginals import at_marginals, marginal_natural, mean_stats
+from harmonium.inference.marginals import at_marginals, independent_at_marginals, marginal_natural, mean_stats
 from harmonium.inference.mean_field import MeanField, fixed_point, mean_field, variational_free_energy
 from harmonium.inference.partial import Inferred, infer, log_prob_missing
 from harmonium.inference.pseudo_likelihood import log_pseudo_likelihood
+from harmonium.inference.score import score
+from harmonium.inference.sites import sum_over_sites
 
 __all__ = [
     "Inferred",
@@ -36,6 +38,7 @@ __all__ = [
     "free_block",
     "free_energy",
     "has_closed_form",
+    "independent_at_marginals",
     "infer",
     "layer_stats",
     "log_prob_missing",
@@ -44,6 +47,8 @@ __all__ = [
     "mean_field",
     "mean_stats",
     "natural_parameters",
+    "score",
     "states_at",
+    "sum_over_sites",
     "variational_free_energy",
 ]

@@ -93,6 +93,7 @@ def exact_free_energy(model: EnergyModel, values: LayerValues) -> Float[Array, "
         minus_f = jax.vmap(lambda i: -free_energy(model, {**values, **states_at(model, layers, i)}))(index)
         return None, jax.nn.logsumexp(jnp.where(index < total, minus_f, -jnp.inf))
 
+    body = jax.checkpoint(body, prevent_cse=False)  # or a gradient would keep all configurations in memory
     _, parts = jax.lax.scan(body, None, jnp.arange(0, total, chunk, dtype=jnp.int32))
     return -jax.nn.logsumexp(parts)
 

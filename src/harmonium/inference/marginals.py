@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
 
+from harmonium.models import Independent
 from harmonium.models.energy import BiasedModel, with_biases
 from harmonium.units import Stats, Unit
 
@@ -52,6 +55,21 @@ def at_marginals(model: BiasedModel, x: Num[Array | np.ndarray, "n size"], layer
     [2.9444, 2.9444]
     """
     return with_biases(model, {layer: _bias(model.layers[layer], jnp.asarray(x))})
+
+
+def independent_at_marginals(layers: Mapping[str, Unit], x: Num[Array | np.ndarray, "n size"]) -> Independent:
+    """Independent units: layer `v` at the marginals of rows `x` `[n, size]`, all other layers neutral.
+
+    The base of annealed importance sampling, and the noise of noise-contrastive estimation.
+    Arguments: `layers`, the units by name, `v` among them.
+
+    >>> import harmonium as hm, jax.numpy as jnp
+    >>> base = independent_at_marginals({"v": hm.units.Bernoulli(1), "h": hm.units.Bernoulli(1)}, jnp.ones((9, 1)))
+    >>> round(float(base.biases["v"][0]), 4), float(base.biases["h"][0])                    # log(0.95 / 0.05), 0
+    (2.9444, 0.0)
+    """
+    biases = {name: unit.bias(unit.reference()) for name, unit in layers.items()}
+    return Independent(dict(layers), biases | {"v": _bias(layers["v"], jnp.asarray(x))})
 
 
 @eqx.filter_jit

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError
 from harmonium.inference.free_energy import free_energy
+from harmonium.inference.sites import sum_over_sites
 from harmonium.models.energy import EnergyModel
 
 
@@ -32,14 +33,11 @@ def log_pseudo_likelihood(
         raise InputError(
             "Pseudo-likelihood needs visible units with finitely many states, not real ones: train with CD or PCD."
         )
-    count = unit.size if sites is None else min(sites, unit.size)
     states = unit.values(jnp.broadcast_to(jnp.arange(unit.states)[:, None], (unit.states, unit.size)))
-    chosen = jnp.arange(count) if sites is None else jax.random.choice(key, unit.size, (count,), replace=False)
+    here = -free_energy(model, {"v": v})
 
     def site(i: Array) -> Float[Array, ""]:
         f = jax.vmap(lambda s: free_energy(model, {"v": v.at[i].set(s)}))(states[:, i])
-        return jax.nn.logsumexp(-f)
+        return here - jax.nn.logsumexp(-f)
 
-    here = -free_energy(model, {"v": v})
-    normalisers = jax.vmap(site)(chosen) if count <= 8 else jax.lax.map(site, chosen)
-    return unit.size / count * jnp.sum(here - normalisers)
+    return sum_over_sites(site, unit.size, key, sites)

@@ -20,7 +20,7 @@ from safetensors.numpy import save as write_tensors
 
 from harmonium import units
 from harmonium.errors import InputError, RunError
-from harmonium.models.boltzmann import DBM, MPDBM, RBM, Centred, Independent
+from harmonium.models.boltzmann import DBM, MPDBM, RBM, Centred, Independent, Normalised, Twin
 from harmonium.models.directed import DBN, Classifier, Link
 from harmonium.models.energy import Constant
 from harmonium.nets import MLP
@@ -32,7 +32,8 @@ VERSION = 1
 CLASSES = {
     cls.__name__: cls
     for cls in (
-        DBM, DBN, Classifier, Link, MLP, MPDBM, RBM, Centred, Independent, Constant,
+        DBM, DBN, Classifier, Link, MLP, MPDBM, RBM, Twin, Centred, Independent,
+        Normalised, Constant,
         units.Bernoulli, units.Spin, units.Categorical, units.Gaussian, units.GaussianBias, units.GaussianStats,
     )
 }  # fmt: skip

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num, PyTree
 
 from harmonium.inference import LayerValues, MeanField, as_values, fixed_point, has_closed_form, layer_stats
-from harmonium.models import Centred, EnergyModel, recentred
+from harmonium.models import EnergyModel, centred_part, recentred
 from harmonium.samplers import State
 from harmonium.units import Stats
 
@@ -58,7 +58,8 @@ class Objective(eqx.Module):
 
     def init(self, model: Any, key: Key[Array, ""]) -> StepMemory:
         """The memory before the first step: no chains, and the offsets of a centred model."""
-        return StepMemory(means=model.offsets.value if isinstance(model, Centred) else None)
+        centred = centred_part(model)
+        return StepMemory(means=None if centred is None else centred.offsets.value)
 
     def after_step(self, model: Any, memory: StepMemory) -> Any:
         """The model after what follows a gradient step and is none: a centred model's offsets move."""
@@ -79,7 +80,7 @@ def positive_means(model: EnergyModel, batch: Batch, inferred: MeanField | None 
 
     Arguments: `inferred`, the batch's `posterior`, where there is one already.
     """
-    if not isinstance(model, Centred):
+    if centred_part(model) is None:
         return None
     values = as_values(batch)
     q = _mean_fields(model, values, 1) if inferred is None else inferred

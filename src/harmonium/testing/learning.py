@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Key, PyTree
 
 from harmonium.inference import free_energy
-from harmonium.models import EnergyModel, trainable
+from harmonium.models import EnergyModel, Normalised, trainable
 from harmonium.objectives import contrast
 from harmonium.testing.derived import log_partition_and_slope
 from harmonium.testing.enumeration import list_states, some_states, stats_of
@@ -26,10 +26,13 @@ REACHED = 1e-6  # a gradient smaller than this everywhere is rounding
 def check_gradients_reach_every_parameter(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
     """The gradient of `mean E(x) + log Z` is finite, and not zero in any trainable array.
 
+    The number of a `Normalised` model cancels there, so the model inside is held to this.
+
     >>> import harmonium as hm, jax
     >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
     >>> check_gradients_reach_every_parameter(tiny)
     """
+    model = model.model if isinstance(model, Normalised) else model
     states = some_states(model, generator(key), EXAMPLES)
     _, slope = log_partition_and_slope(model)
     for path, leaf in _leaves(_sum(_energy_slope(model, stats_of(model, states)), slope)):

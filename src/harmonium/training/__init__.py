@@ -5,6 +5,19 @@ from harmonium.training.checkpoint import Checkpoints
 from harmonium.training.devices import is_main
 from harmonium.training.fit import check_data, fit
 from harmonium.training.folder import RunFolder, describe
+from harmonium.training.greedy import pretrained_dbm, stack, upper_data
 from harmonium.training.log import Run
 
-__all__ = ["Checkpoints", "Progress", "Run", "RunFolder", "check_data", "describe", "fit", "is_main"]
+__all__ = [
+    "Checkpoints",
+    "Progress",
+    "Run",
+    "RunFolder",
+    "check_data",
+    "describe",
+    "fit",
+    "is_main",
+    "pretrained_dbm",
+    "stack",
+    "upper_data",
+]

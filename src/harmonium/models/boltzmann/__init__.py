@@ -1,10 +1,24 @@
 """Boltzmann machines: one a file, each a few arrays and an energy."""
 
-from harmonium.models.boltzmann.centred import Centred, recentred, uncentred
+from harmonium.models.boltzmann.centred import Centred, centred_part, recentred, uncentred
 from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.independent import Independent
 from harmonium.models.boltzmann.mp_dbm import MPDBM
+from harmonium.models.boltzmann.normalised import Normalised
 from harmonium.models.boltzmann.path import Interpolated
 from harmonium.models.boltzmann.rbm import RBM
+from harmonium.models.boltzmann.twin import Twin
 
-__all__ = ["DBM", "MPDBM", "RBM", "Centred", "Independent", "Interpolated", "recentred", "uncentred"]
+__all__ = [
+    "DBM",
+    "MPDBM",
+    "RBM",
+    "Centred",
+    "Independent",
+    "Interpolated",
+    "Normalised",
+    "Twin",
+    "centred_part",
+    "recentred",
+    "uncentred",
+]

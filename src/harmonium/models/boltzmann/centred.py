@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float, PyTree
 
+from harmonium.models.boltzmann.normalised import Normalised
 from harmonium.models.energy import BiasedModel, Constant, LayerStats, with_biases
 from harmonium.units import Stats, Unit
 
@@ -62,24 +63,41 @@ class Centred(eqx.Module):
         return self.model.energy(_difference(dict(stats), offsets))  # (20.37)
 
 
+def centred_part(model: PyTree) -> Centred | None:
+    """The `Centred` model that a model is, or that a `Normalised` one holds; None where there is none.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> type(centred_part(hm.Normalised(Centred(rbm)))).__name__, centred_part(rbm)
+    ('Centred', None)
+    """
+    inner = model.model if isinstance(model, Normalised) else model
+    return inner if isinstance(inner, Centred) else None
+
+
 def recentred(model: PyTree, means: Mapping[str, Stats] | None) -> PyTree:
-    """A `Centred` model with its offsets moved towards `means` and its distribution unchanged; others as they are.
+    """A centred model with its offsets moved towards `means` and its distribution unchanged; others as they are.
 
     In the new coordinates the bias of a layer is what acts on it when every other layer is at its new offset:
-    `eta_l = -dE/dT_l` at `mu' - mu`.
+    `eta_l = -dE/dT_l` at `mu' - mu`. A `Normalised` model takes up the constant by which that changes the energy.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> recentred(Centred(rbm, rate=0.5), {"v": jnp.ones(6), "h": jnp.ones(3)}).offsets.value["h"]
     Array([0.75, 0.75, 0.75], dtype=float32)
     """
-    if not isinstance(model, Centred) or means is None:
+    centred = centred_part(model)
+    if centred is None or means is None:
         return model
-    old = model.offsets.value
-    new = jax.tree.map(lambda a, b: a + model.rate * (b - a), old, dict(means))
-    pull = jax.grad(model.model.energy)(_difference(new, old))
+    old = centred.offsets.value
+    new = jax.tree.map(lambda a, b: a + centred.rate * (b - a), old, dict(means))
+    pull = jax.grad(centred.model.energy)(_difference(new, old))
     biases = {name: unit.bias(jax.tree.map(lambda g: -g, pull[name])) for name, unit in model.layers.items()}
-    return Centred(with_biases(model.model, biases), new, rate=model.rate)
+    moved = Centred(with_biases(centred.model, biases), new, rate=centred.rate)
+    if not isinstance(model, Normalised):
+        return moved
+    constant = centred.energy(new) - moved.energy(new)  # here both are small, so that nothing is lost in float32
+    return Normalised(moved, model.log_partition + constant)
 
 
 def uncentred(model: PyTree) -> PyTree:

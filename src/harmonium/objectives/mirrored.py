@@ -1,0 +1,38 @@
+"""A rule for machines with a copy of the data."""
+
+from __future__ import annotations
+
+from jaxtyping import Array, Float, Key
+
+from harmonium.inference import as_values
+from harmonium.models.energy import EnergyModel
+from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory
+
+
+class Mirrored(Objective):
+    """A rule that is shown the data twice: as layer `v` and as its copy `u`, for `Twin(rbm, "v")`.
+
+    Arguments: `rule`, what is done with both.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> twin, rule = hm.models.Twin(rbm, "v"), Mirrored(hm.objectives.CD())
+    >>> loss, _ = rule(twin, jnp.ones((4, 6)), jax.random.key(1), rule.init(twin, jax.random.key(2)))
+    """
+
+    rule: Objective
+
+    def init(self, model: EnergyModel, key: Key[Array, ""]) -> StepMemory:
+        """The rule's own memory."""
+        return self.rule.init(model, key)
+
+    def __call__(
+        self, model: EnergyModel, batch: Batch, key: Key[Array, ""], memory: Memory
+    ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
+        """The rule's loss of the batch and its copy."""
+        values = as_values(batch)
+        return self.rule(model, values | {"u": values["v"]}, key, memory)
+
+    def after_step(self, model: EnergyModel, memory: Memory) -> EnergyModel:
+        """What the rule does."""
+        return self.rule.after_step(model, memory)

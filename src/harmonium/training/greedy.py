@@ -1,0 +1,145 @@
+"""Greedy layer-wise training: each machine on samples of what the one below it makes of the data (section 20.3)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from harmonium.data import Dataset, from_arrays
+from harmonium.errors import InputError
+from harmonium.inference import at_marginals, encode, mean_field
+from harmonium.models import DBM, RBM, Centred, EnergyModel, Twin
+from harmonium.models.energy import with_biases
+from harmonium.objectives import Mirrored, Objective
+from harmonium.training.fit import fit
+from harmonium.units import Bernoulli, Unit
+
+ROWS = 10_000  # rows encoded at a time
+
+
+def upper_data(data: Dataset, machine: EnergyModel) -> Dataset:
+    """The data of the next machine: at each presentation a fresh sample of the hidden units given a training row.
+
+        E_{v ~ data} E_{h ~ p(h | v)} log p_next(h)                                                     # (20.21)
+
+    The hidden means are stored and drawn from as grey values are under the dynamic binarization; held-out rows are
+    drawn once. Labels go along. Arguments: `machine`, an RBM or a centred one with Bernoulli hidden units.
+    Raises `InputError` for other hidden units.
+
+    >>> import harmonium as hm
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> upper_data(hm.data.from_arrays(np.eye(4)), rbm).train.shape
+    (4, 3)
+    """
+    if not isinstance(machine.layers.get("h"), Bernoulli):
+        raise InputError("The next machine is trained on samples of hidden units, which must be Bernoulli.")
+
+    def means(rows: np.ndarray | None) -> np.ndarray | None:
+        if rows is None:
+            return None
+        parts = [data.shown(rows[i : i + ROWS]) for i in range(0, len(rows), ROWS)]
+        return np.concatenate([np.asarray(_hidden_means(machine, part)) for part in parts])
+
+    labels = {f"{split}_labels": getattr(data, f"{split}_labels") for split in ("valid", "test")}
+    return from_arrays(
+        means(data.train),
+        valid=means(data.valid),
+        test=means(data.test),
+        labels=data.train_labels,
+        **labels,
+        binarize="dynamic",
+        name=f"{data.name}, layer above",
+    )
+
+
+def stack(
+    data: Dataset, hidden: Sequence[Unit], rule: Objective, *, visible: Unit, key: jax.Array, centred: bool = False,
+    labels: Unit | None = None, **options: Any,
+) -> list[EnergyModel]:  # fmt: skip
+    """RBMs trained one on another, for `DBN.stacked`.
+
+    Arguments: `data`; `hidden`, the hidden units of each, from the data upwards; `rule`, the learning rule of all;
+    `visible`, the units of the data; `centred`, whether each is trained in centred coordinates; `labels`, units that
+    the last machine joins to its visible ones; `options`, those of `fit`, with a callable `optimizer()` that makes a
+    new one for each.
+
+    >>> import harmonium as hm
+    >>> units = [hm.units.Bernoulli(3), hm.units.Bernoulli(2)]
+    >>> data = hm.data.from_arrays(np.eye(4))
+    >>> options = {"visible": hm.units.Bernoulli(4), "key": jax.random.key(0), "epochs": 1, "batch_size": 2}
+    >>> [machine.W.shape for machine in stack(data, units, hm.objectives.CD(), **options)]
+    [(4, 3), (3, 2)]
+    """
+    optimizer = options.pop("optimizer", lambda: None)
+    machines: list[EnergyModel] = []
+    for i, unit in enumerate(hidden):
+        start = jax.random.fold_in(key, i)
+        last = i == len(hidden) - 1
+        model = RBM(visible, unit, key=start) if labels is None or not last else DBM(visible, [unit], labels, key=start)
+        model = at_marginals(model, _some(data))
+        model = Centred(model) if centred else model
+        run = fit(model, data, rule, optimizer=optimizer(), key=jax.random.fold_in(start, 1), **options)
+        machines.append(run.model)
+        if not last:
+            data, visible = upper_data(data, run.model), unit
+    return machines
+
+
+def pretrained_dbm(
+    data: Dataset, hidden: Sequence[Unit], rule: Objective, *, visible: Unit, key: jax.Array, **options: Any
+) -> DBM:
+    """A deep Boltzmann machine made of RBMs trained one on another, its parts weighted as the whole will need them.
+
+    The lowest RBM sees its data twice and the highest its hidden units; the weights of those between are halved
+    (Salakhutdinov & Hinton 2009; book, section 20.4.4). A layer between two machines has the mean of their biases.
+    Arguments as in `stack`, with at least two hidden layers. Raises `InputError` for fewer.
+
+    >>> import harmonium as hm
+    >>> units = [hm.units.Bernoulli(3), hm.units.Bernoulli(2)]
+    >>> options = {"visible": hm.units.Bernoulli(4), "key": jax.random.key(0), "epochs": 1, "batch_size": 2}
+    >>> dbm = pretrained_dbm(hm.data.from_arrays(np.eye(4)), units, hm.objectives.CD(), **options)
+    >>> [W.shape for W in dbm.W]
+    [(4, 3), (3, 2)]
+    """
+    if len(hidden) < 2:
+        raise InputError("Pretraining a DBM takes at least two hidden layers: with one, train the RBM itself.")
+    optimizer = options.pop("optimizer", lambda: None)
+    units, machines = [visible, *hidden], []
+    for i, (below, above) in enumerate(zip(units, hidden, strict=False)):
+        start = jax.random.fold_in(key, i)
+        rbm = at_marginals(RBM(below, above, key=start), _some(data))
+        twin = {0: "v", len(hidden) - 1: "h"}.get(i)
+        model = rbm if twin is None else Twin(rbm, twin)
+        here = Mirrored(rule) if twin == "v" else rule
+        run = fit(model, data, here, optimizer=optimizer(), key=jax.random.fold_in(start, 1), **options)
+        machines.append(run.model)
+        if i < len(hidden) - 1:
+            data = upper_data(data, run.model)
+    return _composed(machines, units, key)
+
+
+def _composed(machines: Sequence[RBM | Twin], units: Sequence[Unit], key: jax.Array) -> DBM:
+    rbms = [machine.model if isinstance(machine, Twin) else machine for machine in machines]
+    shares = [1.0 if isinstance(machine, Twin) else 0.5 for machine in machines]
+    dbm = DBM(units[0], units[1:], key=key)
+    biases = [rbms[0].b, *((a.c + b.b) / 2 for a, b in itertools.pairwise(rbms)), rbms[-1].c]
+    dbm = with_biases(dbm, dict(zip(dbm.layers, biases, strict=True)))
+    weights = tuple(share * rbm.W for share, rbm in zip(shares, rbms, strict=True))
+    return eqx.tree_at(lambda m: m.W, dbm, weights)
+
+
+def _some(data: Dataset) -> np.ndarray:
+    return data.shown(data.train[:100_000])
+
+
+def _hidden_means(machine: EnergyModel, rows: np.ndarray) -> jax.Array:
+    """Means of layer `h`: with the data given twice where there is a copy of it."""
+    rows = np.asarray(rows, np.float32)
+    if isinstance(machine, Twin) and machine.of == "v":
+        return jax.vmap(lambda v: mean_field(machine, {"v": v, "u": v})["h"])(rows)
+    return encode(machine, rows)

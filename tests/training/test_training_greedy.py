@@ -1,0 +1,83 @@
+"""Layer-wise training: what each machine is shown, and what the parts become."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from harmonium.data import from_arrays
+from harmonium.errors import InputError
+from harmonium.evaluation import log_likelihood
+from harmonium.inference import conditional, encode
+from harmonium.models import DBN, RBM, Twin
+from harmonium.objectives import CD, Mirrored
+from harmonium.training import fit, pretrained_dbm, stack, upper_data
+from harmonium.units import Bernoulli, Categorical, Spin
+
+KEY = jax.random.key(0)
+X = np.random.default_rng(0).integers(2, size=(60, 1)).repeat(6, axis=1).astype(np.float32)
+DATA = from_arrays(X, X[:20], X[:10], labels=X[:, 0].astype(int))
+OPTIONS = {"visible": Bernoulli(6), "key": KEY, "epochs": 60, "batch_size": 10, "optimizer": lambda: optax.adam(0.05)}
+
+
+def test_the_next_machine_sees_samples_of_the_hidden_units():
+    rbm = RBM(Bernoulli(6), Bernoulli(4), key=KEY, scale=1.0)
+    data = upper_data(DATA, rbm)
+    np.testing.assert_allclose(data.train, encode(rbm, X), atol=1e-6)
+    assert data.binarization == "dynamic"
+    assert (data.train_labels == DATA.train_labels).all()
+    shown = data.present(KEY, jnp.asarray(np.asarray(data.train)))
+    assert set(np.unique(shown)) <= {0.0, 1.0}
+    assert set(np.unique(data.test)) <= {0.0, 1.0}
+    with pytest.raises(InputError, match="must be Bernoulli"):
+        upper_data(DATA, RBM(Bernoulli(6), Spin(4), key=KEY))
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_a_stack_becomes_a_net_that_knows_the_data(centred):
+    net = DBN.stacked(stack(DATA, [Bernoulli(4), Bernoulli(5)], CD(), centred=centred, **OPTIONS))
+    found = log_likelihood(net, X[:10], key=KEY, samples=50)
+    assert found.kind == "lower"
+    assert found.value > -1.5  # log 2 is the best there is, 6 log 2 = 4.16 what knows nothing
+
+
+def test_labels_join_the_top_of_a_stack():
+    machines = stack(DATA, [Bernoulli(4), Bernoulli(5)], CD(), labels=Categorical(1, states=2), **OPTIONS)
+    assert list(DBN.stacked(machines).layers) == ["v", "h1", "h2", "y"]
+
+
+def test_twins_count_what_they_copy_twice():
+    rbm = RBM(Bernoulli(6), Bernoulli(4), key=KEY, scale=1.0)
+    v, h = jnp.asarray(X[0]), jnp.ones(4)
+    up = conditional(Twin(rbm, "v"), "h", {"v": v, "u": v}).natural
+    np.testing.assert_allclose(up, 2 * v @ rbm.W + rbm.c, rtol=1e-5)
+    down = conditional(Twin(rbm, "v"), "v", {"u": v, "h": h}).natural
+    np.testing.assert_allclose(down, rbm.W @ h + rbm.b, rtol=1e-5)
+    top = conditional(Twin(rbm, "h"), "v", {"h": h, "u": h}).natural
+    np.testing.assert_allclose(top, 2 * rbm.W @ h + rbm.b, rtol=1e-5)
+
+
+def test_a_mirrored_rule_shows_the_data_twice():
+    twin = Twin(RBM(Bernoulli(6), Bernoulli(4), key=KEY), "v")
+    run = fit(twin, DATA, Mirrored(CD()), optimizer=optax.adam(0.02), epochs=20, batch_size=10, key=KEY, monitor=False)
+    assert run.metrics[-1]["free_energy_data"] < run.metrics[0]["free_energy_data"] - 2
+
+
+def test_pretraining_halves_what_is_between_and_averages_what_is_shared(monkeypatch):
+    dbm = pretrained_dbm(DATA, [Bernoulli(4), Bernoulli(3), Bernoulli(2)], CD(), **OPTIONS | {"epochs": 1})
+    assert [W.shape for W in dbm.W] == [(6, 4), (4, 3), (3, 2)]
+    with pytest.raises(InputError, match="at least two hidden layers"):
+        pretrained_dbm(DATA, [Bernoulli(4)], CD(), **OPTIONS)
+
+
+def test_the_composed_machine_has_the_parts_weights():
+    from harmonium.training.greedy import _composed
+
+    rbms = [RBM(Bernoulli(a), Bernoulli(b), key=jax.random.key(a), scale=1.0) for a, b in ((6, 4), (4, 3), (3, 2))]
+    dbm = _composed([Twin(rbms[0], "v"), rbms[1], Twin(rbms[2], "h")], [Bernoulli(n) for n in (6, 4, 3, 2)], KEY)
+    for W, rbm, share in zip(dbm.W, rbms, (1.0, 0.5, 1.0), strict=True):
+        np.testing.assert_allclose(W, share * rbm.W)
+    np.testing.assert_allclose(dbm.b[1], (rbms[0].c + rbms[1].b) / 2)

@@ -23,6 +23,7 @@ _EXPORTS = {
     "RBM": "harmonium.models",
     "Estimate": "harmonium.evaluation",
     "compare": "harmonium.evaluation",
+    "error_rate": "harmonium.evaluation",
     "log_likelihood": "harmonium.evaluation",
     "log_partition": "harmonium.evaluation",
     "at_marginals": "harmonium.inference",

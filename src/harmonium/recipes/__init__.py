@@ -7,7 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 # Name on the command line -> "module:function", imported when asked for.
-RECIPES = {"rbm": "harmonium.recipes.rbm:rbm"}
+RECIPES = {
+    "rbm": "harmonium.recipes.rbm:rbm",
+    "dbn": "harmonium.recipes.dbn:dbn",
+    "dbm": "harmonium.recipes.dbm:dbm",
+}
 
 
 def recipe(name: str) -> Callable[..., Any]:

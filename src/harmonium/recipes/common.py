@@ -20,6 +20,7 @@ from harmonium.evaluation import Estimate, log_likelihood
 from harmonium.training import Run, RunFolder, is_main
 
 COMMON = ("out", "resume", "force", "progress")  # arguments that say where a run goes, not what it is
+MARGINAL_ROWS = 100_000  # rows, at most, whose marginals the visible biases start at
 CATEGORICAL_LIMIT = 64  # states beyond which whole numbers are taken for grey values and not for codes
 
 
@@ -72,6 +73,28 @@ def named_unit(name: str, size: int) -> units.Unit:
             "(visible units also: auto, categorical)."
         )
     return families[name](size)
+
+
+def layer_units(text: str) -> list[units.Unit]:
+    """Bernoulli layers of the sizes in a text such as `500,1000`.
+
+    >>> [unit.size for unit in layer_units("500, 1000")]
+    [500, 1000]
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise InputError(f"Hidden layers are whole numbers with commas between, such as 500,1000, not '{text}'.")
+    return [units.Bernoulli(int(part)) for part in parts]
+
+
+def class_unit(data: Dataset) -> units.Categorical:
+    """A layer for the labels of the data. Raises `InputError` where it has none, or negative ones."""
+    if data.train_labels is None:
+        raise InputError(f"'{data.name}' has no labels: give them with --labels, or leave --classes out.")
+    low, high = int(np.min(data.train_labels)), int(np.max(data.train_labels))
+    if low < 0:
+        raise InputError(f"Labels are whole numbers from 0, but '{data.name}' has {low}: count its classes from 0.")
+    return units.Categorical(1, states=max(high + 1, 2))
 
 
 def sgd(

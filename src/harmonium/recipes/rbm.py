@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import jax
@@ -13,43 +12,40 @@ from harmonium.evaluation import check_annealing
 from harmonium.inference import at_marginals
 from harmonium.models import RBM, Centred
 from harmonium.objectives import Objective
-from harmonium.recipes.common import about, load_data, measured, named_unit, sgd, visible_unit
+from harmonium.recipes import flags
+from harmonium.recipes.common import MARGINAL_ROWS, about, load_data, measured, named_unit, sgd, visible_unit
 from harmonium.training import Run, check_data, fit
-
-MARGINAL_ROWS = 100_000  # rows, at most, whose marginals the visible biases start at
 
 
 def rbm(
-    data: Annotated[str | None, "digits, mnist, binarized_mnist, or a file or folder (default: digits)"] = None,
+    data: flags.Data = None,
     *,
-    binarize: Annotated[str | None, "fixed, dynamic, threshold or probabilities, for grey values"] = None,
-    standardize: Annotated[bool, "bring the columns of a table to mean 0 and variance 1"] = False,
-    scale: Annotated[float | None, "what all values of a file are divided by first"] = None,
-    labels: Annotated[str | None, "a file with a label for each row of a file, kept with the data"] = None,
+    binarize: flags.Binarize = None,
+    standardize: flags.Standardize = False,
+    scale: flags.Scale = None,
+    labels: flags.Labels = None,
     hidden: Annotated[int, "hidden units"] = 64,
-    visible: Annotated[str, "visible units: auto, bernoulli, spin, categorical or gaussian"] = "auto",
+    visible: flags.Visible = "auto",
     hidden_units: Annotated[str, "kind of hidden units: bernoulli, spin or gaussian"] = "bernoulli",
     objective: Annotated[str, "learning rule: pcd, cd or pseudo"] = "pcd",
-    steps: Annotated[int, "Gibbs sweeps per update"] = 1,
-    chains: Annotated[int, "persistent chains of pcd"] = 100,
-    centred: Annotated[bool, "measure statistics from their means"] = True,
-    epochs: Annotated[int, "passes over the training rows"] = 200,
-    batch_size: Annotated[int, "rows per update"] = 50,
-    learning_rate: Annotated[float, "learning rate at the start"] = 0.1,
-    schedule: Annotated[str, "course of the learning rate: linear (to zero) or constant"] = "linear",
-    momentum: Annotated[float, "momentum of the gradient steps, from 0 to below 1"] = 0.0,
-    weight_decay: Annotated[float, "L2 penalty on the weights"] = 0.0,
-    average: Annotated[float | None, "decay of a moving average of the parameters, such as 0.999"] = None,
-    products: Annotated[
-        str, "matrix products of training: float32, or bfloat16 where the processor has it"
-    ] = "float32",
-    seed: Annotated[int, "seed of everything random"] = 0,
-    ais_chains: Annotated[int, "chains of the final estimate, where it is not exact"] = 100,
-    temperatures: Annotated[int, "temperatures of the final estimate, where it is not exact"] = 5_000,
-    out: Annotated[Path | None, "folder of the run (default: a new one in runs/)"] = None,
-    resume: Annotated[bool, "go on with the run in --out, with the arguments it was started with"] = False,
-    force: Annotated[bool, "replace the run in --out"] = False,
-    progress: Annotated[bool, "show a progress bar"] = False,
+    steps: flags.Steps = 1,
+    chains: flags.Chains = 100,
+    centred: flags.Centring = True,
+    epochs: flags.Epochs = 200,
+    batch_size: flags.BatchSize = 50,
+    learning_rate: flags.LearningRate = 0.1,
+    schedule: flags.Schedule = "linear",
+    momentum: flags.Momentum = 0.0,
+    weight_decay: flags.WeightDecay = 0.0,
+    average: flags.Average = None,
+    products: flags.Products = "float32",
+    seed: flags.Seed = 0,
+    ais_chains: flags.AisChains = 100,
+    temperatures: flags.Temperatures = 5_000,
+    out: flags.Out = None,
+    resume: flags.Resume = False,
+    force: flags.Force = False,
+    progress: flags.ShowProgress = False,
 ) -> Run:
     """Train an RBM (sections 20.2 and 20.5.1 of the book), measure its held-out log-likelihood, write a report."""
     record = about("rbm", dict(locals()))

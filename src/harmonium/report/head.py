@@ -10,7 +10,7 @@ import jax
 
 from harmonium.errors import IncomparableError
 from harmonium.evaluation import Estimate, compare
-from harmonium.models import Centred, trainable
+from harmonium.models import MPDBM, BeliefNet, EnergyModel, centred_part, trainable
 from harmonium.report.subject import Subject, count, number
 
 KINDS = {"lower": "lower bound", "upper": "upper bound"}
@@ -19,19 +19,24 @@ KINDS = {"lower": "lower bound", "upper": "upper bound"}
 def sentence(subject: Subject) -> str:
     """The model and the data in a sentence."""
     model, data = subject.model, subject.data
-    name = f"centred {type(model.model).__name__}" if isinstance(model, Centred) else type(model).__name__
-    layers = model.layers if hasattr(model, "layers") else {}
+    kind = type(model if isinstance(model, MPDBM) else subject.inner).__name__
+    name = kind if centred_part(model) is None else f"centred {kind}"
+    layers = model.layers if isinstance(model, EnergyModel | BeliefNet) else {}
+    roles = {"v": "visible", "y": "label"}
     units = [
-        f"{unit.size:,} {type(unit).__name__} {'visible' if layer == 'v' else 'hidden'} units"
-        for layer, unit in layers.items()
+        f"{unit.size:,} {type(unit).__name__} {roles.get(layer, 'hidden')} units" for layer, unit in layers.items()
     ]
     shape = data.image_shape or (data.train.shape[1],)
     size = "\u00a0×\u00a0".join(f"{side:,}" for side in shape) + (" pixels" if data.image_shape else " columns")
     how = f", binarization {data.space.binarization}" if data.space.binarization else ""
     return (
-        f"A {name}{' with ' if units else ''}{' and '.join(units)}, trained on "
+        f"A {name}{' with ' if units else ''}{_listed(units)}, trained on "
         f"{count(len(data.train), 'row')} of “{data.name}” ({size}, {data.space.support}{how})."
     )
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def facts(subject: Subject, main: Estimate | None, base: Estimate | None) -> list[tuple[str, str]]:

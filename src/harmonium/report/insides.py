@@ -6,11 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from harmonium.inference import encode
-from harmonium.models import RBM
 from harmonium.report.figures import Picture, grid, heat_map, histogram
 from harmonium.report.section import Section
 from harmonium.report.subject import Look, NotApplicable, Subject, count, number
-from harmonium.units import Bernoulli, Categorical, Spin
+from harmonium.units import Bernoulli, Categorical, Spin, Unit
 
 MOST = 100  # filters shown, and rows and columns of a weight matrix
 ACROSS = 10
@@ -23,10 +22,9 @@ DEAD, SATURATED = 0.01, 0.99
 
 def filters(subject: Subject) -> Section:
     """The weights of the strongest hidden units, as pictures, or the weight matrix in colours."""
-    rbm = subject.rbm
-    if rbm is None:
-        raise NotApplicable(f"a {type(subject.model).__name__} has no single weight matrix to show")
-    weights = np.asarray(rbm.W, float)
+    weights = subject.lowest_weights
+    if weights is None:
+        raise NotApplicable(f"a {type(subject.inner).__name__} has no single weight matrix to show")
     if not np.isfinite(weights).all():
         raise NotApplicable("the weights are no longer finite numbers")
     norms = np.linalg.norm(weights, axis=0)
@@ -35,7 +33,7 @@ def filters(subject: Subject) -> Section:
     low, middle, high = (number(float(q)) for q in np.percentile(norms, [0, 50, 100]))
     spread = f"Norms run from {low} to {high}, median {middle}."
     if subject.look.shape:
-        return _filter_pictures(subject, _as_filters(rbm)[:, strongest], spread)
+        return _filter_pictures(subject, _as_filters(subject.unit, weights)[:, strongest], spread)
     return Section(
         shows=f"The weights W between visible units (rows) and the {len(strongest)} hidden units with the "
         f"largest weights (columns, strongest first); red is positive, blue negative. {spread}",
@@ -45,13 +43,12 @@ def filters(subject: Subject) -> Section:
     )
 
 
-def _as_filters(rbm: RBM) -> np.ndarray:
+def _as_filters(unit: Unit, weights: np.ndarray) -> np.ndarray:
     """Weights `[visible.size, hidden]`: for categories the slope of the weights along their codes."""
-    weights = np.asarray(rbm.W, float)
-    if not isinstance(rbm.visible, Categorical):
+    if not isinstance(unit, Categorical):
         return weights
-    code = np.arange(rbm.visible.states) - (rbm.visible.states - 1) / 2
-    by_state = weights.reshape(rbm.visible.size, rbm.visible.states, -1)
+    code = np.arange(unit.states) - (unit.states - 1) / 2
+    by_state = weights.reshape(unit.size, unit.states, -1)
     return np.einsum("isj,s->ij", by_state, code) / (code**2).sum()
 
 
@@ -120,7 +117,7 @@ def hidden_units(subject: Subject) -> Section:
 def _mean_activations(subject: Subject, rows: np.ndarray) -> dict[str, np.ndarray]:
     """The share of rows in which each binary hidden unit is on, by layer."""
     layers = {"v": subject.unit} | subject.model.layers
-    names = [name for name in layers if name != "v"]
+    names = [name for name in layers if name not in ("v", "y")]
     if not names or not all(isinstance(layers[name], Bernoulli | Spin) for name in names):
         kinds = ", ".join(type(layers[name]).__name__ for name in names) or "no"
         raise NotApplicable(f"dead and saturated are said of binary hidden units, and these are {kinds} units")

@@ -14,14 +14,16 @@ from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
 from harmonium.errors import InputError
-from harmonium.models import RBM, Centred, EnergyModel
+from harmonium.models import DBM, DBN, MPDBM, RBM, BeliefNet, Centred, EnergyModel, Link, Normalised
 from harmonium.report.walk import Walk, random_rows
+from harmonium.samplers import sample
 from harmonium.training import RunFolder
 from harmonium.units import Bernoulli, Gaussian, Spin, Unit
 
 TRAIN_ROWS = 60_000  # training rows, at most, that the report looks at
 TRAIN_BYTES = 2**28  # and bytes of them as float32
 HELD_ROWS = 10_000  # held-out rows, at most
+LATE_SAMPLES = 500  # of a belief net, whose moments are looked at
 FREE = 64  # chains that start at random states
 CHAINS = 10  # chains that start at held-out rows
 PICTURES, PICTURE_COPIES = 8, 3  # pictures whose halves are filled in, and how often each
@@ -78,15 +80,27 @@ class Subject:
     @property
     def unit(self) -> Unit:
         """The visible units. Raises `NotApplicable` for a model without layers."""
-        if not isinstance(self.model, EnergyModel):
-            raise NotApplicable(f"a {type(self.model).__name__} is no energy model with layers of units")
+        if not isinstance(self.model, EnergyModel | BeliefNet):
+            raise NotApplicable(f"a {type(self.model).__name__} has no layers of units")
         return self.model.layers["v"]
 
     @property
-    def rbm(self) -> RBM | None:
-        """The RBM that the model is, or of which it is the centred form."""
-        inner = self.model.model if isinstance(self.model, Centred) else self.model
-        return inner if isinstance(inner, RBM) else None
+    def inner(self) -> Any:
+        """The machine itself, in whatever coordinates or wrapping the model holds it."""
+        model = self.model
+        while isinstance(model, Centred | Normalised | MPDBM):
+            model = model.model
+        return model
+
+    @property
+    def lowest_weights(self) -> np.ndarray | None:
+        """Weights `[visible.width, hidden.width]` between the data and the hidden layer next to it."""
+        model = self.inner
+        if isinstance(model, DBN):
+            model = model.down[0] if model.down else model.top
+        if isinstance(model, DBM):
+            return np.asarray(model.W[0], float)
+        return np.asarray(model.W, float) if isinstance(model, RBM | Link) else None
 
     @cached_property
     def split(self) -> str:
@@ -161,6 +175,8 @@ class Subject:
     def walk(self) -> Walk:
         """Chains from random states, from held-out rows, and with what is known of `to_fill` held fixed."""
         unit, random = self.unit, self.random(3)
+        if not isinstance(self.model, EnergyModel):
+            raise NotApplicable(f"a {type(self.model).__name__} has no chain over its visible units")
         if unit.size != self.held.shape[1]:
             raise NotApplicable("the model and the data have different numbers of columns")
         rows, hidden = self.to_fill
@@ -175,14 +191,18 @@ class Subject:
             raise NotApplicable("the chains ran away: their values are no longer finite numbers")
         return found
 
-    @property
+    @cached_property
     def samples(self) -> np.ndarray:
-        """Ends of the chains from random states `[64, size]`."""
+        """Ends of the chains from random states `[64, size]`; of a belief net, what its links draw from their ends."""
+        if isinstance(self.model, BeliefNet):
+            return np.asarray(sample(self.model, jax.random.fold_in(self.key, 2), FREE, steps=self.steps))
         return self.walk.at(self.steps)[:FREE]
 
-    @property
+    @cached_property
     def late(self) -> np.ndarray:
         """The same chains at several steps of their second half, one after the other."""
+        if isinstance(self.model, BeliefNet):
+            return np.asarray(sample(self.model, jax.random.fold_in(self.key, 3), LATE_SAMPLES, steps=self.steps))
         return self.walk.on_the_way(slice(FREE), self.walk.late).reshape(-1, self.unit.size)
 
     @property

@@ -1,0 +1,74 @@
+"""How often a model's most probable class is wrong: a number in per cent, with its error and its space."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array
+
+from harmonium.data import Space, space_of
+from harmonium.errors import InputError
+from harmonium.inference import classify
+
+
+@dataclass(frozen=True)
+class ErrorRate:
+    """A share of rows that were classified wrongly.
+
+    Attributes: `errors` of `n` rows; `space` of the rows; `method` and `settings`, how they were classified.
+
+    >>> print(ErrorRate(150, 10_000))
+    test error 1.50 % ± 0.12 % (150 of 10000)
+    """
+
+    errors: int
+    n: int
+    space: Space | None = None
+    method: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def value(self) -> float:
+        """The share, from 0 to 1."""
+        return self.errors / self.n
+
+    @property
+    def stderr(self) -> float:
+        """Its binomial standard error."""
+        return math.sqrt(self.value * (1 - self.value) / self.n)
+
+    def __str__(self) -> str:
+        extras = [x for x in (self.method, str(self.space) if self.space else "") if x]
+        share = f"{100 * self.value:.2f} % ± {100 * self.stderr:.2f} %"
+        return f"test error {share} ({'; '.join([f'{self.errors} of {self.n}', *extras])})"
+
+
+def error_rate(
+    model: Any, rows: np.ndarray, labels: Array | np.ndarray, *, missing: float = 0.0, seed: int = 0, method: str = ""
+) -> ErrorRate:
+    """The share of rows whose most probable class under `hm.classify` is not their label.
+
+    Arguments: `rows` `[n, size]`; `labels` `[n]`, whole numbers from 0; `missing`, the share of values that are taken
+    away, at random, before (the model infers them along with the class); `seed`, of which; `method`, a note on the
+    model. Raises `InputError` where rows and labels do not fit.
+
+    >>> import harmonium as hm, jax
+    >>> labels = hm.units.Categorical(1, states=2)
+    >>> dbm = hm.DBM(hm.units.Bernoulli(4), [hm.units.Bernoulli(3)], labels, key=jax.random.key(0), scale=0.0)
+    >>> hm.error_rate(dbm, np.zeros((4, 4)), np.array([0, 0, 0, 1])).errors
+    1
+    """
+    labels = np.asarray(labels).reshape(-1)
+    if len(labels) != len(rows) or not len(rows):
+        raise InputError(f"There are {len(rows)} rows and {len(labels)} labels: give one label for each row.")
+    if not 0 <= missing < 1:
+        raise InputError(f"A share of missing values lies from 0 to below 1, not missing={missing}.")
+    seen = np.array(rows, np.float32)
+    if missing:
+        seen[np.random.default_rng(seed).random(seen.shape) < missing] = np.nan
+    wrong = int((np.asarray(classify(model, seen)).argmax(axis=1) != labels).sum())
+    settings = {"missing": missing, "seed": seed} if missing else {}
+    return ErrorRate(wrong, len(rows), space_of(rows), method, settings)

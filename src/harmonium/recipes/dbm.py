@@ -1,0 +1,94 @@
+"""Train, measure and report a deep Boltzmann machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import jax
+
+from harmonium.errors import InputError
+from harmonium.evaluation import check_annealing
+from harmonium.inference import at_marginals
+from harmonium.models import DBM, Centred
+from harmonium.objectives import CD, PCD
+from harmonium.recipes import flags
+from harmonium.recipes.common import (
+    MARGINAL_ROWS,
+    about,
+    class_unit,
+    layer_units,
+    load_data,
+    measured,
+    sgd,
+    visible_unit,
+)
+from harmonium.training import Run, check_data, fit, pretrained_dbm
+
+
+def dbm(
+    data: flags.Data = None,
+    *,
+    binarize: flags.Binarize = None,
+    standardize: flags.Standardize = False,
+    scale: flags.Scale = None,
+    labels: flags.Labels = None,
+    hidden: flags.Layers = "64,32",
+    visible: flags.Visible = "auto",
+    classes: Annotated[bool, "join the labels of the data to the top hidden layer, as layer y"] = False,
+    steps: flags.Steps = 1,
+    chains: flags.Chains = 100,
+    mean_field_steps: Annotated[int, "sweeps of mean field, at most, for each row and update"] = 10,
+    centred: flags.Centring = True,
+    pretraining: Annotated[int, "epochs of greedy pretraining of each machine, which is then not centred"] = 0,
+    epochs: flags.Epochs = 200,
+    batch_size: flags.BatchSize = 50,
+    learning_rate: flags.LearningRate = 0.05,
+    schedule: flags.Schedule = "linear",
+    momentum: flags.Momentum = 0.0,
+    weight_decay: flags.WeightDecay = 0.0,
+    average: flags.Average = None,
+    products: flags.Products = "float32",
+    seed: flags.Seed = 0,
+    ais_chains: flags.AisChains = 100,
+    temperatures: flags.Temperatures = 5_000,
+    out: flags.Out = None,
+    resume: flags.Resume = False,
+    force: flags.Force = False,
+    progress: flags.ShowProgress = False,
+) -> Run:
+    """Train a deep Boltzmann machine (section 20.4 of the book), measure its held-out log-likelihood, write a
+    report."""
+    record = about("dbm", dict(locals()))
+    check_annealing(ais_chains, temperatures)
+    dataset = load_data(data, binarize, seed, standardize=standardize, scale=scale, labels=labels)
+    key = jax.random.key(seed)
+    unit, layers = visible_unit(dataset, visible), layer_units(hidden)
+    if pretraining and (classes or len(layers) < 2):
+        raise InputError("Pretraining takes at least two hidden layers and no classes: leave --pretraining out.")
+    model = DBM(unit, layers, class_unit(dataset) if classes else None, key=jax.random.fold_in(key, 1))
+    check_data(model, dataset)
+    model = at_marginals(model, dataset.shown(dataset.train[:MARGINAL_ROWS]))
+    total = epochs * dataset.steps_per_epoch(batch_size)
+    optimizer = sgd(learning_rate, total, momentum=momentum, weight_decay=weight_decay, schedule=schedule)
+    if pretraining and not resume:  # a resumed run reads its machine from the checkpoint
+        first = {"visible": unit, "key": key, "epochs": pretraining, "batch_size": batch_size}
+        model = pretrained_dbm(dataset, layers, CD(1), monitor=False, **first)
+    run = fit(
+        Centred(model) if centred and not pretraining else model,
+        dataset,
+        PCD(steps, chains, mean_field_steps=mean_field_steps),
+        optimizer=optimizer,
+        epochs=epochs,
+        batch_size=batch_size,
+        key=key,
+        average=average,
+        products=products,
+        out=out,
+        resume=resume,
+        force=force,
+        progress=progress,
+        about=record,
+    )
+    if run.finished:
+        run.estimate = measured(run, dataset, seed=seed, chains=ais_chains, temperatures=temperatures)
+    return run

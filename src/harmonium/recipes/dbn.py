@@ -1,0 +1,85 @@
+"""Train, measure and report a deep belief network."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import jax
+import optax
+
+from harmonium.evaluation import check_annealing
+from harmonium.models import DBN
+from harmonium.objectives import PCD, UpDown
+from harmonium.recipes import flags
+from harmonium.recipes.common import about, class_unit, layer_units, load_data, measured, sgd, visible_unit
+from harmonium.training import Run, check_data, fit, stack
+
+
+def dbn(
+    data: flags.Data = None,
+    *,
+    binarize: flags.Binarize = None,
+    standardize: flags.Standardize = False,
+    scale: flags.Scale = None,
+    labels: flags.Labels = None,
+    hidden: flags.Layers = "64,64",
+    visible: flags.Visible = "auto",
+    classes: Annotated[bool, "join the labels of the data to the top machine, as layer y"] = False,
+    steps: Annotated[int, "Gibbs sweeps of the top machine at each step of fine-tuning"] = 5,
+    chains: flags.Chains = 100,
+    greedy_epochs: Annotated[int, "passes over the rows for each machine, before all are trained together"] = 100,
+    epochs: Annotated[int, "passes of fine-tuning by the up-down rule"] = 50,
+    batch_size: flags.BatchSize = 50,
+    learning_rate: flags.LearningRate = 0.1,
+    fine_rate: Annotated[float, "learning rate of fine-tuning at its start"] = 0.01,
+    average: flags.Average = None,
+    products: flags.Products = "float32",
+    samples: Annotated[int, "samples for each row of the final estimate, an importance-weighted bound"] = 50,
+    seed: flags.Seed = 0,
+    ais_chains: flags.AisChains = 100,
+    temperatures: flags.Temperatures = 5_000,
+    out: flags.Out = None,
+    resume: flags.Resume = False,
+    force: flags.Force = False,
+    progress: flags.ShowProgress = False,
+) -> Run:
+    """Train a deep belief network, greedily and then by the up-down rule (section 20.3 of the book), measure a bound of
+    its held-out log-likelihood, write a report."""
+    record = about("dbn", dict(locals()))
+    check_annealing(ais_chains, temperatures)
+    dataset = load_data(data, binarize, seed, standardize=standardize, scale=scale, labels=labels)
+    key = jax.random.key(seed)
+    unit, layers = visible_unit(dataset, visible), layer_units(hidden)
+    top = class_unit(dataset) if classes else None
+    model = DBN(unit, layers, top, key=jax.random.fold_in(key, 1))
+    check_data(model, dataset)
+
+    def optimizer(rate: float, passes: int) -> optax.GradientTransformation:
+        total = passes * dataset.steps_per_epoch(batch_size)
+        return sgd(rate, total, momentum=0.0, weight_decay=0.0, schedule="linear")
+
+    fine = optimizer(fine_rate, epochs)
+    if greedy_epochs and not resume:  # a resumed run reads its net from the checkpoint
+        first = {"visible": unit, "key": key, "labels": top, "epochs": greedy_epochs, "batch_size": batch_size}
+        rates = {"optimizer": lambda: optimizer(learning_rate, greedy_epochs), "products": products}
+        model = DBN.stacked(stack(dataset, layers, PCD(1, chains), centred=True, monitor=False, **first, **rates))
+    run = fit(
+        model,
+        dataset,
+        UpDown(steps),
+        optimizer=fine,
+        epochs=epochs,
+        batch_size=batch_size,
+        key=key,
+        average=average,
+        products=products,
+        out=out,
+        resume=resume,
+        force=force,
+        progress=progress,
+        about=record,
+    )
+    if run.finished:
+        options = {"samples": samples, "chains": ais_chains, "temperatures": temperatures}
+        run.estimate = measured(run, dataset, seed=seed, **options)
+    return run

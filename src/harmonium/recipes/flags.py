@@ -1,0 +1,32 @@
+"""Flags that several recipes share, each with its help text: a recipe's signature is made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+Data = Annotated[str | None, "digits, mnist, binarized_mnist, or a file or folder (default: digits)"]
+Binarize = Annotated[str | None, "fixed, dynamic, threshold or probabilities, for grey values"]
+Standardize = Annotated[bool, "bring the columns of a table to mean 0 and variance 1"]
+Scale = Annotated[float | None, "what all values of a file are divided by first"]
+Labels = Annotated[str | None, "a file with a label for each row of a file, kept with the data"]
+Visible = Annotated[str, "visible units: auto, bernoulli, spin, categorical or gaussian"]
+Layers = Annotated[str, "units of each hidden layer, from the data upwards, with commas between"]
+Steps = Annotated[int, "Gibbs sweeps per update"]
+Chains = Annotated[int, "persistent chains of pcd"]
+Centring = Annotated[bool, "measure statistics from their means"]
+Epochs = Annotated[int, "passes over the training rows"]
+BatchSize = Annotated[int, "rows per update"]
+LearningRate = Annotated[float, "learning rate at the start"]
+Schedule = Annotated[str, "course of the learning rate: linear (to zero) or constant"]
+Momentum = Annotated[float, "momentum of the gradient steps, from 0 to below 1"]
+WeightDecay = Annotated[float, "L2 penalty on the weights"]
+Average = Annotated[float | None, "decay of a moving average of the parameters, such as 0.999"]
+Products = Annotated[str, "matrix products of training: float32, or bfloat16 where the processor has it"]
+Seed = Annotated[int, "seed of everything random"]
+AisChains = Annotated[int, "chains of the final estimate, where it is not exact"]
+Temperatures = Annotated[int, "temperatures of the final estimate, where it is not exact"]
+Out = Annotated[Path | None, "folder of the run (default: a new one in runs/)"]
+Resume = Annotated[bool, "go on with the run in --out, with the arguments it was started with"]
+Force = Annotated[bool, "replace the run in --out"]
+ShowProgress = Annotated[bool, "show a progress bar"]

@@ -24,6 +24,7 @@ _EXPORTS = {
     "Estimate": "harmonium.evaluation",
     "compare": "harmonium.evaluation",
     "error_rate": "harmonium.evaluation",
+    "diagnose": "harmonium.evaluation",
     "log_likelihood": "harmonium.evaluation",
     "log_partition": "harmonium.evaluation",
     "at_marginals": "harmonium.inference",

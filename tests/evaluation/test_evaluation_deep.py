@@ -13,7 +13,7 @@ import scipy.special
 from examples import DBMS, randomised
 from harmonium.errors import InputError
 from harmonium.evaluation import likelihood, log_likelihood, log_partition
-from harmonium.evaluation.importance import belief_net_log_likelihood
+from harmonium.evaluation.importance import belief_net_bound
 from harmonium.inference import exact_log_partition, free_energy
 from harmonium.models import DBM, DBN
 from harmonium.samplers import sample
@@ -105,7 +105,7 @@ def test_bad_questions_about_a_net_are_refused():
     with pytest.raises(InputError, match="pass key"):
         log_likelihood(NET, BITS)
     with pytest.raises(InputError, match="samples=0"):
-        belief_net_log_likelihood(NET, BITS, KEY, "auto", 0, {})
+        belief_net_bound(NET, BITS, KEY, "auto", samples=0)
     with pytest.raises(InputError, match="3 visible units"):
         log_likelihood(NET, np.zeros((2, 5)), key=KEY)
 

@@ -28,7 +28,7 @@ from harmonium.units import Bernoulli, Categorical, Gaussian, Spin, Unit
 KEY = jax.random.key(0)
 TITLES = (
     "Estimates", "Learning curves", "Samples", "Moments", "Filters", "Gibbs chains", "Filling in",
-    "Nearest training rows", "Hidden units", "How to reproduce",
+    "Nearest training rows", "Hidden units", "Diagnosis", "How to reproduce",
 )  # fmt: skip
 EVIL = "<script>alert('x')</script> & \"friends\""
 

@@ -17,9 +17,9 @@ Force = Annotated[bool, typer.Option(help="Replace a file that is there already.
 def evaluate(
     run: RunArgument,
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
-    method: Annotated[str, typer.Option(help="auto, exact, ais, reverse_ais or two_sided.")] = "auto",
-    chains: Annotated[int, typer.Option(help="Chains of the estimate, where it is not exact.")] = 100,
-    temperatures: Annotated[int, typer.Option(help="Temperatures of the estimate.")] = 10_000,
+    method: Annotated[str, typer.Option(help="auto, exact, ais, reverse_ais, two_sided, raise or csl.")] = "auto",
+    chains: Annotated[int | None, typer.Option(help="Chains of the estimate, where it is not exact.")] = None,
+    temperatures: Annotated[int | None, typer.Option(help="Temperatures of the estimate.")] = None,
     seed: Seed = 0,
 ) -> None:
     """Measure the log-likelihood of a split, print it with its kind and error, and record it in the run."""
@@ -29,8 +29,9 @@ def evaluate(
 
     folder, model, data = _opened(run)
     rows = _split(data, split)
-    options = {"method": method, "chains": chains, "temperatures": temperatures}
-    estimate = log_likelihood(model, rows, key=jax.random.key(seed), **options)
+    given = {"chains": chains, "temperatures": temperatures}
+    options = {name: number for name, number in given.items() if number is not None}  # the rest as the method has it
+    estimate = log_likelihood(model, rows, key=jax.random.key(seed), method=method, **options)
     folder.save_estimate(split, estimate)
     print(f"{estimate}\nrecorded in {folder.path / 'estimates.json'}; `harmonium report {run}` shows it")
 

@@ -2,25 +2,40 @@
 
 from harmonium.evaluation.annealed import base_for, forward, ladder, mean_weight, reverse
 from harmonium.evaluation.compare import Comparison, compare
+from harmonium.evaluation.convergence import effective_samples, r_hat
+from harmonium.evaluation.diagnose import Diagnosis, Finding, diagnose
 from harmonium.evaluation.error_rate import ErrorRate, error_rate
 from harmonium.evaluation.estimate import Estimate, interval_verdict
 from harmonium.evaluation.likelihood import free_energies, log_likelihood
 from harmonium.evaluation.partition import check_annealing, log_partition
+from harmonium.evaluation.reverse_annealing import reverse_annealing
+from harmonium.evaluation.sampling_bound import sampling_bound
+from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 
 __all__ = [
     "Comparison",
+    "Diagnosis",
     "ErrorRate",
     "Estimate",
+    "Finding",
     "base_for",
     "check_annealing",
     "compare",
+    "diagnose",
+    "effective_samples",
     "error_rate",
     "forward",
+    "forward_along",
     "free_energies",
     "interval_verdict",
     "ladder",
     "log_likelihood",
     "log_partition",
     "mean_weight",
+    "r_hat",
     "reverse",
+    "reverse_along",
+    "reverse_annealing",
+    "sampling_bound",
+    "training_path",
 ]

@@ -13,12 +13,13 @@ others are summed out of every `F`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.compiling import outermost
 from harmonium.inference import free_energy, independent_at_marginals
@@ -72,9 +73,9 @@ def forward(model: EnergyModel, base: Independent, key: Key[Array, ""], chains: 
     >>> bool(jnp.allclose(weights.log_w, 0.0, atol=1e-5))       # the base is the model
     True
     """
-    first, walk = jax.random.split(key)
-    start = jax.vmap(lambda k: _base_sample(model, base, k))(jax.random.split(first, chains))
-    return _anneal(model, base, walk, start, jnp.asarray(ladder(steps), jnp.float32))
+    first, along = jax.random.split(key)
+    start = base_samples(model, base, first, chains)
+    return anneal(model, base, along, start, jnp.asarray(ladder(steps), jnp.float32))
 
 
 def reverse(model: EnergyModel, base: Independent, key: Key[Array, ""], start: State, steps: int) -> Weights:
@@ -87,7 +88,7 @@ def reverse(model: EnergyModel, base: Independent, key: Key[Array, ""], start: S
     True
     """
     held = {name: start[name] for name in visible_block(model)}
-    return _anneal(model, base, key, held, jnp.asarray(ladder(steps)[::-1].copy(), jnp.float32))
+    return anneal(model, base, key, held, jnp.asarray(ladder(steps)[::-1].copy(), jnp.float32))
 
 
 def resampled(weights: Weights, key: Key[Array, ""]) -> State:
@@ -107,41 +108,76 @@ def model_samples(model: EnergyModel, key: Key[Array, ""], start: State, steps: 
     return jax.vmap(chain)(jax.random.split(key, len(jax.tree.leaves(start)[0])), start)
 
 
+def own_samples(model: EnergyModel, key: Key[Array, ""], chains: int, steps: int) -> State:
+    """The model's own samples, full states `[chains, size]`, from visible units that start at random: spread over more
+    modes than the chains of `initial_state`, which all start near the most probable one."""
+    first, walk = jax.random.split(key)
+    unit = model.layers["v"]
+    start = jax.vmap(lambda k: unit.sample(k, unit.reference()))(jax.random.split(first, chains))
+    return model_samples(model, walk, {"v": start}, steps)
+
+
 @outermost
-def _anneal(
+def anneal(
     model: EnergyModel, base: Independent, key: Key[Array, ""], start: State, betas: Float[Array, "steps"]
 ) -> Weights:
-    """Log-weights of chains that walk through `betas` in the order given, their sums compensated (Kahan 1965)."""
+    """Log-weights of chains that walk through the temperatures `betas` in the order given."""
+
+    def pair(ends: tuple[Array, Array]) -> tuple[EnergyModel, EnergyModel]:
+        old, new = ends
+        return Interpolated(base, model, old), Interpolated(base, model, new)
+
+    return walk(key, start, (betas[:-1], betas[1:]), pair)
+
+
+def walk(
+    key: Key[Array, ""], start: State, steps: PyTree, pair: Callable[[PyTree], tuple[EnergyModel, EnergyModel]]
+) -> Weights:
+    """Log-weights of chains along any path, their sums compensated (Kahan 1965).
+
+    Arguments: `start`, values of the held layers `[chains, size]`; `steps`, one slice of arrays for each step of the
+    path; `pair`, the models before and after a step, from its slice. The chains move by the second.
+    """
     chains = jax.tree.leaves(start)[0].shape[0]
-    held = tuple(start)
-    summed = tuple(name for name in model.layers if name not in held)
 
-    def move(key: Key[Array, ""], x: State, old: Interpolated, new: Interpolated) -> tuple[Array, State]:
-        log_w = free_energy(old, x) - free_energy(new, x)
-        down, up = jax.random.split(key)
-        state = x | sample_block(new, down, x, summed)
-        return log_w, sample_block(new, up, state, held)
-
-    def step(carry, xs):
+    def step(carry: PyTree, xs: tuple[Array, PyTree]) -> tuple[PyTree, None]:
         x, total, lost = carry
-        number, old, new = xs
+        number, here = xs
+        old, new = pair(here)
         keys = jax.random.split(jax.random.fold_in(key, number), chains)
-        paths = (Interpolated(base, model, old), Interpolated(base, model, new))
-        log_w, x = jax.vmap(lambda k, s: move(k, s, *paths))(keys, x)
+        log_w = jax.vmap(lambda s: free_energy(old, s) - free_energy(new, s))(x)
+        x = jax.vmap(lambda k, s: transition(new, k, s))(keys, x)
         corrected = log_w - lost
         new_total = total + corrected
         return (x, new_total, (new_total - total) - corrected), None
 
     zero = jnp.zeros(chains)
-    numbers = jnp.arange(len(betas) - 1)
-    (end, total, _), _ = jax.lax.scan(step, (start, zero, zero), (numbers, betas[:-1], betas[1:]))
+    numbers = jnp.arange(len(jax.tree.leaves(steps)[0]))
+    (end, total, _), _ = jax.lax.scan(step, (start, zero, zero), (numbers, steps))
     return Weights(total, end)
 
 
-def _base_sample(model: EnergyModel, base: Independent, key: Key[Array, ""]) -> State:
+def transition(model: EnergyModel, key: Key[Array, ""], held: State) -> State:
+    """New values of the held layers: all others from `p(others | held)`, then these from `p(held | others)`.
+
+    It leaves the model's distribution of the held layers invariant and is its own reverse:
+    `p(x) T(y | x) = sum_z p(x, z) p(y, z) / p(z)` is the same with `x` and `y` exchanged.
+    """
+    down, up = jax.random.split(key)
+    others = tuple(name for name in model.layers if name not in held)
+    state = held | sample_block(model, down, held, others)
+    return sample_block(model, up, state, tuple(held))
+
+
+def base_samples(model: EnergyModel, base: Independent, key: Key[Array, ""], chains: int) -> State:
+    """Exact samples of the base in the layers of the visible block `[chains, size]`."""
     natural, held = base.natural(), visible_block(model)
-    keys = jax.random.split(key, len(held))
-    return {name: model.layers[name].sample(k, natural[name]) for k, name in zip(keys, held, strict=True)}
+
+    def draw(key: Key[Array, ""]) -> State:
+        keys = jax.random.split(key, len(held))
+        return {name: model.layers[name].sample(k, natural[name]) for k, name in zip(keys, held, strict=True)}
+
+    return jax.vmap(draw)(jax.random.split(key, chains))
 
 
 class MeanWeight(NamedTuple):

@@ -65,7 +65,7 @@ def _error(a: Estimate, b: Estimate) -> float:
     if x is None or y is None or not same or len(x) != len(y):
         return math.hypot(a.stderr, b.stderr)
     paired = float(np.std(x - y, ddof=1) / math.sqrt(len(x))) if len(x) > 1 else math.inf
-    errors = (e.settings.get("log_partition_stderr", 0.0) for e in (a, b) if e.kind in ("lower", "upper"))
+    errors = (_shared(e) for e in (a, b) if e.kind in ("lower", "upper"))
     return math.hypot(paired, *(math.inf if error is None else error for error in errors))
 
 
@@ -75,3 +75,8 @@ def _why_open(a: Estimate, b: Estimate, error: float) -> str:
     if math.isinf(a.ends[1]) and math.isinf(b.ends[1]):
         return "both are lower bounds, which say nothing about the order of what they bound"
     return f"they lie within {ERRORS:g} standard errors ({error:.2f} nats each)"
+
+
+def _shared(e: Estimate) -> float | None:
+    """The error that moves every example alike: of log Z, or of the samples that all examples were held against."""
+    return e.settings.get("log_partition_stderr", e.settings.get("shared_stderr", 0.0))

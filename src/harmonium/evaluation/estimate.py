@@ -10,12 +10,15 @@ from typing import Any, Literal
 import numpy as np
 
 from harmonium.data import Space
+from harmonium.errors import InputError
 
 Kind = Literal["exact", "interval", "lower", "upper", "unordered"]
 
 GAP_LIMIT = 1.0  # nats between the two ends beyond which an interval should not be reported
 HOPELESS = 1000.0  # nats between the ends that no number of temperatures mends
 SAMPLE_LIMIT = 10.0  # effective samples below which a weighted mean should not be reported
+
+ONE_SIDED = "do not report: bounded from one side only; use method='two_sided'"
 
 _NAMES = {"log_likelihood": "log-likelihood", "log_partition": "log Z"}
 
@@ -116,3 +119,26 @@ def interval_verdict(gap: float, effective_samples: float) -> str:
     if effective_samples < SAMPLE_LIMIT:
         return f"do not report: only {effective_samples:.1f} effective chains; use more temperatures or more chains"
     return "trust"
+
+
+def one_sided_verdict(value: float) -> str:
+    """What a bound of one side is worth: alone, never enough for a record.
+
+    >>> one_sided_verdict(-84.0)
+    "do not report: bounded from one side only; use method='two_sided'"
+    """
+    return ONE_SIDED if math.isfinite(value) else "do not report: the weights are not finite"
+
+
+def at_least_one(what: str, **numbers: int) -> None:
+    """Refuse numbers below 1 with which there is nothing to do.
+
+    >>> at_least_one("RAISE", chains=0, rows=100)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: RAISE needs chains and rows of at least 1, not chains=0, rows=100.
+    """
+    if min(numbers.values()) < 1:
+        *most, last = numbers
+        names = f"{', '.join(most)} and {last}" if most else last
+        given = ", ".join(f"{name}={number}" for name, number in numbers.items())
+        raise InputError(f"{what} needs {names} of at least 1, not {given}.")

@@ -25,8 +25,8 @@ ROWS = 250  # rows that are weighed at a time
 HIDDEN_LIMIT = 2**12  # states of the top's free layers that are enumerated for every sample
 
 
-def belief_net_log_likelihood(
-    net: BeliefNet, rows: np.ndarray, key: Key[Array, ""] | None, method: str, samples: int, options: dict[str, Any]
+def belief_net_bound(
+    net: BeliefNet, rows: np.ndarray, key: Key[Array, ""] | None, method: str, *, samples: int = 10, **options: Any
 ) -> Estimate:
     """A lower bound of `log p(v)` for each row `[n, size]`, and its mean, in nats.
 
@@ -36,6 +36,8 @@ def belief_net_log_likelihood(
     is (Burda, Grosse & Salakhutdinov 2016). The top machine is summed over its own hidden layer, and its `log Z` is
     estimated by `method` and `options`, as in `log_partition`; an interval counts with its upper end.
     """
+    if method in ("raise", "csl"):
+        raise InputError(f"The method '{method}' is for energy models: leave it out for a {type(net).__name__}.")
     if key is None:
         raise InputError("The bound of a belief net draws samples: pass key=jax.random.key(seed).")
     if samples < 1:

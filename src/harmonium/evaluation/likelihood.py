@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -15,11 +16,16 @@ from harmonium.compiling import outermost
 from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError
 from harmonium.evaluation.estimate import Estimate
-from harmonium.evaluation.importance import belief_net_log_likelihood
-from harmonium.evaluation.partition import Method, log_partition
+from harmonium.evaluation.importance import belief_net_bound
+from harmonium.evaluation.partition import METHODS, log_partition
+from harmonium.evaluation.reverse_annealing import reverse_annealing
+from harmonium.evaluation.rows import rows_of
+from harmonium.evaluation.sampling_bound import sampling_bound
 from harmonium.inference import configurations, exact_free_energy, variational_free_energy
 from harmonium.models import BeliefNet, EnergyModel
 
+Likelihood = Literal["auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory", "raise", "csl"]
+BOUNDS = {"raise": reverse_annealing, "csl": sampling_bound}  # of the likelihood itself, without log Z
 ROWS = 1000  # rows whose free energy is computed at a time
 HIDDEN_LIMIT = 2**12  # states of hidden layers that are enumerated for every row
 BOUND = "variational bound with mean field"
@@ -27,29 +33,43 @@ BOUND = "variational bound with mean field"
 
 def log_likelihood(
     model: EnergyModel | BeliefNet, data: Dataset | Array, *, key: Key[Array, ""] | None = None,
-    method: Method = "auto", samples: int = 10, **options: Any,
+    method: Likelihood = "auto", **options: Any,
 ) -> Estimate:  # fmt: skip
     """Mean log-likelihood of data per example, in nats, as an `Estimate`.
 
         log p(v) = -F(v) - log Z                                                             # (20.4), section 18.2
 
     An error of `log Z` moves every example alike: a lower bound of `log Z` (AIS) gives an *upper* bound here. Where
-    hidden layers depend on each other and are too many to enumerate (a deep machine), `F` is replaced by its mean-field
-    bound, and the answer is a lower bound (20.35): `value` then takes the upper end of `log Z`.
+    hidden layers depend on each other and are too many to enumerate (a deep machine), `F` is replaced by its
+    mean-field bound, and the answer is a lower bound (20.35): `value` then takes the upper end of `log Z`. A belief
+    net (a DBN) is bounded from below by importance weighting. Two methods bound the likelihood from below without
+    `log Z`: `raise`, by annealing from each example back to the base (Burda, Grosse & Salakhutdinov 2015; of the
+    annealing model, which nears this one as temperatures grow), and `csl`, by the hidden states that long chains
+    visit (Bengio, Yao & Cho 2013).
+
     Arguments: `data`, rows `[n, size]` (a `Dataset` stands for its test rows); `key`, `method` and the other options
-    as in `log_partition`; `samples`, for each row, of the importance-weighted bound of a belief net (a DBN). The chains
-    of reverse AIS start at these rows. Raises `InputError` for rows of another width
-    or outside the units' range.
+    as in `log_partition`, where the chains of reverse AIS start at these rows. Options of `raise`: `chains` for each
+    example (10), `temperatures` (10,000), and `rows` (100), how many examples to draw. Options of `csl`: `samples`
+    (100,000), `chains` (100), `burn_in` (1000), `thinning` (1). Option of a belief net, beside those of
+    `log_partition`: `samples` for each row (10). Raises `InputError` for rows of another width or
+    outside the units' range, an unknown method or option, a missing key, or numbers below one.
 
     >>> import harmonium as hm, jax, numpy as np
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.0)
     >>> round(hm.log_likelihood(rbm, np.ones((4, 6))).value, 4)         # -6 log 2
     -4.1589
     """
-    rows = _rows(model, data)
-    if isinstance(model, BeliefNet):
-        found = belief_net_log_likelihood(model, rows, key, method, samples, options)
-        return dataclasses.replace(found, space=space_of(rows))
+    if method not in (*METHODS, *BOUNDS):
+        raise InputError(f"There is no method '{method}': choose one of {', '.join((*METHODS, *BOUNDS))}.")
+    net = isinstance(model, BeliefNet)
+    _refuse_unknown(method, options, more=("samples",) if net else ())
+    rows = rows_of(model, data)
+    if net:
+        return dataclasses.replace(belief_net_bound(model, rows, key, method, **options), space=space_of(rows))
+    if method in BOUNDS:
+        if key is None:
+            raise InputError(f"The method '{method}' draws random numbers: pass key=jax.random.key(seed).")
+        return BOUNDS[method](model, rows, key=key, **options)
     f = free_energies(model, rows)
     log_z = log_partition(model, key=key, method=method, data=rows, **options)
     estimate = likelihood_from(log_z, f, space_of(rows))
@@ -124,17 +144,11 @@ def _free_energies(model: EnergyModel, v: Float[Array, "n size"]) -> Float[Array
     return jax.vmap(lambda x: free_energy(model, {"v": x}))(v)
 
 
-def _rows(model: EnergyModel | BeliefNet, data: Dataset | Array) -> np.ndarray:
-    if isinstance(data, Dataset):
-        if data.test is None:
-            raise InputError(f"'{data.name}' has no test rows: pass the rows to evaluate, such as data.train.")
-        data = data.test
-    rows = np.asanyarray(data)
-    unit = model.layers["v"]
-    if rows.ndim > 2:
-        rows = rows.reshape(len(rows), -1)
-    if rows.ndim != 2 or rows.shape[1] != unit.size or not len(rows):
-        raise InputError(f"The model has {unit.size} visible units, but the data has shape {rows.shape}.")
-    for i in range(0, len(rows), ROWS):
-        unit.check(np.asarray(rows[i : i + ROWS]))
-    return rows
+def _refuse_unknown(method: str, options: dict[str, Any], more: tuple[str, ...] = ()) -> None:
+    """Refuse options that the method does not take."""
+    parameters = inspect.signature(BOUNDS.get(method, log_partition)).parameters.values()
+    taken = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("key", "method", "data")]
+    taken += [name for name in more if name not in taken]
+    for name in options:
+        if name not in taken:
+            raise InputError(f"The method '{method}' has no option '{name}': it takes {', '.join(taken)}.")

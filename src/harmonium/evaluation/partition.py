@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,23 +14,25 @@ from jaxtyping import Array, Key
 from harmonium.errors import InputError
 from harmonium.evaluation.annealed import (
     MeanWeight,
+    Weights,
     base_for,
     forward,
     mean_weight,
     model_samples,
+    own_samples,
     resampled,
     reverse,
 )
-from harmonium.evaluation.estimate import Estimate, interval_verdict
+from harmonium.evaluation.estimate import ONE_SIDED, Estimate, interval_verdict
+from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 from harmonium.inference import configurations, exact_log_partition
-from harmonium.models import EnergyModel, Independent
+from harmonium.models import EnergyModel
 from harmonium.rng import cheap, words
 from harmonium.samplers import State
 
-Method = Literal["auto", "exact", "ais", "reverse_ais", "two_sided"]
-METHODS = ("auto", "exact", "ais", "reverse_ais", "two_sided")
+Method = Literal["auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory"]
+METHODS = ("auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory")
 
-ONE_SIDED = "do not report: bounded from one side only; use method='two_sided'"
 AUTO_LIMIT = 2**21  # configurations up to which `auto` enumerates: seconds on two cores
 ERRORS = 2.0  # standard errors by which the two ends of an interval are moved outwards
 ROWS = 1000  # rows of data, at most, that the base's marginals are fitted to
@@ -43,6 +47,7 @@ def log_partition(
     chains: int = 100,
     temperatures: int = 10_000,
     burn_in: int = 1000,
+    snapshots: Sequence[EnergyModel] | None = None,
 ) -> Estimate:
     """`log Z` of an energy model, in nats, as an `Estimate`.
 
@@ -50,11 +55,14 @@ def log_partition(
     expectation, `reverse_ais` an upper one as far as its starting samples are exact: they come from `burn_in` Gibbs
     sweeps, once from the ends of AIS drawn again by weight and once from `data`, and the higher answer counts (a mode
     that one of the two misses then shows as a gap). `two_sided` runs both and returns the interval, its ends moved
-    outwards by two standard errors. `auto` is exact up to 2^21 configurations and two-sided beyond.
+    outwards by two standard errors. `auto` is exact up to 2^21 configurations and two-sided beyond. `trajectory` is
+    AIS along `snapshots` of the training (Béreux et al. 2024); with them, the other methods take the same path.
 
     Arguments: `key`, needed by all but `exact`; `data` `[n, size]`, rows to fit the base's marginals to and to start
-    from (default: samples of chains from random states); `chains`, parallel chains; `temperatures`, steps of the path.
-    Raises `InputError` for an unknown method, a missing key, or an enumeration too large.
+    from (default: samples of chains from random states); `chains`, parallel chains; `temperatures`, steps of the path;
+    `snapshots`, models of the same structure from early to late, whose segments share the temperatures evenly.
+    Raises `InputError` for an unknown method, a missing key, snapshots of another structure, or an enumeration too
+    large.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.0)
@@ -62,17 +70,18 @@ def log_partition(
     log Z 6.24 ± 0.00 nats (exact, by enumeration)
     """
     if method not in METHODS:
-        raise InputError(f"There is no method '{method}': choose one of {', '.join(METHODS)}.")
+        raise InputError(f"There is no method '{method}' for log Z: choose one of {', '.join(METHODS)}.")
     if method == "exact" or (method == "auto" and configurations(model) <= AUTO_LIMIT):
         return _exact(model)
     if key is None:
         raise InputError("Estimating log Z draws random numbers: pass key=jax.random.key(seed).")
     check_annealing(chains, temperatures, burn_in)
     clock = time.perf_counter()
-    settings = {"chains": chains, "temperatures": temperatures, "burn_in": burn_in}
-    ends = _annealed(model, cheap(key), method, data, **settings)
+    route = _route(model, snapshots if method != "trajectory" else snapshots or (), temperatures)
+    ends = _annealed(model, route, cheap(key), method, data, chains=chains, burn_in=burn_in)
+    settings = {"chains": chains, "temperatures": temperatures, "burn_in": burn_in, **route.settings}
     settings |= {"seed": words(key), "seconds": round(time.perf_counter() - clock, 2)}
-    return _estimate(ends, settings)
+    return _estimate(ends, settings, route.name)
 
 
 def check_annealing(chains: int, temperatures: int, burn_in: int = 1) -> None:
@@ -99,56 +108,70 @@ def _exact(model: EnergyModel) -> Estimate:
     return Estimate(value, 0.0, "exact", "log_partition", value, value, True, "enumeration", settings, verdict=verdict)
 
 
+# ---- annealing -----------------------------------------------------------------------------------------------
+
+
+class Route(NamedTuple):
+    """The way between base and model: `up(base, key, chains)`, `down(base, key, start)`, the `first` model after the
+    base, and what the estimate says of it."""
+
+    up: Callable[..., Weights]
+    down: Callable[..., Weights]
+    first: EnergyModel
+    name: str
+    settings: dict[str, Any]
+
+
+def _route(model: EnergyModel, snapshots: Sequence[EnergyModel] | None, temperatures: int) -> Route:
+    if snapshots is None:
+        up, down = partial(forward, model, steps=temperatures), partial(reverse, model, steps=temperatures)
+        return Route(up, down, model, "", {})
+    path = training_path(model, snapshots, temperatures)
+    up, down = partial(forward_along, path, steps=temperatures), partial(reverse_along, path, steps=temperatures)
+    return Route(up, down, path[0], " along snapshots of training", {"snapshots": len(path)})
+
+
 def _annealed(
-    model: EnergyModel, key: Key[Array, ""], method: str, data: Array | None, *, chains: int, temperatures: int,
+    model: EnergyModel, route: Route, key: Key[Array, ""], method: str, data: Array | None, *, chains: int,
     burn_in: int,
 ) -> dict[str, MeanWeight]:  # fmt: skip
     """`log Z` by each direction that the method asks for: `lower` from AIS, `upper` from reverse AIS."""
     draw, up, again, down = jax.random.split(key, 4)
     dtype = model.layers["v"].dtype
-    rows = _own_rows(model, draw, chains, burn_in) if data is None else jnp.asarray(data[:ROWS], dtype)
+    rows = own_samples(route.first, draw, chains, burn_in)["v"] if data is None else jnp.asarray(data[:ROWS], dtype)
     base = base_for(model, rows)
     known = float(base.log_partition())
-    weights = forward(model, base, up, chains, temperatures)
+    weights = route.up(base, up, chains)
     mean = mean_weight(weights.log_w)
     ends = {"lower": mean._replace(value=known + mean.value)}
-    if method == "ais":
+    if method in ("ais", "trajectory"):
         return ends
     from_data = {"v": jax.random.choice(draw, rows, (chains,), replace=chains > len(rows))}
     starts = [resampled(weights, again), from_data]
-    uppers = [_upper(model, base, jax.random.fold_in(down, i), start, burn_in, temperatures)
+    uppers = [_upper(model, partial(route.down, base), jax.random.fold_in(down, i), start, burn_in)
               for i, start in enumerate(starts)]  # fmt: skip
     highest = max(uppers, key=lambda end: end.value)
     ends["upper"] = highest._replace(value=known + highest.value)
     return ends if method != "reverse_ais" else {"upper": ends["upper"]}
 
 
-def _own_rows(model: EnergyModel, key: Key[Array, ""], chains: int, burn_in: int) -> Array:
-    """The model's own samples `[chains, size]`, from visible units that start at random: spread over more modes than
-    the chains of `initial_state`, which all start near the most probable one."""
-    first, walk = jax.random.split(key)
-    unit = model.layers["v"]
-    start = jax.vmap(lambda k: unit.sample(k, unit.reference()))(jax.random.split(first, chains))
-    return model_samples(model, walk, {"v": start}, burn_in)["v"]
-
-
 def _upper(
-    model: EnergyModel, base: Independent, key: Key[Array, ""], start: State, burn_in: int, temperatures: int
+    model: EnergyModel, down: Callable[..., Weights], key: Key[Array, ""], start: State, burn_in: int
 ) -> MeanWeight:
     """`log Z / Z_base` by reverse AIS from Gibbs chains that start at `start`."""
     first, second = jax.random.split(key)
     samples = model_samples(model, first, start, burn_in)
-    mean = mean_weight(reverse(model, base, second, samples, temperatures).log_w)
+    mean = mean_weight(down(second, samples).log_w)
     return mean._replace(value=-mean.value)
 
 
-def _estimate(ends: dict[str, MeanWeight], settings: dict[str, Any]) -> Estimate:
+def _estimate(ends: dict[str, MeanWeight], settings: dict[str, Any], along: str) -> Estimate:
     settings["effective_chains"] = {name: round(end.effective, 1) for name, end in ends.items()}
     settings["log_partition"] = {name: round(end.value, 4) for name, end in ends.items()}
     effective = min(end.effective for end in ends.values())
     if len(ends) == 1:
         ((kind, end),) = ends.items()
-        method = {"lower": "AIS", "upper": "reverse AIS from Gibbs chains"}[kind]
+        method = {"lower": f"AIS{along}", "upper": f"reverse AIS{along} from Gibbs chains"}[kind]
         bound = {kind: end.value}
         return Estimate(
             end.value, end.stderr, kind, "log_partition", method=method, settings=settings, verdict=ONE_SIDED, **bound
@@ -158,6 +181,6 @@ def _estimate(ends: dict[str, MeanWeight], settings: dict[str, Any]) -> Estimate
     middle, error = (lower + upper) / 2, max(end.stderr for end in ends.values())
     verdict = interval_verdict(upper - lower, effective)
     return Estimate(
-        middle, error, "interval", "log_partition", lower, upper, False, "AIS and reverse AIS", settings,
+        middle, error, "interval", "log_partition", lower, upper, False, f"AIS and reverse AIS{along}", settings,
         verdict=verdict,
     )  # fmt: skip

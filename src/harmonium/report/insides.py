@@ -1,20 +1,22 @@
-"""What lies inside the model: its filters and what its hidden units do."""
+"""What lies inside the model: its filters, what its hidden units do, and what may be wrong with it."""
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from harmonium.evaluation import diagnose
+from harmonium.evaluation.diagnose import DEAD, SATURATED
 from harmonium.inference import encode
 from harmonium.report.figures import Picture, grid, heat_map, histogram
-from harmonium.report.section import Section
+from harmonium.report.section import Section, Table
 from harmonium.report.subject import Look, NotApplicable, Subject, count, number
 from harmonium.units import Bernoulli, Categorical, Spin, Unit
 
 MOST = 100  # filters shown, and rows and columns of a weight matrix
 ACROSS = 10
 ROWS = 1000  # held-out rows that the hidden units are shown
-DEAD, SATURATED = 0.01, 0.99
 
 
 # ---- filters -----------------------------------------------------------------------------------------------
@@ -132,3 +134,21 @@ def _mean_activations(subject: Subject, rows: np.ndarray) -> dict[str, np.ndarra
 def _share_on(unit: Bernoulli | Spin, means: np.ndarray) -> np.ndarray:
     mean = means.mean(0)
     return (mean + 1) / 2 if isinstance(unit, Spin) else mean
+
+
+# ---- diagnosis ---------------------------------------------------------------------------------------------
+
+
+def diagnosis(subject: Subject) -> Section:
+    """Whether chains mix, hidden units work, and the training rows were not learned by heart."""
+    sweeps = max(subject.steps, 8)
+    found = diagnose(subject.model, subject.data, key=jax.random.fold_in(subject.key, 2), sweeps=sweeps)
+    rows = [(f.name, f.found, f.verdict, f.cure) for f in found.findings]
+    return Section(
+        shows="What hm.diagnose finds. R-hat compares chains with each other, here over the second half of "
+        f"{count(sweeps, 'sweep')} of 20 chains of each kind: it is 1 where all have forgotten where "
+        "they started. Effective draws count what the dependent ones are worth.",
+        judge="Chains that are poor from data but good from random states visit only part of the distribution; "
+        "samples and estimates that rest on them then do as well.",
+        tables=[Table(("", "Found", "Verdict", "What to do"), rows)],
+    )

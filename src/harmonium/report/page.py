@@ -23,8 +23,8 @@ def write_report(folder: RunFolder, model: Any, data: Dataset, *, key: Key[Array
     """Write `report.html` into the folder of a run and return its path: one file, no scripts, nothing linked.
 
     Estimates with their verdicts, learning curves, samples, filters, chains, what the model fills in, the
-    training rows nearest to its samples, its hidden units, and how to run it again; a section that does not
-    apply says why. Arguments: `folder`, the run; `model`, trained; `data`, what it was trained on; `key`, for
+    training rows nearest to its samples, its hidden units, a diagnosis, and how to run it again; a section that
+    does not apply says why. Arguments: `folder`, the run; `model`, trained; `data`, what it was trained on; `key`, for
     all that is drawn; `steps`, Gibbs sweeps behind each sample. Raises `InputError` for fewer than one step.
 
     >>> import harmonium as hm, jax, numpy as np, tempfile
@@ -55,6 +55,7 @@ def page(subject: Subject) -> str:
         "Filling in": sections.filling_in,
         "Nearest training rows": sections.neighbours,
         "Hidden units": insides.hidden_units,
+        "Diagnosis": insides.diagnosis,
         "How to reproduce": record.reproduce,
     }
     return _template().render(

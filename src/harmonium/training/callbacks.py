@@ -14,7 +14,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: `step` of `steps`, the seconds since it started (or resumed), the newest metrics.
+    """Where a run stands: `step` of `steps`, the seconds since it started (or resumed), the newest metrics, the model.
+
+    `model` is a copy of the model as it would be returned if training ended here: a callback may keep it, and a list of
+    them is what `method="trajectory"` of `hm.log_partition` anneals along.
 
     >>> progress = Progress(step=50, steps=200, epoch=2.0, seconds=1.5, metrics={"loss": 0.3})
     >>> f"{progress.step / progress.steps:.0%}, loss {progress.metrics['loss']}"
@@ -26,6 +29,7 @@ class Progress:
     epoch: float
     seconds: float
     metrics: dict[str, float] = field(default_factory=dict)
+    model: Any = field(default=None, repr=False)
 
 
 Callback = Callable[[Progress], None]

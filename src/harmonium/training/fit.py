@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Key
+from jaxtyping import Array, Key, PyTree
 
 from harmonium.data import Dataset, as_dataset
 from harmonium.data.storage import blocks
@@ -31,7 +31,7 @@ from harmonium.training.devices import Placement, anywhere, is_main, local
 from harmonium.training.folder import RunFolder, describe
 from harmonium.training.log import Log, Run
 from harmonium.training.monitor import Monitor
-from harmonium.training.state import Rule, TrainState, all_finite, first_state, run_chunk
+from harmonium.training.state import Rule, TrainState, all_finite, final_model, first_state, run_chunk
 
 CHUNK_BYTES = 2**27  # of stored rows that one compiled scan takes in
 
@@ -179,7 +179,7 @@ class _Loop:
         clock = time.perf_counter()
         with Interrupt() as interrupt:
             for rows in self._chunks(int(state.step)):
-                good = jax.tree.map(lambda a: jnp.copy(a) if eqx.is_array(a) else a, state)
+                good = _copied(state)
                 state, metrics = self.chunk(state, rows)
                 metrics = jax.tree.map(np.asarray, metrics)
                 if not (np.isfinite(metrics["loss"]).all() and all_finite((state.model, state.memory))):
@@ -210,8 +210,11 @@ class _Loop:
         step = int(state.step)
         epoch = step / self.data.steps_per_epoch(self.batch_size)
         self.log.add({"step": step, "epoch": epoch, "seconds": round(seconds, 3), **numbers})
-        for listener in self.listeners:
-            listener(Progress(step, self.steps, epoch, seconds, numbers))
+        if self.listeners:
+            model = _copied(local(final_model(state)))  # the next chunk takes the state's own arrays
+            progress = Progress(step, self.steps, epoch, seconds, numbers, model)
+            for listener in self.listeners:
+                listener(progress)
 
     def _fail(self, good: TrainState, losses: np.ndarray) -> None:
         finite = np.isfinite(losses)  # where all are, the last step spoiled the parameters
@@ -223,3 +226,8 @@ class _Loop:
             "Try a smaller learning rate, clip gradients (optax.clip_by_global_norm), or standardise real inputs.",
             run,
         )
+
+
+def _copied(tree: PyTree) -> PyTree:
+    """The tree with arrays of its own."""
+    return jax.tree.map(lambda leaf: jnp.copy(leaf) if eqx.is_array(leaf) else leaf, tree)

@@ -1,0 +1,48 @@
+"""Rows of data as evaluation takes them: fitting the model, and a few of many."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+
+from harmonium.data import Dataset
+from harmonium.errors import InputError
+from harmonium.models import EnergyModel
+
+CHECKED = 1000  # rows checked at a time
+
+
+def rows_of(model: EnergyModel, data: Dataset | Array) -> np.ndarray:
+    """Rows `[n, size]` that fit the visible units; a `Dataset` stands for its test rows.
+
+    >>> import harmonium as hm
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> rows_of(rbm, np.ones((4, 2, 3))).shape
+    (4, 6)
+    """
+    if isinstance(data, Dataset):
+        if data.test is None:
+            raise InputError(f"'{data.name}' has no test rows: pass the rows to evaluate, such as data.train.")
+        data = data.test
+    rows = np.asanyarray(data)
+    unit = model.layers["v"]
+    if rows.ndim > 2:
+        rows = rows.reshape(len(rows), -1)
+    if rows.ndim != 2 or rows.shape[1] != unit.size or not len(rows):
+        raise InputError(f"The model has {unit.size} visible units, but the data has shape {rows.shape}.")
+    for i in range(0, len(rows), CHECKED):
+        unit.check(np.asarray(rows[i : i + CHECKED]))
+    return rows
+
+
+def some_of(rows: np.ndarray, key: Key[Array, ""], n: int) -> np.ndarray:
+    """Up to `n` rows, drawn without replacement and in their order; all where there are no more.
+
+    >>> some_of(np.arange(5), jax.random.key(0), 9)
+    array([0, 1, 2, 3, 4])
+    """
+    if n >= len(rows):
+        return rows
+    random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
+    return rows[np.sort(random.choice(len(rows), n, replace=False))]

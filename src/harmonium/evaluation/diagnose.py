@@ -31,6 +31,7 @@ SAME = 0.01  # standard deviation over the rows below which a unit says the same
 SHARE = 0.1  # of the hidden units that may be of no use
 GAP = 0.2  # of the spread of free energies that the training rows may lie below others: a small effect
 NORM = 10.0  # times the median norm that the weights of a unit may have
+DIVERGED = "training diverged: use a smaller learning rate"
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def _shown(model: EnergyModel, data: Dataset | Array, key: Key[Array, ""], n: in
 def _chains(name: str, seen: np.ndarray, cure: str) -> Finding:
     """R-hat and effective sample size, the worst over the statistics, of `seen` `[chains, draws, statistics]`."""
     if not np.isfinite(seen).all():
-        return Finding(name, "not finite", "poor", "the chains run away: training diverged; use a smaller rate")
+        return Finding(name, "not finite", "poor", DIVERGED)
     worst = _worst(r_hat, seen, max)
     effective = _worst(effective_samples, seen, min)
     good = worst <= R_HAT and effective >= EFFECTIVE
@@ -163,7 +164,7 @@ def _chains(name: str, seen: np.ndarray, cure: str) -> Finding:
 def _agreement(seen: np.ndarray) -> Finding:
     name = "random and data starts together"
     if not np.isfinite(seen).all():
-        return Finding(name, "not finite", "poor", "see above")
+        return Finding(name, "not finite", "poor", DIVERGED)
     worst = _worst(r_hat, seen, max)
     cure = "chains from the two starts see different distributions: run longer ones, and train with more PCD steps"
     return Finding(name, f"R-hat {worst:.3f}", *_judged(worst <= R_HAT, cure), {"r_hat": worst})
@@ -188,7 +189,7 @@ def _hidden(model: EnergyModel, rows: np.ndarray) -> tuple[Finding, Finding, Fin
         why = "said of binary hidden units, which this model has none of"
         return tuple(Finding(name, "not counted", "unknown", why) for name in names)
     if not np.isfinite(on).all():
-        return tuple(Finding(name, "not finite", "poor", "training diverged; use a smaller rate") for name in names)
+        return tuple(Finding(name, "not finite", "poor", DIVERGED) for name in names)
     mean = on.mean(axis=0)
     useless = (mean < DEAD, mean > SATURATED, on.std(axis=0) < SAME)
     cures = (
@@ -231,8 +232,10 @@ def _gap(model: EnergyModel, data: Dataset | Array, train: np.ndarray, n: int) -
         return Finding(name, "not measured", "unknown", "the hidden layers cannot be summed out together")
     seen, held = free_energies(model, train), free_energies(model, rows_of(model, data.valid[:n]))
     gap, spread = float(held.mean() - seen.mean()), float(seen.std())
+    if not math.isfinite(gap):
+        return Finding(name, "not finite", "poor", DIVERGED)
     error = math.hypot(spread / math.sqrt(len(seen)), float(held.std()) / math.sqrt(len(held)))
-    good = gap - 2 * error <= GAP * spread  # not a number is not good
+    good = gap - 2 * error <= GAP * spread
     cure = "the training rows are learned by heart: stop earlier, use weight decay or fewer hidden units"
     found = f"{gap:.2f} ± {error:.2f} nats (valid less train; spread {spread:.2f})"
     return Finding(name, found, *_judged(good, cure), {"gap": gap, "stderr": error, "spread": spread})
@@ -249,7 +252,9 @@ def _weights(model: EnergyModel) -> Finding:
         return Finding("weight norms", "not measured", "unknown", "the model has no array called W")
     norms = np.concatenate([np.linalg.norm(w.reshape(-1, w.shape[-1]), axis=0) for w in found])
     largest, median, entry = float(norms.max()), float(np.median(norms)), float(max(np.abs(w).max() for w in found))
+    if not math.isfinite(largest):
+        return Finding("weight norms", "not finite", "poor", DIVERGED)
     good = largest <= NORM * median
-    cure = "a few units dwarf the rest, or training diverged: use weight decay or a smaller learning rate"
+    cure = "a few units dwarf the rest: use weight decay or a smaller learning rate"
     words = f"largest {largest:.3g}, median {median:.3g}; largest weight {entry:.3g}"
     return Finding("weight norms", words, *_judged(good, cure), {"largest": largest, "median": median, "entry": entry})

@@ -77,7 +77,9 @@ def log_partition(
         raise InputError("Estimating log Z draws random numbers: pass key=jax.random.key(seed).")
     check_annealing(chains, temperatures, burn_in)
     clock = time.perf_counter()
-    route = _route(model, snapshots if method != "trajectory" else snapshots or (), temperatures)
+    if method == "trajectory" and snapshots is None:
+        snapshots = ()  # refused with the cure
+    route = _route(model, snapshots, temperatures)
     ends = _annealed(model, route, cheap(key), method, data, chains=chains, burn_in=burn_in)
     settings = {"chains": chains, "temperatures": temperatures, "burn_in": burn_in, **route.settings}
     settings |= {"seed": words(key), "seconds": round(time.perf_counter() - clock, 2)}

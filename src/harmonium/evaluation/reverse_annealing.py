@@ -10,6 +10,9 @@ over every way to arrive at `v`. Ways are drawn backwards from `v = x_K` by the 
 before the first weight. By Jensen's inequality `log mean w` lies below `log p_ann(v)` in expectation. The chains hold
 the visible block and sum the others out; the kernels are their own reverses. Layers that share the block with the data
 start from a mean-field approximation `q` of their posterior, and `-log q` joins the weight.
+
+What is bounded is `log p_ann` and not `log p`. Where the base knows the data, the annealing model may explain the data
+better than the machine does; fitted to the machine's own samples, it comes nearer to the machine from below.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, Num
 
 from harmonium.compiling import outermost
 from harmonium.data import space_of
@@ -34,7 +37,7 @@ from harmonium.samplers import State
 from harmonium.units import Conditional
 
 AT_ONCE = 1000  # chains that run together
-BASE_CHAINS, BASE_STEPS = 100, 1000  # chains and sweeps behind the samples that the base is fitted to
+BASE_CHAINS, BASE_STEPS = 500, 1000  # chains and sweeps behind the samples that the base is fitted to
 
 
 def reverse_annealing(
@@ -43,7 +46,7 @@ def reverse_annealing(
 ) -> Estimate:  # fmt: skip
     """Mean log-likelihood of test examples by RAISE: a lower bound, in expectation, of that of the annealing model.
 
-    The base is fitted to the model's own samples: the annealing model must not have seen the examples.
+    The base is fitted to the model's own samples, for the annealing model must not have seen data.
     Arguments: `data` `[n, size]`; `chains` for each example; `temperatures`, steps of the path; `rows`, how many
     examples, drawn without replacement. Raises `InputError` for fewer than one of any.
 
@@ -77,7 +80,7 @@ def reverse_annealing(
 
 
 def log_weights(
-    model: EnergyModel, base: Independent, key: Key[Array, ""], v: Float[Array, "n size"], chains: int, steps: int
+    model: EnergyModel, base: Independent, key: Key[Array, ""], v: Num[Array, "n size"], chains: int, steps: int
 ) -> np.ndarray:
     """`log w` of every chain of every example `[n, chains]`, in float64; `mean w` is `p_ann(v)` without bias.
 
@@ -100,7 +103,7 @@ def log_weights(
 
 
 @outermost
-def _first_step(model: EnergyModel, key: Key[Array, ""], v: Float[Array, "n size"]) -> tuple[State, Float[Array, "n"]]:
+def _first_step(model: EnergyModel, key: Key[Array, ""], v: Num[Array, "n size"]) -> tuple[State, Float[Array, "n"]]:
     """The states before the last step of forward annealing, drawn backwards from `v`, and `-F(x_K) - log q`."""
 
     def start(key: Key[Array, ""], v: Array) -> tuple[State, Array]:
@@ -111,7 +114,7 @@ def _first_step(model: EnergyModel, key: Key[Array, ""], v: Float[Array, "n size
     return jax.vmap(start)(jax.random.split(key, len(v)), v)
 
 
-def _completed(model: EnergyModel, key: Key[Array, ""], v: Float[Array, "size"]) -> tuple[State, Float[Array, ""]]:
+def _completed(model: EnergyModel, key: Key[Array, ""], v: Num[Array, "size"]) -> tuple[State, Float[Array, ""]]:
     """The visible block with `v` in it, its other layers from their mean-field posterior `q`, and their `log q`."""
     others = tuple(name for name in visible_block(model) if name != "v")
     if not others:

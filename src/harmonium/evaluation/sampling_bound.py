@@ -2,10 +2,9 @@
 
     log p(v) = log E_h[ p(v | h) ]  >=  E[ log mean_s p(v | h_s) ],      h_s from long Gibbs chains
 
-(Bengio, Yao & Cho 2013, *Bounding the test log-likelihood of generative models*; book, section 18.7 for its place among
-other estimates of the partition function). The bound holds as far as the chains are the model's. It is loose where one
-hidden state explains few examples, for none of the samples may then lie near a given one, and it measures what
-sampling gives: a model whose chains mix badly is told so.
+(Bengio, Yao & Cho 2013, *Bounding the test log-likelihood of generative models*). The bound holds as far as the chains
+are the model's. It is loose where a hidden state explains few examples, for none of the samples may then lie near a
+given one; and it measures what sampling gives: a model whose chains do not reach the data's modes is told so.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, Num
 
 from harmonium.compiling import outermost
 from harmonium.data import space_of
@@ -76,7 +75,7 @@ def sampling_bound(
 
 @outermost
 def _by_chain(
-    model: EnergyModel, key: Key[Array, ""], start: State, v: Float[Array, "n size"], rounds: int, thinning: int
+    model: EnergyModel, key: Key[Array, ""], start: State, v: Num[Array, "n size"], rounds: int, thinning: int
 ) -> Float[Array, "n chains"]:
     """`log sum_s p(v | h_s)` over the samples of each chain, a thousand rows at a time."""
     unit = model.layers["v"]
@@ -109,7 +108,8 @@ def _by_chain(
 def _mean_over_chains(by_chain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`log mean p(v)` of each row `[n]`, and each chain's part in it `[n, chains]`, 1 where all agree."""
     top = by_chain.max(axis=1, keepdims=True)
-    w = np.exp(by_chain - top)
+    with np.errstate(invalid="ignore"):  # not finite where training diverged
+        w = np.exp(by_chain - top)
     mean = w.mean(axis=1, keepdims=True)
     return (top + np.log(mean))[:, 0], w / mean
 

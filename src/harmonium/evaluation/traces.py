@@ -6,7 +6,7 @@ import jax
 import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, Num
 
 from harmonium.compiling import outermost
 from harmonium.evaluation.annealed import visible_block
@@ -41,7 +41,7 @@ def traces(
 
 @outermost
 def _watch(
-    model: EnergyModel, key: Key[Array, ""], v: Float[Array, "n size"], sweeps: int
+    model: EnergyModel, key: Key[Array, ""], v: Num[Array, "n size"], sweeps: int
 ) -> Float[Array, "n sweeps statistics"]:
     """What each chain shows after each of its sweeps."""
     aim, walk = jax.random.split(key)

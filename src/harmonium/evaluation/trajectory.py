@@ -7,6 +7,10 @@ independent units to an early snapshot and from each to the next, with energies
     E = (1 - beta) E_i + beta E_{i+1}
 
 between neighbours (Béreux, Decelle, Furtlehner & Seoane 2024, arXiv 2405.15376: trajectory annealing).
+
+That holds where training stayed near equilibrium: small rates, many persistent chains, several steps each. After PCD-1
+at a rate of 0.1, modes have traded mass from one snapshot to the next, and chains along such a path are left behind
+more than along temperatures: the bounds still hold, and the effective number of chains tells.
 """
 
 from __future__ import annotations

@@ -10,7 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from harmonium.models import DBM, RBM, Centred, Independent, Interpolated, LayerStats, Normalised, Twin
+from harmonium.models import (
+    DBM,
+    RBM,
+    BoltzmannMachine,
+    Centred,
+    Independent,
+    Interpolated,
+    LayerStats,
+    Normalised,
+    Twin,
+)
+from harmonium.models.boltzmann import Pairs
 from harmonium.units import Bernoulli, Categorical, Gaussian, Spin, Unit
 
 VISIBLE = {
@@ -103,4 +114,31 @@ DBMS = {
 DBMS = {name: randomised(model, 300 + i) for i, (name, model) in enumerate(DBMS.items())}
 DBMS |= {f"twin-{of}": randomised(Twin(RBM(Bernoulli(2), B2, key=KEY, scale=0.0), of), 320) for of in ("v", "h")}
 DBMS["centred-dbm"] = randomised(Centred(DBMS["dbm-two-layers"]), 310, 0.1)
-EXAMPLES = DBMS | RBMS | CENTRED | NORMALISED | OTHERS
+
+
+def semi_restricted(visible: int, hidden: int) -> np.ndarray:
+    """The mask of a machine without connections between hidden units."""
+    mask = ~np.eye(visible + hidden, dtype=bool)
+    mask[visible:, visible:] = False
+    return mask
+
+
+EDGES = [(0, 1), (1, 2), (2, 3), (3, 0), (4, 0), (2, 4), (4, 5)]  # a ring of four visible units, two hidden ones
+MACHINES = {
+    "machine-visible": BoltzmannMachine(Bernoulli(4), key=KEY),
+    "machine-lattice": BoltzmannMachine.lattice(Spin(6), (2, 3), key=KEY),
+    "machine-dense": BoltzmannMachine(Bernoulli(3), Spin(2), key=KEY),
+    "machine-semi-restricted": BoltzmannMachine(Spin(3), B2, mask=semi_restricted(3, 2), key=KEY),
+    "machine-hidden": BoltzmannMachine(B2, Bernoulli(3), mask=semi_restricted(3, 2)[::-1, ::-1], key=KEY),
+    "machine-edges": BoltzmannMachine(Bernoulli(4), B2, edges=EDGES, key=KEY),
+    "machine-categorical": BoltzmannMachine(Categorical(3, states=3), Bernoulli(1), key=KEY),
+}
+MACHINES = {name: randomised(model, 400 + i) for i, (name, model) in enumerate(MACHINES.items())}
+MACHINES["machine-edges"] = eqx.tree_at(
+    lambda m: m.pairs, MACHINES["machine-edges"], Pairs(np.array(EDGES), 6, sparse=True)
+)
+CENTRED["centred-machine"] = randomised(Centred(MACHINES["machine-dense"]), 410, 0.1)
+MACHINES["interpolated-machine"] = Interpolated(
+    tiny_independent(Bernoulli(3), Spin(2), 411), MACHINES["machine-dense"], 0.6
+)
+EXAMPLES = MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS

@@ -11,6 +11,8 @@ from harmonium.testing import checks_for
 # and kernels are the same, and are held to the exact laws (conditionals, sums, one Gibbs step, gradients).
 LONG_CHAINS = {"gibbs_converges", "clamped_gibbs"}
 UNLIKE = {f"rbm-{v}-{h}" for v in VISIBLE for h in HIDDEN if v != h} - {"rbm-gaussian-bernoulli"}
+# The same holds for machines whose colours others have too.
+UNLIKE |= {"machine-visible", "machine-hidden", "centred-machine", "interpolated-machine"}
 
 CHECKS = {name: checks_for(model) for name, model in EXAMPLES.items()}
 ROWS = [

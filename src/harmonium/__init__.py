@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 # Public name -> the module that defines it. Loaded on first use, so that `harmonium --help` needs no JAX.
 _EXPORTS = {
+    "BoltzmannMachine": "harmonium.models",
     "Centred": "harmonium.models",
     "DBM": "harmonium.models",
     "DBN": "harmonium.models",

@@ -8,7 +8,7 @@ by kernels leaving each `p_k` invariant collects
 (Neal 2001; Salakhutdinov & Murray 2008). Started at exact samples of the base, `log mean w` underestimates
 `log Z_K / Z_0` in expectation; run backwards from exact samples of the target, `-log mean w` overestimates it
 (Burda, Grosse & Salakhutdinov 2015; Grosse, Ancha & Roy 2016). The chains hold the layers of the visible block; all
-others are summed out of every `F`.
+others are summed out of every `F`, where they can be: else the chains hold all layers, and `F` is the energy.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.compiling import outermost
-from harmonium.inference import free_energy, independent_at_marginals
+from harmonium.inference import free_energy, has_closed_form, independent_at_marginals
 from harmonium.models import EnergyModel, Independent, Interpolated
 from harmonium.samplers import Gibbs, State, posterior_sample, run_chain, sample_block
 
@@ -60,8 +60,9 @@ def base_for(model: EnergyModel, v: Float[Array, "n size"]) -> Independent:
 
 
 def visible_block(model: EnergyModel) -> tuple[str, ...]:
-    """The layers that the chains hold: the block with the data in it."""
-    return next(block for block in model.blocks if "v" in block)
+    """The layers that the chains hold: the block with the data in it, or all where the others cannot be summed out."""
+    block = next(block for block in model.blocks if "v" in block)
+    return block if has_closed_form(model, block) else tuple(model.layers)
 
 
 def forward(model: EnergyModel, base: Independent, key: Key[Array, ""], chains: int, steps: int) -> Weights:
@@ -163,6 +164,8 @@ def transition(model: EnergyModel, key: Key[Array, ""], held: State) -> State:
     It leaves the model's distribution of the held layers invariant and is its own reverse:
     `p(x) T(y | x) = sum_z p(x, z) p(y, z) / p(z)` is the same with `x` and `y` exchanged.
     """
+    if not any(set(held) <= set(block) for block in model.blocks):
+        return Gibbs(model)(key, held)  # all layers are held: a sweep, which is not its own reverse
     down, up = jax.random.split(key)
     others = tuple(name for name in model.layers if name not in held)
     state = held | sample_block(model, down, held, others)

@@ -22,7 +22,7 @@ from harmonium.evaluation.reverse_annealing import reverse_annealing
 from harmonium.evaluation.rows import rows_of
 from harmonium.evaluation.sampling_bound import sampling_bound
 from harmonium.inference import configurations, exact_free_energy, variational_free_energy
-from harmonium.models import BeliefNet, EnergyModel
+from harmonium.models import BeliefNet, EnergyModel, coloured
 
 Likelihood = Literal["auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory", "raise", "csl"]
 BOUNDS = {"raise": reverse_annealing, "csl": sampling_bound}  # of the likelihood itself, without log Z
@@ -69,6 +69,11 @@ def log_likelihood(
     if method in BOUNDS:
         if key is None:
             raise InputError(f"The method '{method}' draws random numbers: pass key=jax.random.key(seed).")
+        if any(coloured(model, layer) for layer in model.layers):
+            raise InputError(
+                f"The method '{method}' needs layers whose units are independent given the rest, which this "
+                f"{type(model).__name__} has not: use method='two_sided'."
+            )
         return BOUNDS[method](model, rows, key=key, **options)
     f = free_energies(model, rows)
     log_z = log_partition(model, key=key, method=method, data=rows, **options)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from harmonium.errors import InputError
-from harmonium.models.energy import EnergyModel, LayerStats
+from harmonium.models.energy import Coloured, EnergyModel, LayerStats, coloured
 from harmonium.units import Conditional, Stats
 
 LayerValues = Mapping[str, Array | np.ndarray]
@@ -87,7 +87,8 @@ def conditional(model: EnergyModel, layer: str, values: LayerValues) -> Conditio
     """The distribution of one layer given all the others: `p(x_l | rest)` with `eta_l = -dE/dT_l`.
 
     Arguments: `layer`, its name; `values`, the other layers' values `[size]` by name. The result has `.natural`,
-    `.mean`, `.entropy`, `.sample(key)` and `.log_prob(x)`. Raises `InputError` for a missing layer or wrong shape.
+    `.mean`, `.entropy`, `.sample(key)` and `.log_prob(x)`. Raises `InputError` for a missing layer or wrong shape, or
+    where the units of the layer act on each other.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -96,13 +97,18 @@ def conditional(model: EnergyModel, layer: str, values: LayerValues) -> Conditio
     """
     if layer not in model.layers:
         raise InputError(f"There is no layer '{layer}'; the layers are {', '.join(model.layers)}.")
+    if coloured(model, layer) is not None:
+        raise InputError(
+            f"The units of layer '{layer}' act on each other, so its values have no conditional in closed form: use "
+            "hm.mean_field for its means, or harmonium.samplers.Gibbs to draw its units one after the other."
+        )
     _require(model, values, (name for name in model.layers if name != layer))
     stats = layer_stats(model, values)
     return Conditional(model.layers[layer], natural_parameters(model, stats, (layer,))[layer])
 
 
 def free_block(model: EnergyModel, given: Iterable[str]) -> tuple[str, ...]:
-    """The layers that are not given, which must be independent of each other (lie in one block).
+    """The layers that are not given, which must be independent of each other (lie in one block, and not `Coloured`).
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -111,16 +117,16 @@ def free_block(model: EnergyModel, given: Iterable[str]) -> tuple[str, ...]:
     """
     given = set(given)
     if not has_closed_form(model, given):
-        free = ", ".join(name for name in model.layers if name not in given)
+        free = [name for name in model.layers if name not in given]
+        which = f"units of layer {free[0]} act" if len(free) == 1 else f"layers {', '.join(free)} depend"
         raise InputError(
-            f"The layers {free} depend on each other, so they have no closed form together: "
-            "give more layers, or use hm.mean_field."
+            f"The {which} on each other, so they have no closed form together: give more layers, or use hm.mean_field."
         )
     return tuple(name for name in model.layers if name not in given)
 
 
 def has_closed_form(model: EnergyModel, given: Iterable[str] = ("v",)) -> bool:
-    """Whether the layers that are not given are independent of each other, so that they can be summed out.
+    """Whether the units that are not given are independent of each other, so that they can be summed out.
 
     >>> import harmonium as hm, jax
     >>> dbm = hm.DBM(hm.units.Bernoulli(3), [hm.units.Bernoulli(2), hm.units.Bernoulli(2)], key=jax.random.key(0))
@@ -128,7 +134,7 @@ def has_closed_form(model: EnergyModel, given: Iterable[str] = ("v",)) -> bool:
     (False, True)
     """
     free = set(model.layers) - set(given)
-    return any(free <= set(block) for block in model.blocks)
+    return any(free <= {name for name in block if not isinstance(name, Coloured)} for block in model.blocks)
 
 
 def _require(model: EnergyModel, values: LayerValues, layers: Iterable[str]) -> None:

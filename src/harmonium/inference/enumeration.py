@@ -1,36 +1,63 @@
-"""Exact partition functions: sum the largest block out in closed form, and stream over the states of the rest."""
+"""Exact partition functions: sum the largest block out in closed form, and stream over the states of the rest.
+
+Of a layer whose units act on each other, the units of its largest colour can be summed out: half of a lattice.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from harmonium.compiling import in_float32
 from harmonium.errors import InputError
-from harmonium.inference.conditional import LayerValues
+from harmonium.inference.conditional import LayerValues, layer_stats
 from harmonium.inference.free_energy import free_energy
-from harmonium.models.energy import EnergyModel
+from harmonium.models.energy import Coloured, EnergyModel, acting_on
 from harmonium.units import Gaussian
 
 LIMIT = 2**25  # configurations; about a minute on two cores with 784 units in the summed block
 CHUNK = 2**12  # configurations evaluated at a time
 
 
-def kept_layers(model: EnergyModel, given: Iterable[str] = ()) -> tuple[str, ...]:
-    """The free layers that remain when the block with the most states is summed out in closed form."""
+class Plan(NamedTuple):
+    """What enumeration visits: the states of the layers `kept`, without the units `summed` of the layer `inside`, which
+    are of one colour and summed out in closed form. All other free layers are summed out whole."""
+
+    kept: tuple[str, ...]
+    inside: str | None = None
+    summed: tuple[int, ...] = ()
+
+    def listed(self, model: EnergyModel, name: str) -> np.ndarray:
+        """True at the units of a kept layer whose states are listed."""
+        return ~np.isin(np.arange(model.layers[name].size), self.summed if name == self.inside else ())
+
+    def log_count(self, model: EnergyModel) -> float:
+        """The logarithm of the number of configurations."""
+        return float(sum(self.listed(model, name).sum() * _log_states(model, name) for name in self.kept))
+
+
+def plan_for(model: EnergyModel, given: Iterable[str] = ()) -> Plan:
+    """The plan with the fewest configurations: it sums out one block, or the largest colour of one layer."""
     given = set(given)
-
-    def log_states(block: tuple[str, ...]) -> float:
-        return sum((_log_states(model, name) for name in block if name not in given), start=0.0)
-
-    summed = max(model.blocks, key=log_states)
-    return tuple(name for name in model.layers if name not in summed and name not in given)
+    free = tuple(name for name in model.layers if name not in given)
+    plans = [Plan(free)]
+    for block in model.blocks:
+        if not isinstance(block[0], Coloured):
+            plans.append(Plan(tuple(name for name in free if name not in block)))
+        elif block[0] in free:
+            colours = np.asarray(block[0].colours)
+            largest = np.flatnonzero(colours == np.bincount(colours).argmax())
+            plans.append(Plan(free, str(block[0]), tuple(largest.tolist())))
+    return min(plans, key=lambda plan: plan.log_count(model))
 
 
 def configurations(model: EnergyModel, given: Iterable[str] = ()) -> float:
@@ -46,7 +73,7 @@ def configurations(model: EnergyModel, given: Iterable[str] = ()) -> float:
     given = tuple(given)
     if _all_gaussian(model) and not given:
         return 1.0
-    log_count = sum(_log_states(model, name) for name in kept_layers(model, given))
+    log_count = plan_for(model, given).log_count(model)
     return math.exp(log_count) if log_count < 700 else math.inf
 
 
@@ -73,8 +100,9 @@ def exact_free_energy(model: EnergyModel, values: LayerValues) -> Float[Array, "
 
         F(v) = -log sum_h exp(-E(v, h))
 
-    with the largest free block summed out in closed form. Arguments: `values`, the given layers' values `[size]` by
-    name. Raises `InputError` beyond 2^25 configurations, or where two free blocks hold real units.
+    with the largest free block, or the largest colour of a layer, summed out in closed form.
+    Arguments: `values`, the given layers' values `[size]` by name. Raises `InputError` beyond 2^25 configurations, or
+    where two free blocks hold real units.
 
     >>> import harmonium as hm, jax
     >>> units = [hm.units.Bernoulli(2), hm.units.Bernoulli(2)]
@@ -82,20 +110,31 @@ def exact_free_energy(model: EnergyModel, values: LayerValues) -> Float[Array, "
     >>> round(float(exact_free_energy(dbm, {"v": jnp.zeros(3)})), 2)               # -4 log 2
     -2.77
     """
-    layers = kept_layers(model, values)
-    if not layers:
+    plan = plan_for(model, values)
+    if not plan.kept:
         return free_energy(model, values)
-    total = _checked_total(model, values)
+    total = _checked_total(model, plan)
     chunk = min(CHUNK, total)
 
     def body(_, first):
         index = first + jnp.arange(chunk, dtype=jnp.int32)
-        minus_f = jax.vmap(lambda i: -free_energy(model, {**values, **states_at(model, layers, i)}))(index)
+        minus_f = jax.vmap(lambda i: -_free_energy_at(model, values, plan, i))(index)
         return None, jax.nn.logsumexp(jnp.where(index < total, minus_f, -jnp.inf))
 
     body = jax.checkpoint(body, prevent_cse=False)  # or a gradient would keep all configurations in memory
     _, parts = jax.lax.scan(body, None, jnp.arange(0, total, chunk, dtype=jnp.int32))
     return -jax.nn.logsumexp(parts)
+
+
+def _free_energy_at(model: EnergyModel, values: LayerValues, plan: Plan, index: Int[Array, ""]) -> Float[Array, ""]:
+    """`F` of configuration number `index`; of units of one colour summed out, `E` at zero statistics less `A`."""
+    values = {**values, **_planned_states(model, plan, index)}
+    if plan.inside is None:
+        return free_energy(model, values)
+    units, stats = jnp.asarray(plan.summed), layer_stats(model, values)
+    stats[plan.inside] = jax.tree.map(lambda leaf: leaf.at[units].set(0), stats[plan.inside])
+    some = dataclasses.replace(model.layers[plan.inside], size=len(plan.summed))
+    return model.energy(stats) - some.log_partition(acting_on(model, stats, plan.inside, units))
 
 
 def states_at(model: EnergyModel, layers: tuple[str, ...], index: Int[Array, ""]) -> dict[str, Array]:
@@ -106,18 +145,25 @@ def states_at(model: EnergyModel, layers: tuple[str, ...], index: Int[Array, ""]
     >>> states_at(rbm, ("h",), jnp.int32(6))
     {'h': Array([0., 1., 1.], dtype=float32)}
     """
+    return _planned_states(model, Plan(layers), index)
+
+
+def _planned_states(model: EnergyModel, plan: Plan, index: Int[Array, ""]) -> dict[str, Array]:
+    """The values of the kept layers; units that are summed out stand in their first state."""
     values = {}
-    for name in layers:
-        unit = model.layers[name]
-        place = jnp.asarray([unit.states**i for i in range(unit.size)], jnp.int32)
-        values[name] = unit.values((index // place) % unit.states)
-        index = index // unit.states**unit.size
+    for name in plan.kept:
+        unit, listed = model.layers[name], plan.listed(model, name)
+        before = np.cumsum(listed) - listed
+        place = jnp.asarray([unit.states ** int(i) for i in before], jnp.int32)
+        values[name] = unit.values((index // place) % unit.states * listed)
+        index = index // unit.states ** int(listed.sum())
     return values
 
 
-def _checked_total(model: EnergyModel, given: Iterable[str] = ()) -> int:
-    count = configurations(model, given)
-    if count == math.inf and any(_log_states(model, n) == math.inf for n in kept_layers(model, given)):
+def _checked_total(model: EnergyModel, plan: Plan) -> int:
+    log_count = plan.log_count(model)
+    count = math.exp(log_count) if log_count < 700 else math.inf
+    if count == math.inf and any(_log_states(model, name) == math.inf for name in plan.kept):
         raise InputError("Real units in two blocks cannot be enumerated: use method='ais'.")
     if count > LIMIT:
         raise InputError(
@@ -128,8 +174,9 @@ def _checked_total(model: EnergyModel, given: Iterable[str] = ()) -> int:
 
 
 def _log_states(model: EnergyModel, name: str) -> float:
-    unit = model.layers[name]
-    return math.inf if unit.states is None else unit.size * math.log(unit.states)
+    """The logarithm of the number of one unit's states."""
+    states = model.layers[name].states
+    return math.inf if states is None else math.log(states)
 
 
 def _all_gaussian(model: EnergyModel) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -11,7 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from harmonium.inference.conditional import LayerValues, has_closed_form, layer_stats, natural_parameters
 from harmonium.inference.free_energy import free_energy
-from harmonium.models.energy import EnergyModel, LayerStats
+from harmonium.models.energy import Coloured, EnergyModel, LayerStats, acting_on
 from harmonium.units import Stats, inner
 
 TOLERANCE, MAX_STEPS = 1e-5, 100
@@ -41,7 +43,8 @@ def mean_field(
         q_l <- grad A(-dE/dT_l(q))                                       # (20.33), (20.34) for two hidden layers
 
     Where the free layers are independent of each other (an RBM), one step gives the exact posterior. Each update
-    raises the bound (20.35). Warns, with the residual, where `max_steps` sweeps do not settle it.
+    raises the bound (20.35); a layer whose units act on each other is updated colour by colour. Warns, with the
+    residual, where `max_steps` sweeps do not settle it.
     Arguments: `values`, the given layers' values `[size]` by name; `tolerance`, the largest change at which to stop;
     `max_steps`, sweeps at most.
 
@@ -80,14 +83,14 @@ def fixed_point_of_stats(
     def sweep(q: LayerStats) -> tuple[dict[str, Stats], dict[str, Stats]]:
         q, natural = dict(q), {}
         for block in blocks:
-            eta = natural_parameters(model, {**given, **q}, block)
-            natural |= eta
-            q |= {name: model.layers[name].mean(eta[name]) for name in block}
+            found = block_means(model, {**given, **q}, block)
+            natural |= found[0]
+            q |= found[1]
         return natural, q
 
     reference = {name: model.layers[name].reference() for block in blocks for name in block}
     start = {name: model.layers[name].mean(eta) for name, eta in reference.items()}
-    if len(blocks) <= 1:
+    if has_closed_form(model, given):
         return MeanField(*sweep(start), jnp.zeros(()), jnp.ones((), jnp.int32))
 
     def body(state: MeanField) -> MeanField:
@@ -99,6 +102,41 @@ def fixed_point_of_stats(
         return (state.change > tolerance) & (state.steps < max_steps)
 
     return jax.lax.while_loop(unsettled, body, MeanField(reference, start, jnp.asarray(jnp.inf), jnp.int32(0)))
+
+
+def block_means(
+    model: EnergyModel,
+    stats: LayerStats,
+    block: tuple[str, ...],
+    feed: Callable[[str, Stats, Int[Array, "units"] | slice], Stats] = lambda name, mean, units: mean,
+) -> tuple[dict[str, Stats], dict[str, Stats]]:
+    """Natural parameters of the layers of one block given the rest, and the statistics that their means give.
+
+    A `Coloured` layer takes a loop over its colours, each of which is fed what the colours before it have become.
+    Arguments: `stats`, of the other layers, and of the block's own where it is coloured; `feed`, what takes the place
+    of the means of a layer's units (all of them as a slice, or those of one colour by number).
+
+    >>> import harmonium as hm, jax
+    >>> machine = hm.BoltzmannMachine(hm.units.Bernoulli(2), edges=[(0, 1)], key=jax.random.key(0), scale=0.0)
+    >>> block_means(machine, {"v": jnp.zeros(2)}, machine.blocks[0])[1]["v"]
+    Array([0.5, 0.5], dtype=float32)
+    """
+    if not isinstance(block[0], Coloured):
+        natural = natural_parameters(model, stats, block)
+        mean = {name: model.layers[name].mean(eta) for name, eta in natural.items()}
+        return natural, {name: feed(name, mean[name], slice(None)) for name in block}
+    (name,) = block
+    unit, members = model.layers[name], name.members
+    some = dataclasses.replace(unit, size=members.shape[1])
+
+    def colour(carry: tuple[Stats, Stats], units: Int[Array, "units"]) -> tuple[tuple[Stats, Stats], None]:
+        inside = jnp.minimum(units, unit.size - 1)
+        eta = acting_on(model, {**stats, name: carry[1]}, name, inside)
+        new = eta, feed(name, some.mean(eta), inside)
+        return jax.tree.map(lambda old, part: old.at[units].set(part, mode="drop"), carry, new), None
+
+    (natural, mean), _ = jax.lax.scan(colour, (unit.zeros(), stats[name]), jnp.asarray(members))
+    return {str(name): natural}, {str(name): mean}
 
 
 def variational_free_energy(model: EnergyModel, values: LayerValues, q: MeanField | None = None) -> Float[Array, ""]:

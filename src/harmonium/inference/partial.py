@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
-from harmonium.inference.conditional import LayerValues, layer_stats, natural_parameters
+from harmonium.inference.conditional import LayerValues, layer_stats
+from harmonium.inference.mean_field import block_means
 from harmonium.models.energy import EnergyModel, LayerStats
 from harmonium.units import Stats, Unit, inner
 
@@ -49,18 +50,19 @@ def infer(model: EnergyModel, values: LayerValues, observed: Masks, *, steps: in
     """
     known = layer_stats(model, values)
 
-    def feed(name: str, predicted: Stats) -> Stats:
+    def feed(name: str, predicted: Stats, units: Int[Array, "units"] | slice) -> Stats:
         if name not in known:
             return predicted
-        given = jax.tree.map(lambda a, b: (a + b) / 2, known[name], predicted) if averaged else known[name]
-        return mixed(observed[name], given, predicted)
+        own = jax.tree.map(lambda leaf: leaf[units], known[name])
+        given = jax.tree.map(lambda a, b: (a + b) / 2, own, predicted) if averaged else own
+        return mixed(observed[name][units], given, predicted)
 
     def sweep(stats: LayerStats) -> Inferred:
         stats, natural = dict(stats), {}
         for block in reversed(model.blocks):
-            eta = natural_parameters(model, stats, block)
-            natural |= eta
-            stats |= {name: feed(name, model.layers[name].mean(eta[name])) for name in block}
+            found = block_means(model, stats, block, feed)
+            natural |= found[0]
+            stats |= found[1]
         return Inferred(natural, stats)
 
     natural = {name: unit.reference() for name, unit in model.layers.items()}

@@ -4,6 +4,7 @@ from harmonium.models.boltzmann import (
     DBM,
     MPDBM,
     RBM,
+    BoltzmannMachine,
     Centred,
     Independent,
     Interpolated,
@@ -14,10 +15,21 @@ from harmonium.models.boltzmann import (
     uncentred,
 )
 from harmonium.models.directed import DBN, BeliefNet, Classifier, Link, classifier_from_dbm, classifier_from_dbn
-from harmonium.models.energy import BiasedModel, Constant, EnergyModel, LayerStats, trainable, with_biases
+from harmonium.models.energy import (
+    BiasedModel,
+    Coloured,
+    Constant,
+    EnergyModel,
+    LayerStats,
+    UnitwiseModel,
+    acting_on,
+    coloured,
+    trainable,
+    with_biases,
+)
 from harmonium.models.saving import load, save, write_atomically
 
-MODELS = ("RBM", "DBN", "DBM", "MPDBM", "Centred")  # what a person chooses from
+MODELS = ("BoltzmannMachine", "RBM", "DBN", "DBM", "MPDBM", "Centred")  # what a person chooses from
 
 __all__ = [
     "DBM",
@@ -27,8 +39,10 @@ __all__ = [
     "RBM",
     "BeliefNet",
     "BiasedModel",
+    "BoltzmannMachine",
     "Centred",
     "Classifier",
+    "Coloured",
     "Constant",
     "EnergyModel",
     "Independent",
@@ -37,9 +51,12 @@ __all__ = [
     "Link",
     "Normalised",
     "Twin",
+    "UnitwiseModel",
+    "acting_on",
     "centred_part",
     "classifier_from_dbm",
     "classifier_from_dbn",
+    "coloured",
     "load",
     "recentred",
     "save",

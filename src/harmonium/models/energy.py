@@ -12,7 +12,8 @@ from typing import Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float, PyTree
+import numpy as np
+from jaxtyping import Array, Float, Int, PyTree
 
 from harmonium.units import Stats, Unit
 
@@ -29,7 +30,10 @@ class EnergyModel(Protocol):
 
     @property
     def blocks(self) -> tuple[tuple[str, ...], ...]:
-        """Groups of layers that are independent of each other given all others; every layer is in one."""
+        """Groups of layers that are independent of each other given all others; every layer is in one.
+
+        A layer whose units act on each other stands alone in its block, named by a `Coloured`.
+        """
 
     def energy(self, stats: LayerStats) -> Float[Array, ""]:
         """`E` as a function of every layer's sufficient statistics, in nats."""
@@ -42,6 +46,73 @@ class BiasedModel(EnergyModel, Protocol):
     @property
     def biases(self) -> dict[str, PyTree]:
         """The bias of each layer, in the form its unit defines."""
+
+
+@runtime_checkable
+class UnitwiseModel(EnergyModel, Protocol):
+    """An energy model that knows what acts on a few units at less than the cost of what acts on all."""
+
+    def acting_on(self, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Stats:
+        """What the function `acting_on` says of this model."""
+
+
+class Coloured(str):
+    """The name of a layer whose units act on each other, with a colour for each: units of one colour do not.
+
+    So the units of one colour are independent given all other units, and what is drawn or inferred of an ordinary layer
+    at once is drawn or inferred here colour by colour. It equals the plain name.
+    Arguments: `name`; `colours` `[size]`, whole numbers from 0 upwards, in the order in which colours are visited.
+
+    >>> layer = Coloured("v", (0, 1, 0))
+    >>> layer == "v", layer.members.tolist()                # 3 is no unit: colour 1 has one less
+    (True, [[0, 2], [1, 3]])
+    """
+
+    colours: tuple[int, ...]
+
+    def __new__(cls, name: str, colours: tuple[int, ...]) -> Coloured:
+        self = super().__new__(cls, name)
+        self.colours = colours
+        return self
+
+    @property
+    def members(self) -> Int[np.ndarray, "colours most"]:
+        """The numbers of each colour's units, filled up with `size`, which is no unit."""
+        colours = np.asarray(self.colours)
+        groups = [np.flatnonzero(colours == colour) for colour in range(colours.max() + 1)]
+        most = max(len(group) for group in groups)
+        return np.stack([np.pad(group, (0, most - len(group)), constant_values=len(colours)) for group in groups])
+
+
+def coloured(model: EnergyModel, layer: str) -> Coloured | None:
+    """A layer's name with the colours of its units where these act on each other, None where they are independent.
+
+    >>> import harmonium as hm, jax
+    >>> machine = hm.BoltzmannMachine(hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> coloured(machine, "v").colours
+    (0, 1, 2)
+    """
+    names = (name for block in model.blocks for name in block)
+    return next((name for name in names if name == layer and isinstance(name, Coloured)), None)
+
+
+def acting_on(model: EnergyModel, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Stats:
+    """`eta_i = -dE/dT_i` of chosen units of one layer, at the current statistics of all units.
+
+    No unit acts on itself, so that these are the natural parameters of each unit given all others, exactly, whatever
+    its own statistics are; units of one colour have them together. By differentiation, which costs as much as for the
+    whole layer, unless the model has a way of its own. Arguments: `stats`, of every layer; `units`, their numbers.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> machine = hm.BoltzmannMachine(hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> eta = acting_on(machine, {"v": jnp.ones(3)}, "v", jnp.array([2]))
+    >>> bool(jnp.allclose(eta, machine.b[2] + machine.U[2].sum()))
+    True
+    """
+    if isinstance(model, UnitwiseModel):
+        return model.acting_on(stats, layer, units)
+    slope = jax.grad(lambda own: model.energy({**stats, layer: own}))(stats[layer])
+    return jax.tree.map(lambda leaf: -leaf[units], slope)
 
 
 class Constant(eqx.Module):

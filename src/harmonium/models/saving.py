@@ -20,7 +20,17 @@ from safetensors.numpy import save as write_tensors
 
 from harmonium import units
 from harmonium.errors import InputError, RunError
-from harmonium.models.boltzmann import DBM, MPDBM, RBM, Centred, Independent, Normalised, Twin
+from harmonium.models.boltzmann import (
+    DBM,
+    MPDBM,
+    RBM,
+    BoltzmannMachine,
+    Centred,
+    Independent,
+    Normalised,
+    Pairs,
+    Twin,
+)
 from harmonium.models.directed import DBN, Classifier, Link
 from harmonium.models.energy import Constant
 from harmonium.nets import MLP
@@ -32,7 +42,7 @@ VERSION = 1
 CLASSES = {
     cls.__name__: cls
     for cls in (
-        DBM, DBN, Classifier, Link, MLP, MPDBM, RBM, Twin, Centred, Independent,
+        DBM, DBN, BoltzmannMachine, Classifier, Link, MLP, MPDBM, Pairs, RBM, Twin, Centred, Independent,
         Normalised, Constant,
         units.Bernoulli, units.Spin, units.Categorical, units.Gaussian, units.GaussianBias, units.GaussianStats,
     )

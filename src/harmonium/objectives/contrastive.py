@@ -6,8 +6,9 @@ The gradient of the log-likelihood of an energy model is a difference of two exp
 
 which is the gradient of `F(v_model) - F(v_data)` with both `v` held constant: the hidden units are summed out of
 both phases, so no noise of theirs enters. Where hidden layers depend on each other (a deep machine), the positive
-phase takes their mean field instead, which ascends the variational bound (20.35), and the negative phase sums one
-block of layers out: the variational stochastic maximum likelihood of Algorithm 20.1.
+phase takes their mean field instead, which ascends the variational bound (20.35), and the negative phase sums the last
+block of layers out, or none where its units act on each other: the variational stochastic maximum likelihood of
+Algorithm 20.1.
 """
 
 # No `from __future__ import annotations`: Equinox cannot read AbstractVar from a string.
@@ -18,7 +19,14 @@ from equinox import AbstractVar
 from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError
-from harmonium.inference import LayerValues, MeanField, as_values, free_energy, variational_free_energy
+from harmonium.inference import (
+    LayerValues,
+    MeanField,
+    as_values,
+    free_energy,
+    has_closed_form,
+    variational_free_energy,
+)
 from harmonium.models.energy import EnergyModel
 from harmonium.objectives.objective import (
     Batch,
@@ -139,6 +147,7 @@ def contrast(
 
 
 def _without_last_block(model: EnergyModel, states: LayerValues) -> dict[str, Array]:
-    """The layers that a sweep draws before its last block, which is summed out given them."""
-    last = model.blocks[-1] if len(model.blocks) > 1 else ()
+    """The layers that a sweep draws before its last block, which is summed out given them where it can be."""
+    names = [name for name in states if name not in model.blocks[-1]]
+    last = model.blocks[-1] if names and has_closed_form(model, names) else ()
     return {name: x for name, x in states.items() if name not in last}

@@ -1,20 +1,22 @@
 """Block Gibbs sampling, free or clamped: each block of layers from its conditional, one block after the other.
 
+A layer whose units act on each other is drawn colour by colour instead, each colour given the units just drawn.
 A kernel is `kernel(key, state) -> state`; a state is a dict of every layer's value, for one chain.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Key
+from jaxtyping import Array, Bool, Int, Key
 
 from harmonium.inference import LayerValues, fixed_point, has_closed_form, layer_stats, natural_parameters
-from harmonium.models.energy import EnergyModel
+from harmonium.models.energy import Coloured, EnergyModel, acting_on, coloured
 
 State = dict[str, Array]
 
@@ -63,10 +65,12 @@ class Gibbs(eqx.Module):
     def __call__(self, key: Key[Array, ""], state: State) -> State:
         """A sweep over all blocks."""
         keys = jax.random.split(key, len(self.model.blocks))
+        masks = {name: clamp.mask for name, clamp in self.clamped.items()}
+        state = self._hold(state)
         for key, block in zip(keys, self.model.blocks, strict=True):
             free = tuple(name for name in block if name not in self.held)
             if free:
-                state = self._hold(state | sample_block(self.model, key, state, free))
+                state = self._hold(state | sample_block(self.model, key, state, free, masks))
         return state
 
     def _hold(self, state: State) -> State:
@@ -77,18 +81,50 @@ class Gibbs(eqx.Module):
         return state | held
 
 
-def sample_block(model: EnergyModel, key: Key[Array, ""], state: Mapping[str, Array], block: tuple[str, ...]) -> State:
+def sample_block(
+    model: EnergyModel,
+    key: Key[Array, ""],
+    state: Mapping[str, Array],
+    block: tuple[str, ...],
+    kept: Mapping[str, Bool[Array, "size"]] | None = None,
+) -> State:
     """Values of the layers of one block, given the values of all layers outside it.
+
+    A layer whose units act on each other takes one step of each colour in turn from the value that it has in `state`.
+    There, units under the masks `kept` keep their values (in other layers masks have no effect: what is drawn of one
+    unit does not depend on the others).
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> sample_block(rbm, jax.random.key(1), {"v": jnp.ones(6)}, ("h",))["h"].shape
     (3,)
     """
+    layer = coloured(model, block[0]) if len(block) == 1 else None
+    if layer is not None:
+        mask = None if kept is None else kept.get(layer)
+        return {block[0]: jax.lax.optimization_barrier(_sample_colours(model, key, state, layer, mask))}
     stats = layer_stats(model, {name: x for name, x in state.items() if name not in block})
     eta = natural_parameters(model, stats, block)
     drawn = {name: model.layers[name].sample(k, eta[name]) for name, k in _keys(key, block).items()}
     return jax.lax.optimization_barrier(drawn)  # drawn once: XLA would draw again for each use of the values
+
+
+def _sample_colours(
+    model: EnergyModel, key: Key[Array, ""], state: Mapping[str, Array], layer: Coloured, mask: Array | None
+) -> Array:
+    unit, members = model.layers[layer], layer.members
+    some = dataclasses.replace(unit, size=members.shape[1])
+    rest = layer_stats(model, {name: x for name, x in state.items() if name != layer})
+
+    def colour(x: Array, drawn_by: tuple[Key[Array, ""], Int[Array, "units"]]) -> tuple[Array, None]:
+        key, units = drawn_by
+        inside = jnp.minimum(units, unit.size - 1)
+        new = some.sample(key, acting_on(model, {**rest, str(layer): unit.stats(x)}, layer, inside))
+        new = new if mask is None else jnp.where(mask[inside], x[inside], new)
+        return x.at[units].set(new, mode="drop"), None
+
+    keys = jax.random.split(key, len(members))
+    return jax.lax.scan(colour, state[layer], (keys, jnp.asarray(members)))[0]
 
 
 def initial_state(model: EnergyModel, key: Key[Array, ""]) -> State:
@@ -112,8 +148,9 @@ def posterior_sample(model: EnergyModel, key: Key[Array, ""], values: LayerValue
     """A full state with the given layers as they are and the others from their conditional.
 
     It is exact where the others are independent of each other. Where they are not (a deep machine), each block is drawn
-    in turn given those drawn before and the mean field of the rest, and `sweeps` of Gibbs sampling with the given
-    layers held follow: the sample then comes closer to the conditional with every sweep.
+    in turn given those drawn before and the mean field of the rest (a layer whose units act on each other from its own
+    mean field), and `sweeps` of Gibbs sampling with the given layers held follow: the sample then comes closer to the
+    conditional with every sweep.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -129,11 +166,13 @@ def posterior_sample(model: EnergyModel, key: Key[Array, ""], values: LayerValue
 
 
 def _from_mean_field(model: EnergyModel, key: Key[Array, ""], values: LayerValues) -> State:
-    stats = layer_stats(model, values) | fixed_point(model, values, max_steps=MEAN_FIELD_STEPS).mean
+    q = fixed_point(model, values, max_steps=MEAN_FIELD_STEPS)
+    stats = layer_stats(model, values) | q.mean
     state = dict(values)
     for i, block in enumerate(reversed(model.blocks)):
         free = tuple(name for name in block if name not in values)
-        eta = natural_parameters(model, stats, free)
+        together = not any(isinstance(name, Coloured) for name in free)
+        eta = natural_parameters(model, stats, free) if together else q.natural
         drawn = {n: model.layers[n].sample(jax.random.fold_in(k, i), eta[n]) for n, k in _keys(key, free).items()}
         state |= drawn
         stats |= layer_stats(model, drawn)

@@ -24,6 +24,7 @@ from harmonium.testing.invariance import check_gibbs_keeps_moments, check_gibbs_
 from harmonium.testing.learning import check_gradients_reach_every_parameter, check_learning_rule
 from harmonium.testing.statistics import FAILURE_RATE
 from harmonium.testing.structure import (
+    check_acting_on,
     check_blocks,
     check_energy_is_linear,
     check_save_and_load,
@@ -34,6 +35,7 @@ from harmonium.testing.suite import checks_for
 __all__ = [
     "FAILURE_RATE",
     "Listing",
+    "check_acting_on",
     "check_blocks",
     "check_clamped_gibbs",
     "check_conditionals",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
@@ -13,11 +16,12 @@ from harmonium.inference import (
     exact_log_partition,
     free_energy,
     has_closed_form,
+    layer_stats,
     log_pseudo_likelihood,
     mean_field,
     variational_free_energy,
 )
-from harmonium.models import EnergyModel, trainable
+from harmonium.models import Coloured, EnergyModel, acting_on, coloured, trainable
 from harmonium.testing.enumeration import (
     Listing,
     energies,
@@ -29,13 +33,17 @@ from harmonium.testing.enumeration import (
 )
 from harmonium.testing.statistics import agree
 from harmonium.testing.structure import generator
+from harmonium.units import inner
 
 TOLERANCE = 1e-5  # relative, of what is derived in closed form
+SETTLED = 1e-4  # of a fixed point, whose last sweep changed by less than a tenth of this
 INTEGRAL_TOLERANCE = 1e-4  # relative, of log partition functions of machines with Gaussian units
 
 
 def check_conditionals(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
     """`p(x_l | rest)` of every layer: log-probability and mean statistics, against all states of the layer.
+
+    Where the units of a layer act on each other: `p(x_i | all others)` of each unit.
 
     >>> import harmonium as hm, jax
     >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
@@ -45,6 +53,9 @@ def check_conditionals(model: EnergyModel, key: Key[Array, ""] | None = None) ->
     energy = energies(model, states)
     derived = evaluate(conditionals, model, states)
     for name in model.layers:
+        if coloured(model, name) is not None:
+            _check_unit_conditionals(model, name)
+            continue
         truth = list_states(model, _without(states, (name,)))
         log_prob, mean = derived[name]
         what = f"Log-probability of layer '{name}' given the rest"
@@ -52,15 +63,38 @@ def check_conditionals(model: EnergyModel, key: Key[Array, ""] | None = None) ->
         _agree_means(model, mean, truth, name, "given the rest")
 
 
+def _check_unit_conditionals(model: EnergyModel, name: str) -> None:
+    truth = list_states(model)
+    states = {layer: x[0] for layer, x in truth.values.items()}
+    log_prob, mean = evaluate(conditionals, model, states)[name]
+    stats = stats_of(model, states)[name]
+    for unit in range(model.layers[name].size):
+        others = [np.delete(x, unit, axis=1) if layer == name else x for layer, x in states.items()]
+        group = numbered(np.hstack(others))
+        total = np.bincount(group, truth.probability[0])
+        what = f"unit {unit} of layer '{name}' given all others"
+        agree(log_prob[:, unit], np.log(truth.probability[0] / total[group]), TOLERANCE, f"Log-probability of {what}")
+        for actual, s in zip(jax.tree.leaves(mean), jax.tree.leaves(stats), strict=True):
+            own = s[:, unit].reshape(len(s), -1).astype(np.float64)
+            sums = np.stack([np.bincount(group, truth.probability[0] * column) for column in own.T], axis=1)
+            found = actual[:, unit].reshape(len(s), -1)
+            agree(found, (sums / total[:, None])[group], TOLERANCE, f"Mean statistics of {what}")
+
+
+def numbered(rows: np.ndarray) -> np.ndarray:
+    """A number for each row, the same for equal rows."""
+    return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1) if rows.size else np.zeros(len(rows), int)
+
+
 def check_free_energy(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """`F(given) = -log sum exp(-E)` for each block summed out.
+    """`F(given) = -log sum exp(-E)` for each block that can be summed out.
 
     >>> import harmonium as hm, jax
     >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
     >>> check_free_energy(tiny)
     """
     states = some_states(model, generator(key))
-    for block in model.blocks:
+    for block in blocks_of_independent_units(model):
         given = _without(states, block)
         expected = -list_states(model, given).log_partition
         derived = evaluate(_free_energies, model, given) if given else _free_energy_of_nothing(model)
@@ -93,14 +127,19 @@ def check_sums_to_one(model: EnergyModel, key: Key[Array, ""] | None = None) -> 
 
 
 def check_mean_field(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """With all but one block given, mean field is the exact posterior.
+    """With all but one block given, mean field is the exact posterior; of a layer whose units act on each other it is a
+    fixed point, `q = grad A(-dE/dT(q))`.
 
     >>> import harmonium as hm, jax
     >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
     >>> check_mean_field(tiny)
     """
     states = some_states(model, generator(key))
-    for block, means in zip(model.blocks, evaluate(_mean_fields, model, states), strict=True):
+    for block, (means, again) in zip(model.blocks, evaluate(_mean_fields, model, states), strict=True):
+        for x, y in zip(jax.tree.leaves(again), jax.tree.leaves(means), strict=True):
+            agree(y, x, SETTLED, f"Mean field of {', '.join(block)} against its own update")
+        if isinstance(block[0], Coloured):
+            continue
         truth = list_states(model, _without(states, block))
         for name in block:
             _agree_means(model, means[name], truth, name, "in mean field")
@@ -142,6 +181,11 @@ def check_pseudo_likelihood(model: EnergyModel, key: Key[Array, ""] | None = Non
     agree(evaluate(_pseudo_likelihoods, model, v), expected, TOLERANCE, "Log pseudo-likelihood")
 
 
+def blocks_of_independent_units(model: EnergyModel) -> list[tuple[str, ...]]:
+    """The blocks that can be summed out in closed form given the others."""
+    return [block for block in model.blocks if not isinstance(block[0], Coloured)]
+
+
 def _without(states: dict, layers: tuple[str, ...]) -> dict:
     return {name: x for name, x in states.items() if name not in layers}
 
@@ -170,13 +214,30 @@ def log_partition_and_slope(model: EnergyModel) -> tuple[Array, EnergyModel]:
 
 @eqx.filter_jit
 def conditionals(model: EnergyModel, states: dict[str, Array]) -> dict[str, tuple[Array, PyTree]]:
-    """Log-probability of each layer's value given the rest, and mean statistics, in each state `[n, ...]`."""
+    """Log-probability of each layer's value given the rest, and mean statistics, in each state `[n, ...]`.
+
+    Of a layer whose units act on each other the log-probability of each unit given all others, `[n, size]`.
+    """
 
     def one(values: dict[str, Array], name: str) -> tuple[Array, PyTree]:
+        if coloured(model, name) is not None:
+            return _unit_conditionals(model, name, values)
         law = conditional(model, name, {other: x for other, x in values.items() if other != name})
         return law.log_prob(values[name]), law.mean
 
     return {name: jax.vmap(lambda values, name=name: one(values, name))(states) for name in model.layers}
+
+
+def _unit_conditionals(model: EnergyModel, name: str, values: dict[str, Array]) -> tuple[Array, PyTree]:
+    unit, stats = model.layers[name], layer_stats(model, values)
+    eta = acting_on(model, stats, name, jnp.arange(unit.size))
+    alone = dataclasses.replace(unit, size=1)
+
+    def log_prob(eta: PyTree, own: PyTree) -> Array:
+        eta, own = jax.tree.map(lambda leaf: leaf[None], (eta, own))
+        return inner(eta, own) - alone.log_partition(eta)
+
+    return jax.vmap(log_prob)(eta, stats[name]), unit.mean(eta)
 
 
 @eqx.filter_jit
@@ -195,8 +256,17 @@ def _free_energy_of_nothing(model: EnergyModel) -> Array:
 
 
 @eqx.filter_jit
-def _mean_fields(model: EnergyModel, states: dict[str, Array]) -> list[dict[str, PyTree]]:
-    return [jax.vmap(lambda s, b=block: mean_field(model, _without(s, b)))(states) for block in model.blocks]
+def _mean_fields(model: EnergyModel, states: dict[str, Array]) -> list[tuple[dict[str, PyTree], dict[str, PyTree]]]:
+    """Mean field of each block given the others, and what its means are updated to."""
+
+    def one(state: dict[str, Array], block: tuple[str, ...]) -> tuple[dict[str, PyTree], dict[str, PyTree]]:
+        given = _without(state, block)
+        means = mean_field(model, given)
+        stats = layer_stats(model, given) | means
+        acting = {name: acting_on(model, stats, name, jnp.arange(model.layers[name].size)) for name in means}
+        return means, {name: model.layers[name].mean(eta) for name, eta in acting.items()}
+
+    return [jax.vmap(lambda s, b=block: one(s, b))(states) for block in model.blocks]
 
 
 @eqx.filter_jit

@@ -10,10 +10,10 @@ from jaxtyping import Array, Key
 from harmonium.models import EnergyModel
 from harmonium.rng import cheap
 from harmonium.samplers import Clamp, Gibbs, State
-from harmonium.testing.derived import conditionals
+from harmonium.testing.derived import conditionals, numbered
 from harmonium.testing.enumeration import Listing, Values, evaluate, list_states
 from harmonium.testing.statistics import agree, same_expectations
-from harmonium.testing.structure import generator
+from harmonium.testing.structure import generator, groups
 from harmonium.units import Gaussian
 
 TOLERANCE = 1e-5
@@ -21,7 +21,7 @@ CHAINS = 2**12
 
 
 def check_gibbs_leaves_invariant(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """`p K = p` for the product `K` of the blocks' conditional tables; models of finite units.
+    """`p K = p` for the product `K` of the conditional tables of blocks and colours; models of finite units.
 
     >>> import harmonium as hm, jax
     >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
@@ -51,12 +51,18 @@ def transition(model: EnergyModel, truth: Listing, probability: np.ndarray) -> n
     """Where one sweep of block Gibbs takes a distribution `[n]` over the listed states, exactly."""
     states = {name: x[0] for name, x in truth.values.items()}
     laws = evaluate(conditionals, model, states)
-    for block in model.blocks:
-        log_conditional = sum(laws[name][0].astype(np.float64) for name in block)
-        rest = [x for name, x in states.items() if name not in block]
-        group = np.unique(np.hstack(rest), axis=0, return_inverse=True)[1].reshape(-1) if rest else 0 * truth.index
+    for drawn in groups(model):
+        log_conditional = sum(_log_prob_of(laws[name][0], units) for name, units in drawn.items())
+        rest = [x[:, ~drawn[name]] if name in drawn else x for name, x in states.items()]
+        group = numbered(np.hstack(rest))
         probability = np.bincount(group, probability)[group] * np.exp(log_conditional)
     return probability
+
+
+def _log_prob_of(log_prob: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Log-probability of a layer `[n]`, or of units of one colour from those of all its units `[n, size]`."""
+    log_prob = log_prob.astype(np.float64)
+    return log_prob if log_prob.ndim == 1 else log_prob[:, units].sum(axis=1)
 
 
 def exact_samples(model: EnergyModel, truth: Listing, rng: np.random.Generator, n: int) -> Values:

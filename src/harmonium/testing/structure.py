@@ -9,17 +9,36 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
 from harmonium.inference import natural_parameters
-from harmonium.models import EnergyModel
+from harmonium.models import Coloured, EnergyModel, acting_on
 from harmonium.samplers import Gibbs, initial_state
 from harmonium.testing.enumeration import energies_of_stats
 from harmonium.testing.statistics import agree
 
 ROWS = 8  # random statistics on which a law is tried
 T = 0.3  # where between two statistics linearity is tried
+
+
+def groups(model: EnergyModel) -> list[dict[str, np.ndarray]]:
+    """What a sweep draws at once, in its order: units by layer, as masks `[size]`. A block of layers, or one colour.
+
+    >>> import harmonium as hm, jax
+    >>> chain = hm.BoltzmannMachine(hm.units.Bernoulli(3), edges=[(0, 1), (1, 2)], key=jax.random.key(0))
+    >>> [group["v"].tolist() for group in groups(chain)]
+    [[True, False, True], [False, True, False]]
+    """
+    found = []
+    for block in model.blocks:
+        if isinstance(block[0], Coloured):
+            colours = np.asarray(block[0].colours)
+            found += [{str(block[0]): colours == colour} for colour in range(colours.max() + 1)]
+        else:
+            found.append({name: np.ones(model.layers[name].size, bool) for name in block})
+    return found
 
 
 def check_shapes(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
@@ -46,16 +65,17 @@ def check_shapes(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
 
 
 def check_energy_is_linear(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
-    """`E(t a + (1 - t) b) = t E(a) + (1 - t) E(b)` in each layer's statistics, the others held fixed.
+    """`E(t a + (1 - t) b) = t E(a) + (1 - t) E(b)` in each layer's statistics, or those of each colour of its units,
+    the others held fixed.
 
     >>> import harmonium as hm, jax
     >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
     >>> check_energy_is_linear(tiny)
     """
     rng = generator(key)
-    for name in model.layers:
+    for name, units in ((name, units) for group in groups(model) for name, units in group.items()):
         a = random_stats(model, rng)
-        b = a | {name: random_stats(model, rng)[name]}
+        b = a | {name: _replaced(a[name], random_stats(model, rng)[name], units)}
         mixed = jax.tree.map(lambda x, y: (T * x + (1 - T) * y).astype(np.float32), a, b)
         expected = T * energies_of_stats(model, a) + (1 - T) * energies_of_stats(model, b)
         agree(
@@ -68,6 +88,9 @@ def check_energy_is_linear(model: EnergyModel, key: Key[Array, ""] | None = None
 
 def check_blocks(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
     """Each layer is in one block, and what acts on it does not depend on the others of its block.
+
+    A layer whose units act on each other is alone in its block, each of its units has a colour, and what acts on a unit
+    does not depend on those of its colour.
 
     >>> import harmonium as hm, jax
     >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
@@ -84,6 +107,36 @@ def check_blocks(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
             before, after = _acting_on(model, a, name), _acting_on(model, changed, name)
             for x, y in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
                 agree(y, x, 1e-6, f"What acts on layer '{name}' when others of its block {block} change")
+    for layer in (name for block in model.blocks for name in block if isinstance(name, Coloured)):
+        _check_colours(model, layer, a, b)
+
+
+def _check_colours(model: EnergyModel, layer: Coloured, a: dict[str, PyTree], b: dict[str, PyTree]) -> None:
+    colours, size = np.asarray(layer.colours), model.layers[layer].size
+    alone = next(block for block in model.blocks if layer in block) == (layer,)
+    if not alone or colours.shape != (size,) or set(colours) != set(range(colours.max() + 1)):
+        raise AssertionError(f"Layer '{layer}' of {size} units stands in {model.blocks} with the colours {colours}.")
+    for colour in set(colours):
+        units = colours == colour
+        changed = a | {str(layer): _replaced(a[layer], b[layer], units)}
+        before, after = (_acting_on_units(model, stats, str(layer)) for stats in (a, changed))
+        what = f"What acts on units of colour {colour} of layer '{layer}' when others of that colour change"
+        for x, y in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
+            agree(y[:, units], x[:, units], 1e-6, what)
+
+
+def check_acting_on(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
+    """What a model says acts on some of its units is `-dE/dT` of these, at any statistics.
+
+    >>> import harmonium as hm, jax
+    >>> tiny = hm.BoltzmannMachine(hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.5)
+    >>> check_acting_on(tiny)
+    """
+    stats = random_stats(model, generator(key))
+    for name in model.layers:
+        own, slope = _acting_on_units(model, stats, name), _minus_slope(model, stats, name)
+        for x, y in zip(jax.tree.leaves(own), jax.tree.leaves(slope), strict=True):
+            agree(x, y, 1e-5, f"What acts on the units of layer '{name}'")
 
 
 def check_save_and_load(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
@@ -118,6 +171,25 @@ def random_stats(model: EnergyModel, rng: np.random.Generator) -> dict[str, PyTr
         return rng.normal(size=(ROWS, *leaf.shape)).astype(np.float32)
 
     return {name: jax.tree.map(draw, unit.zeros()) for name, unit in model.layers.items()}
+
+
+def _replaced(a: PyTree, b: PyTree, units: np.ndarray) -> PyTree:
+    """Statistics `a` `[rows, size, ...]` with those of some units from `b`."""
+    return jax.tree.map(lambda x, y: np.where(units.reshape(-1, *(1,) * (x.ndim - 2)), y, x), a, b)
+
+
+@eqx.filter_jit
+def _acting_on_units(model: EnergyModel, stats: PyTree, name: str) -> PyTree:
+    """What acts on the units of a layer, asked for in two parts, the last units first."""
+    size = model.layers[name].size
+    parts = jnp.arange(size // 2, size), jnp.arange(size // 2)
+    last, first = (jax.vmap(lambda row, p=part: acting_on(model, row, name, p))(stats) for part in parts)
+    return jax.tree.map(lambda a, b: jnp.concatenate([a, b], axis=1), first, last)
+
+
+@eqx.filter_jit
+def _minus_slope(model: EnergyModel, stats: PyTree, name: str) -> PyTree:
+    return jax.tree.map(lambda g: -g, jax.vmap(jax.grad(model.energy))(stats)[name])
 
 
 @eqx.filter_jit

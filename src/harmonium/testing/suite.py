@@ -9,7 +9,7 @@ from collections.abc import Callable
 from jaxtyping import Array, Key
 
 from harmonium.inference import configurations, has_closed_form
-from harmonium.models import EnergyModel
+from harmonium.models import EnergyModel, UnitwiseModel, coloured
 from harmonium.testing import chains, derived, invariance, learning, structure
 from harmonium.testing.enumeration import refuse_large
 from harmonium.units import Gaussian
@@ -35,6 +35,8 @@ def checks_for(model: EnergyModel, key: Key[Array, ""] | None = None) -> dict[st
         structure.check_blocks,
         structure.check_save_and_load,
     ]
+    if isinstance(model, UnitwiseModel):
+        checks.append(structure.check_acting_on)
     units = model.layers.values()
     if all(unit.states is not None or isinstance(unit, Gaussian) for unit in units):
         checks += _checks_by_listing(model)
@@ -46,10 +48,11 @@ def _checks_by_listing(model: EnergyModel) -> list[Check]:
     finite = all(unit.states is not None for unit in model.layers.values())
     checks: list[Check] = [
         derived.check_conditionals,
-        derived.check_free_energy,
         chains.check_gibbs_converges,
     ]
-    if len(model.blocks) > 1:
+    if derived.blocks_of_independent_units(model):  # no layer has a free energy where units act on each other in all
+        checks.append(derived.check_free_energy)
+    if len(model.blocks) > 1 or any(coloured(model, name) is not None for name in model.layers):
         checks.append(derived.check_mean_field)
     checks += [*FINITE_CHECKS] if finite else [invariance.check_gibbs_keeps_moments]
     exact = math.isfinite(configurations(model))

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from harmonium.models.boltzmann.normalised import Normalised
-from harmonium.models.energy import BiasedModel, Constant, LayerStats, with_biases
+from harmonium.models.energy import BiasedModel, Constant, LayerStats, acting_on, with_biases
 from harmonium.units import Stats, Unit
 
 
@@ -59,8 +59,14 @@ class Centred(eqx.Module):
 
     def energy(self, stats: LayerStats) -> Float[Array, ""]:
         """`E(T(x) - mu)`, in nats."""
-        offsets = {name: self.offsets.value[name] for name in stats}
-        return self.model.energy(_difference(dict(stats), offsets))  # (20.37)
+        return self.model.energy(self._from_offsets(stats))  # (20.37)
+
+    def acting_on(self, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Stats:
+        """What acts on some units of the model at `T(x) - mu`."""
+        return acting_on(self.model, self._from_offsets(stats), layer, units)
+
+    def _from_offsets(self, stats: LayerStats) -> LayerStats:
+        return _difference(dict(stats), {name: self.offsets.value[name] for name in stats})
 
 
 def centred_part(model: PyTree) -> Centred | None:

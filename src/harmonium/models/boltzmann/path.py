@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import equinox as eqx
-from jaxtyping import Array, Float
+import jax
+from jaxtyping import Array, Float, Int
 
-from harmonium.models.energy import EnergyModel, LayerStats
-from harmonium.units import Unit
+from harmonium.models.energy import EnergyModel, LayerStats, acting_on
+from harmonium.units import Stats, Unit
 
 
 class Interpolated(eqx.Module):
@@ -38,3 +39,8 @@ class Interpolated(eqx.Module):
     def energy(self, stats: LayerStats) -> Float[Array, ""]:
         """`(1 - beta) E_base + beta E_target`, in nats."""
         return (1 - self.beta) * self.base.energy(stats) + self.beta * self.target.energy(stats)
+
+    def acting_on(self, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Stats:
+        """The same mixture of what acts on some units of either."""
+        ends = (acting_on(model, stats, layer, units) for model in (self.base, self.target))
+        return jax.tree.map(lambda a, b: (1 - self.beta) * a + self.beta * b, *ends)

@@ -105,8 +105,16 @@ def _prepared(rbm: RBM, name: str, centred: bool) -> EnergyModel:
 # ---- bars and stripes ----------------------------------------------------------------------------------------
 
 SIDE, HIDDEN, STEPS = 4, 12, 20_000
-TOLERANCES = {"CD-1": 2.0, "PCD-1": 0.3, "PCD-1, centred": 0.3, "FPCD-1": 0.3, "tempered PCD-1, 10 temperatures": 0.05,
-              "pseudo-likelihood, 8 sites": 1.0, "ratio matching, 8 sites": 1.0, "noise-contrastive, 10 to 1": 0.5}  # fmt: skip
+TOLERANCES = {
+    "CD-1": 2.0,
+    "PCD-1": 0.3,
+    "PCD-1, centred": 0.3,
+    "FPCD-1": 0.3,
+    "tempered PCD-1, 10 temperatures": 0.05,
+    "pseudo-likelihood, 8 sites": 1.0,
+    "ratio matching, 8 sites": 1.0,
+    "noise-contrastive, 10 to 1": 0.5,
+}
 
 
 def bars_and_stripes(side: int) -> np.ndarray:
@@ -171,8 +179,8 @@ def _evaluators(seed: int) -> Iterator[Result]:
         ends, truth = both.settings["log_partition"], exact.settings["log_partition"]["exact"]
         inside = "inside" if both.lower <= exact.value <= both.upper else "OUTSIDE"
         reference = (
-            f"exact {inside}; log Z by AIS {ends['lower'] - truth:+.3f}, by reverse AIS {ends['upper'] - truth:+.3f} from "
-            "exact; required: inside, within 0.2 and 0.5"
+            f"exact {inside}; log Z by AIS {ends['lower'] - truth:+.3f}, "
+            f"by reverse AIS {ends['upper'] - truth:+.3f} from exact; required: inside, within 0.2 and 0.5"
         )
         yield Result(f"{name}: AIS and reverse AIS", both, reference, both.settings["seconds"])
         on_few = log_likelihood(model, few, method="exact")
@@ -187,14 +195,18 @@ def _evaluators(seed: int) -> Iterator[Result]:
 PROTOCOLS = {
     "learning-rules": Protocol(
         "Every learning rule on a machine with 20 hidden units, the exact log-likelihood as referee",
-        f"MNIST: fixed binarization, batch {BATCH}, SGD from {RATE} falling linearly to 0 (a tenth of it for the two rules "
-        "that sum over sites), 100 chains, visible biases at the marginals; then each for the wall time that PCD-1 took. "
-        f"Bars and stripes: 16 x {HIDDEN} units, {STEPS:,} steps on all patterns, Adam from 0.01 along a cosine, averaged.",
+        f"MNIST: fixed binarization, batch {BATCH}, SGD from {RATE} falling linearly to 0 (a tenth of it "
+        "for the two rules "
+        "that sum over sites), 100 chains, visible biases at the marginals; then each for the wall time "
+        "that PCD-1 took. "
+        f"Bars and stripes: 16 x {HIDDEN} units, {STEPS:,} steps on all patterns, Adam from 0.01 along a "
+        "cosine, averaged.",
         _learning_rules,
     ),
     "evaluators": Protocol(
         "Every evaluator on three machines with 20 hidden units, the exact log-likelihood as referee",
-        "The machines of `learning-rules`. AIS and reverse AIS: 500 chains, 10,000 temperatures. RAISE: 10 chains and 10,000 "
+        "The machines of `learning-rules`. AIS and reverse AIS: 500 chains, 10,000 temperatures. RAISE: "
+        "10 chains and 10,000 "
         "temperatures for each of 100 test rows. CSL: 20,000 samples of 100 chains.",
         _evaluators,
     ),

@@ -123,7 +123,7 @@ def semi_restricted(visible: int, hidden: int) -> np.ndarray:
     return mask
 
 
-EDGES = [(0, 1), (1, 2), (2, 3), (3, 0), (4, 0), (2, 4), (4, 5)]  # a ring of four visible units, two hidden ones
+EDGES = [(0, 1), (1, 2), (3, 1), (4, 0), (2, 4), (4, 5)]  # a star of four visible units, and two hidden ones
 MACHINES = {
     "machine-visible": BoltzmannMachine(Bernoulli(4), key=KEY),
     "machine-lattice": BoltzmannMachine.lattice(Spin(6), (2, 3), key=KEY),

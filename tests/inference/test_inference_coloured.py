@@ -140,6 +140,19 @@ def test_every_update_of_a_colour_raises_the_bound():
     np.testing.assert_allclose(fixed_point(STRONG, {"v": V}, max_steps=1).mean["h"], q, rtol=1e-5)
 
 
+def test_colours_of_unequal_size_are_updated_as_they_are():
+    """One sweep by hand, colour by colour; the last unit is of the first colour and the last colour has one unit."""
+    edges = [(1, 2), (2, 3), (3, 1), (5, 2), (0, 1)]
+    model = randomised(BoltzmannMachine(Bernoulli(1), Bernoulli(5), edges=edges, key=KEY), 9, 2.0)
+    colours = jnp.array(model.blocks[1][0].colours)
+    assert colours.tolist() == [0, 1, 2, 1, 0]
+    U, q = model.U[1:, 1:], jnp.full(5, 0.5)
+    for colour in range(3):
+        q = jnp.where(colours == colour, jax.nn.sigmoid(model.c + U @ q + model.U[1:, 0]), q)
+    found = fixed_point(model, {"v": jnp.ones(1)}, max_steps=1).mean["h"]
+    np.testing.assert_allclose(found, q, rtol=1e-5)
+
+
 def test_natural_parameters_and_means_of_mean_field_belong_together():
     found = fixed_point(DENSE, {"v": V})
     np.testing.assert_allclose(found.mean["h"], jnp.tanh(found.natural["h"]), rtol=1e-6)

@@ -131,8 +131,9 @@ def contrast(
     """`mean F(positive) - mean F(negative)`, all values held constant, in nats.
 
     Arguments: `positive`, values of the given layers `[batch, size]`; `negative`, states of the chains
-    `[chains, size]`, of which the layers drawn last are summed out again where the others suffice; `inferred`, the
-    `posterior` of the positive values, for a machine whose hidden layers depend on each other.
+    `[chains, size]`, of which the layers drawn last are summed out again where the others suffice (where none can be,
+    their free energy is the energy, whose gradient is the same on average); `inferred`, the `posterior` of the positive
+    values, for a machine whose hidden layers depend on each other.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))

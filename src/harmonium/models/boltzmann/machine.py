@@ -39,7 +39,7 @@ class BoltzmannMachine(eqx.Module):
     >>> import harmonium as hm, jax
     >>> machine = hm.BoltzmannMachine(hm.units.Bernoulli(4), edges=[(0, 1), (1, 2)], key=jax.random.key(0))
     >>> machine.weights.shape, machine.blocks[0][0].colours
-    ((2,), (0, 1, 0, 0))
+    ((2,), (0, 1, 0, 1))
     """
 
     visible: Unit

@@ -80,6 +80,8 @@ def lattice_edges(shape: tuple[int, ...], periodic: bool) -> Int[np.ndarray, "ed
 def colouring(size: int, edges: Int[np.ndarray, "edges 2"]) -> tuple[int, ...]:
     """A colour for each unit, such that no edge joins two of one colour: two where that can be, else greedily few.
 
+    Colours are numbered in the order in which units first have them.
+
     >>> colouring(4, lattice_edges((2, 2), periodic=False))
     (0, 1, 1, 0)
     """
@@ -93,4 +95,5 @@ def colouring(size: int, edges: Int[np.ndarray, "edges 2"]) -> tuple[int, ...]:
     graph.add_nodes_from(range(size))
     graph.add_edges_from(edges.tolist())
     found = nx.bipartite.color(graph) if nx.is_bipartite(graph) else nx.greedy_color(graph, "largest_first")
-    return tuple(found[unit] for unit in range(size))
+    number: dict[int, int] = {}
+    return tuple(number.setdefault(found[unit], len(number)) for unit in range(size))

@@ -46,7 +46,7 @@ def _watch(
     """What each chain shows after each of its sweeps."""
     aim, walk = jax.random.split(key)
     unit = model.layers["v"]
-    held = visible_block(model) if len(model.blocks) <= 2 else tuple(model.layers)  # of all layers, F is the energy
+    held = visible_block(model)  # of all layers, F is the energy
     directions = jax.random.normal(aim, (PROJECTIONS, _flat(unit.zeros()).size))
 
     def statistics(state: State) -> Float[Array, "statistics"]:

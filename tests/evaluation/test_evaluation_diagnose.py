@@ -118,7 +118,7 @@ def test_other_machines():
     assert deep.dead.found.endswith("of 4")  # both hidden layers
     assert deep.weights.numbers["largest"] > 0
     valid = from_arrays(np.eye(3), valid=np.eye(3))
-    assert "cannot be summed out together" in diagnose(EXAMPLES["own-deep"], valid, **few).free_energy_gap.cure
+    assert "valid less train" in diagnose(EXAMPLES["own-deep"], valid, **few).free_energy_gap.found
     real = diagnose(RBM(Gaussian(3), Gaussian(2), key=KEY), np.eye(3), **few)
     assert (real.dead.verdict, real.unchanging.found) == ("unknown", "not counted")
 

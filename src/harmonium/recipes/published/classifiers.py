@@ -22,7 +22,7 @@ from harmonium.training import fit, stack
 from harmonium.units import Bernoulli, Categorical
 
 MP_EPOCHS, MLP_EPOCHS = 40, 40
-PRETRAINING, FINE_TUNING = 10, 60
+PRETRAINING, FINE_TUNING = 20, 100
 CLASSES = Categorical(1, states=10)
 
 
@@ -41,7 +41,7 @@ def _mp_dbm(seed: int) -> Iterator[Result]:
     options["epochs"] = MLP_EPOCHS
     mlp = fit(net, grey, CrossEntropy(0.2, 0.5), optimizer=annealed(grey, 1e-3, MLP_EPOCHS), key=key, **options).model
     other = time.perf_counter() - clock
-    rows, labels = np.asarray(grey.test), grey.test_labels
+    rows, labels = grey.test, grey.test_labels
     required = "required: under 1.6 % within 30 minutes; published: 0.88 % (Goodfellow et al. 2013, recalled)"
     yield Result("MP-DBM, all pixels", error_rate(mp, rows, labels), required, took)
     for share in (0.5, 0.75):
@@ -70,9 +70,7 @@ def _dbn_classifier(seed: int) -> Iterator[Result]:
         "required: under 1.4 % within 30 minutes; published: 1.25 % up-down, 1.15 % with back-propagation, 0.79 % with "
         "dropout (Hinton et al. 2006; Srivastava et al. 2014; the first and the last recalled)"
     )
-    yield Result(
-        "DBN 500-500-2000, fine-tuned", error_rate(model, np.asarray(grey.test), grey.test_labels), required, took
-    )
+    yield Result("DBN 500-500-2000, fine-tuned", error_rate(model, grey.test, grey.test_labels), required, took)
 
 
 def annealed(data: Dataset, rate: float, epochs: int) -> optax.GradientTransformation:

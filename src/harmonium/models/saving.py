@@ -209,5 +209,6 @@ def _build(spec: Mapping[str, Any], tensors: Mapping[str, np.ndarray], classes: 
         return cls(**fields)
     node = object.__new__(cls)  # the fields are all there is; __init__ would draw new weights
     for field in dataclasses.fields(cls):
-        object.__setattr__(node, field.name, fields[field.name])
+        known = field.name in fields or field.default is dataclasses.MISSING
+        object.__setattr__(node, field.name, fields[field.name] if known else field.default)  # newer than the file
     return node

@@ -2,7 +2,9 @@
 
 from harmonium.objectives.contrastive import CD, PCD, contrast
 from harmonium.objectives.cross_entropy import CrossEntropy
+from harmonium.objectives.fast_weights import FPCD
 from harmonium.objectives.likelihood import MaximumLikelihood
+from harmonium.objectives.max_norm import MaxNorm
 from harmonium.objectives.mirrored import Mirrored
 from harmonium.objectives.multi_prediction import MultiPrediction
 from harmonium.objectives.noise_contrastive import NCE, marginal_noise, noise_contrast
@@ -10,15 +12,20 @@ from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, St
 from harmonium.objectives.pseudo import PseudoLikelihood
 from harmonium.objectives.ratio import RatioMatching
 from harmonium.objectives.score import DenoisingScoreMatching, ScoreMatching
+from harmonium.objectives.sparse import Sparse
+from harmonium.objectives.tempered import TemperedPCD
+from harmonium.objectives.trajectory import TrajectoryPCD
 from harmonium.objectives.up_down import UpDown
 
 __all__ = [
     "CD",
+    "FPCD",
     "NCE",
     "PCD",
     "Batch",
     "CrossEntropy",
     "DenoisingScoreMatching",
+    "MaxNorm",
     "MaximumLikelihood",
     "Memory",
     "Metrics",
@@ -28,8 +35,11 @@ __all__ = [
     "PseudoLikelihood",
     "RatioMatching",
     "ScoreMatching",
+    "Sparse",
     "States",
     "StepMemory",
+    "TemperedPCD",
+    "TrajectoryPCD",
     "UpDown",
     "contrast",
     "marginal_noise",

@@ -27,7 +27,7 @@ from harmonium.inference import (
     has_closed_form,
     variational_free_energy,
 )
-from harmonium.models.energy import EnergyModel
+from harmonium.models import EnergyModel
 from harmonium.objectives.objective import (
     Batch,
     Memory,
@@ -39,6 +39,7 @@ from harmonium.objectives.objective import (
     posterior,
 )
 from harmonium.samplers import Gibbs, State, initial_state, posterior_sample, run_chain
+from harmonium.units import Stats
 
 
 class Contrastive(Objective):
@@ -83,7 +84,7 @@ class CD(Contrastive):
         ends = jax.vmap(chain)(jax.random.split(key, len(values["v"])), values)
         inferred = posterior(still, values, self.mean_field_steps)
         loss, metrics = contrast(model, values, ends, inferred)
-        return loss, (StepMemory(means=positive_means(still, values, inferred)), metrics)
+        return loss, (StepMemory(means=phase_means(still, values, ends, inferred)), metrics)
 
 
 class PCD(Contrastive):
@@ -122,7 +123,7 @@ class PCD(Contrastive):
         chains = jax.vmap(lambda k, s: run_chain(Gibbs(still), k, s, self.steps))(keys, memory.chains)
         inferred = posterior(still, batch, self.mean_field_steps)
         loss, metrics = contrast(model, batch, chains, inferred)
-        return loss, (StepMemory(chains, positive_means(still, batch, inferred)), metrics)
+        return loss, (StepMemory(chains, phase_means(still, batch, chains, inferred)), metrics)
 
 
 def contrast(
@@ -145,6 +146,19 @@ def contrast(
     data = jnp.mean(bound)
     chains = jnp.mean(jax.vmap(lambda x: free_energy(model, x))(_without_last_block(model, as_values(negative))))
     return data - chains, {"free_energy_data": data, "free_energy_chains": chains}
+
+
+def phase_means(
+    model: EnergyModel, positive: Batch, negative: States, inferred: MeanField | None = None
+) -> dict[str, Stats] | None:
+    """Mean statistics of all layers that a centred model's offsets follow: those of the positive phase, or the average
+    of both phases, as the model asks; None for models that are not centred. Arguments as in `contrast`."""
+    data = positive_means(model, positive, inferred)
+    centred = centred_part(model)
+    if centred is None or centred.follow == "positive":
+        return data
+    chains = positive_means(model, _without_last_block(model, as_values(negative)))
+    return jax.tree.map(lambda a, b: (a + b) / 2, data, chains)
 
 
 def _without_last_block(model: EnergyModel, states: LayerValues) -> dict[str, Array]:

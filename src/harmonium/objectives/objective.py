@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key, Num, PyTree
 
 from harmonium.inference import LayerValues, MeanField, as_values, fixed_point, has_closed_form, layer_stats
 from harmonium.models import EnergyModel, centred_part, recentred
-from harmonium.samplers import State
+from harmonium.samplers import Replicas, State
 from harmonium.units import Stats
 
 Batch = Num[Array, "batch size"] | dict[str, Num[Array, "batch _"]]  # rows of layer `v`, or of several layers by name
@@ -22,7 +22,9 @@ Metrics = dict[str, Float[Array, ""]]
 
 
 class StepMemory(eqx.Module):
-    """What outlives a step: the chains' states, and the positive phase's means, by which a model is centred.
+    """What outlives a step: the chains' states, the means by which a model is centred, and what is a rule's `own`.
+
+    Several devices share the chains among them, each with its first axis cut; everything else is on all of them.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -30,8 +32,9 @@ class StepMemory(eqx.Module):
     Array([0.5, 0.5, 0.5], dtype=float32)
     """
 
-    chains: State | None = None
+    chains: State | Replicas | None = None
     means: dict[str, Stats] | None = None
+    own: PyTree = None
 
 
 class Objective(eqx.Module):

@@ -11,16 +11,27 @@ from harmonium.samplers.gibbs import (
     run_chain,
     sample_block,
 )
+from harmonium.samplers.ladders import Ladder, Snapshots, Temperatures
+from harmonium.samplers.tempering import Replicas, Tally, Tempering, initial_replicas, sample_replicas, swap_chances
 
 __all__ = [
     "Clamp",
     "Gibbs",
     "Kernel",
+    "Ladder",
+    "Replicas",
+    "Snapshots",
     "State",
+    "Tally",
+    "Temperatures",
+    "Tempering",
     "impute",
+    "initial_replicas",
     "initial_state",
     "posterior_sample",
     "run_chain",
     "sample",
     "sample_block",
+    "sample_replicas",
+    "swap_chances",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -17,8 +17,10 @@ from jaxtyping import Array, Bool, Int, Key
 
 from harmonium.inference import LayerValues, fixed_point, has_closed_form, layer_stats, natural_parameters
 from harmonium.models.energy import Coloured, EnergyModel, acting_on, coloured
+from harmonium.units import Stats
 
 State = dict[str, Array]
+Chain = TypeVar("Chain")  # what a kernel moves: the state of one chain, or of several side by side
 
 MEAN_FIELD_STEPS = 10  # sweeps before a deep machine's posterior is sampled
 
@@ -27,7 +29,7 @@ MEAN_FIELD_STEPS = 10  # sweeps before a deep machine's posterior is sampled
 class Kernel(Protocol):
     """One step of a Markov chain: it leaves the model's distribution invariant."""
 
-    def __call__(self, key: Key[Array, ""], state: State) -> State:
+    def __call__(self, key: Key[Array, ""], state: Chain) -> Chain:
         """The next state of one chain."""
 
 
@@ -104,8 +106,14 @@ def sample_block(
         mask = None if kept is None else kept.get(layer)
         return {block[0]: jax.lax.optimization_barrier(_sample_colours(model, key, state, layer, mask))}
     stats = layer_stats(model, {name: x for name, x in state.items() if name not in block})
-    eta = natural_parameters(model, stats, block)
-    drawn = {name: model.layers[name].sample(k, eta[name]) for name, k in _keys(key, block).items()}
+    return sample_layers(model, key, natural_parameters(model, stats, block), block)
+
+
+def sample_layers(
+    model: EnergyModel, key: Key[Array, ""], eta: Mapping[str, Stats], layers: tuple[str, ...]
+) -> State:  # fmt: skip
+    """Values of layers with these natural parameters, each on its own."""
+    drawn = {name: model.layers[name].sample(k, eta[name]) for name, k in _keys(key, layers).items()}
     return jax.lax.optimization_barrier(drawn)  # drawn once: XLA would draw again for each use of the values
 
 
@@ -185,7 +193,7 @@ def _keys(key: Key[Array, ""], layers: tuple[str, ...]) -> dict[str, Key[Array, 
     return dict(zip(layers, keys, strict=True))
 
 
-def run_chain(kernel: Kernel, key: Key[Array, ""], state: State, steps: int) -> State:
+def run_chain(kernel: Kernel, key: Key[Array, ""], state: Chain, steps: int) -> Chain:
     """The state after `steps` steps of one chain.
 
     The last step stands outside the loop, so that whoever goes on from the state (a free energy, a gradient)

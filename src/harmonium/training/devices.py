@@ -5,6 +5,8 @@ And how processes of one run agree: each runs the same program, so what one deci
 
 from __future__ import annotations
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
 from harmonium.errors import InputError
+from harmonium.objectives import StepMemory
 
 
 class Placement:
@@ -43,7 +46,10 @@ class Placement:
         return self._at(None, "batch") if self.split else None
 
     def place(self, state: PyTree, memory: PyTree) -> tuple[PyTree, PyTree]:
-        """A state copied to all devices, and a memory with its chains split among them."""
+        """A state copied to all devices, and a memory with the `chains` of a `StepMemory` split among them.
+
+        Only these: fast weights and snapshots may have an axis of the same length.
+        """
         if not self.split:
             return state, memory
         count = self._mesh.size
@@ -52,10 +58,18 @@ class Placement:
             return jax.device_put(leaf, self._at(*axes)) if eqx.is_array(leaf) else leaf
 
         def put_chain(leaf: jax.Array) -> jax.Array:
-            chained = eqx.is_array(leaf) and leaf.ndim >= 2 and leaf.shape[0] % count == 0
-            return put(leaf, "batch") if chained else put(leaf)
+            shared = eqx.is_array(leaf) and leaf.ndim >= 1 and leaf.shape[0] % count == 0
+            return put(leaf, "batch") if shared else put(leaf)
 
-        return jax.tree.map(put, state), jax.tree.map(put_chain, memory)
+        def put_memory(node: PyTree) -> PyTree:
+            if not isinstance(node, StepMemory):
+                return put(node)
+            chains = jax.tree.map(put_chain, node.chains)
+            rest = jax.tree.map(put, dataclasses.replace(node, chains=None))
+            return dataclasses.replace(rest, chains=chains)
+
+        placed = jax.tree.map(put_memory, memory, is_leaf=lambda node: isinstance(node, StepMemory))
+        return jax.tree.map(put, state), placed
 
 
 def local(tree: PyTree) -> PyTree:

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float, Int, PyTree
 
+from harmonium.errors import InputError
 from harmonium.models.boltzmann.normalised import Normalised
 from harmonium.models.energy import BiasedModel, Constant, LayerStats, acting_on, with_biases
 from harmonium.units import Stats, Unit
@@ -20,10 +21,13 @@ class Centred(eqx.Module):
 
     It describes the same family of distributions with other coordinates, in which gradients are better conditioned
     (Montavon & Müller 2012; Melchior, Fischer & Wiskott 2016). During training the offsets follow the mean
-    statistics of the positive phase; the biases move with them so that the distribution stays as it is.
+    statistics of the positive phase; the biases move with them so that the distribution stays as it is. Offsets at the
+    average of both phases make the gradient the enhanced gradient (Cho, Raiko & Ilin 2011, 2013).
 
     Arguments: `model`, a model with biases; `offsets`, mean statistics by layer (default: those that the biases
-    alone give); `rate`, the share by which offsets move towards new means at each step.
+    alone give); `rate`, the share by which offsets move towards new means at each step; `follow`, whose means these
+    are: those of the "positive" phase, or the average of "both" phases, where the learning rule has chains. Raises
+    `InputError` for any other.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -34,13 +38,19 @@ class Centred(eqx.Module):
     model: BiasedModel
     offsets: Constant
     rate: float = eqx.field(static=True)
+    follow: str = eqx.field(static=True, default="positive")
 
-    def __init__(self, model: BiasedModel, offsets: Mapping[str, Stats] | None = None, *, rate: float = 0.01) -> None:
+    def __init__(
+        self, model: BiasedModel, offsets: Mapping[str, Stats] | None = None, *, rate: float = 0.01,
+        follow: str = "positive",
+    ) -> None:  # fmt: skip
+        if follow not in ("positive", "both"):
+            raise InputError(f"Offsets follow the means of the 'positive' phase or of 'both', not of {follow!r}.")
         if offsets is None:
             offsets = {name: unit.mean(unit.natural(model.biases[name])) for name, unit in model.layers.items()}
         self.model = model
         self.offsets = Constant(dict(offsets))
-        self.rate = rate
+        self.rate, self.follow = rate, follow
 
     @property
     def layers(self) -> dict[str, Unit]:
@@ -99,7 +109,7 @@ def recentred(model: PyTree, means: Mapping[str, Stats] | None) -> PyTree:
     new = jax.tree.map(lambda a, b: a + centred.rate * (b - a), old, dict(means))
     pull = jax.grad(centred.model.energy)(_difference(new, old))
     biases = {name: unit.bias(jax.tree.map(lambda g: -g, pull[name])) for name, unit in model.layers.items()}
-    moved = Centred(with_biases(centred.model, biases), new, rate=centred.rate)
+    moved = Centred(with_biases(centred.model, biases), new, rate=centred.rate, follow=centred.follow)
     if not isinstance(model, Normalised):
         return moved
     constant = centred.energy(new) - moved.energy(new)  # here both are small, so that nothing is lost in float32

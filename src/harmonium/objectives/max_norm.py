@@ -1,0 +1,77 @@
+"""A limit on the norm of the weights into each unit, kept after every step of any rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from harmonium.errors import InputError
+from harmonium.models import EnergyModel
+from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory
+
+
+class MaxNorm(Objective):
+    """A rule after whose steps the weights into each hidden unit are brought back to a norm of at most `limit`.
+
+        W_.j <- W_.j min(1, limit / |W_.j|)
+
+    (Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov 2014, section 5.1.) A column `W_.j` holds the weights
+    from the layer below; of categorical units every state has its own. The weights are the matrices in a model's field
+    `W`. The offsets of a centred model move afterwards, so that they leave the limited machine as it is.
+
+    Arguments: `rule`, the rule; `limit`, the largest norm. Raises `InputError` for a limit that is not positive, and,
+    when training starts, for a model without such weights.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(3), key=jax.random.key(0), scale=9.0)
+    >>> rule = MaxNorm(hm.objectives.CD(), limit=2.0)
+    >>> after = rule.after_step(rbm, rule.init(rbm, jax.random.key(1)))
+    >>> jnp.linalg.norm(after.W, axis=0).round(4)
+    Array([2., 2., 2.], dtype=float32)
+    """
+
+    rule: Objective
+    limit: float = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        if not self.limit > 0:
+            raise InputError(f"The limit of a norm is positive, such as 3, not limit={self.limit:g}.")
+
+    def init(self, model: Any, key: Key[Array, ""]) -> StepMemory:
+        """The rule's memory."""
+        if not isinstance(model, EnergyModel) or not any(_is_weight(p, leaf) for p, leaf in _paths(model)):
+            raise InputError(
+                f"A {type(model).__name__} has no weight matrices in a field `W` that a norm could be limited of."
+            )
+        return self.rule.init(model, key)
+
+    def __call__(
+        self, model: EnergyModel, batch: Batch, key: Key[Array, ""], memory: Memory
+    ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
+        """The rule's."""
+        return self.rule(model, batch, key, memory)
+
+    def after_step(self, model: Any, memory: StepMemory) -> Any:
+        """The weights projected, then what the rule does."""
+
+        def project(path: tuple, leaf: Any) -> Any:
+            return _projected(leaf, self.limit) if _is_weight(path, leaf) else leaf
+
+        return self.rule.after_step(jax.tree_util.tree_map_with_path(project, model), memory)
+
+
+def _projected(W: Float[Array, "below above"], limit: float) -> Float[Array, "below above"]:
+    return W * (limit / jnp.maximum(jnp.linalg.norm(W, axis=0), limit))
+
+
+def _paths(model: Any) -> list[tuple[tuple, Any]]:
+    return jax.tree_util.tree_leaves_with_path(model)
+
+
+def _is_weight(path: tuple, leaf: Any) -> bool:
+    named = any(isinstance(key, jax.tree_util.GetAttrKey) and key.name == "W" for key in path)
+    return named and eqx.is_inexact_array(leaf) and leaf.ndim == 2

@@ -27,7 +27,7 @@ from harmonium.inference import (
     has_closed_form,
     variational_free_energy,
 )
-from harmonium.models import EnergyModel
+from harmonium.models import EnergyModel, centred_part
 from harmonium.objectives.objective import (
     Batch,
     Memory,

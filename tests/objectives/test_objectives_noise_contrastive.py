@@ -109,7 +109,7 @@ def test_the_log_partition_is_learned(centre):
     assert run.metrics[-1]["log_partition"] == pytest.approx(learned, abs=0.2)
 
 
-def test_the_helper_makes_noise_at_the_marginals():
+def test_what_makes_noise_makes_noise_at_the_marginals():
     biased = at_marginals(BINARY, ROWS)
     np.testing.assert_allclose(NOISE.biases["v"], biased.b, rtol=1e-6)
     assert set(NOISE.layers) == {"v"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Literal
@@ -21,7 +20,7 @@ from harmonium.evaluation.likelihood import free_energies
 from harmonium.evaluation.rows import rows_of, some_of
 from harmonium.evaluation.traces import traces
 from harmonium.inference import encode
-from harmonium.models import EnergyModel
+from harmonium.models import EnergyModel, is_weight
 from harmonium.rng import cheap
 from harmonium.units import Bernoulli, Spin
 
@@ -243,11 +242,11 @@ def _gap(model: EnergyModel, data: Dataset | Array, train: np.ndarray, n: int) -
 
 
 def _weights(model: EnergyModel) -> Finding:
-    """The norms of the columns of all weight matrices: arrays called `W`, `W1`, ..."""
+    """The norms of the columns of all arrays of weights"""
     paths, _ = jax.tree_util.tree_flatten_with_path(model)
-    found = [np.asarray(x) for path, x in paths if re.fullmatch(r"W\d*", str(getattr(path[-1], "name", "")))]
+    found = [np.asarray(x) for path, x in paths if is_weight(path)]
     if not found:
-        return Finding("weight norms", "not measured", "unknown", "the model has no array called W")
+        return Finding("weight norms", "not measured", "unknown", "the model has no array of weights")
     norms = np.concatenate([np.linalg.norm(w.reshape(-1, w.shape[-1]), axis=0) for w in found])
     largest, median, entry = float(norms.max()), float(np.median(norms)), float(max(np.abs(w).max() for w in found))
     if not math.isfinite(largest):

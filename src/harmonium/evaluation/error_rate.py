@@ -53,7 +53,7 @@ def error_rate(
 
     Arguments: `rows` `[n, size]`; `labels` `[n]`, whole numbers from 0; `missing`, the share of values that are taken
     away, at random, before (the model infers them along with the class); `seed`, of which; `method`, a note on the
-    model. Raises `InputError` where rows and labels do not fit.
+    model. Raises `InputError` where rows and labels do not fit, or a label is no class.
 
     >>> import harmonium as hm, jax
     >>> labels = hm.units.Categorical(1, states=2)
@@ -66,6 +66,9 @@ def error_rate(
         raise InputError(f"There are {len(rows)} rows and {len(labels)} labels: give one label for each row.")
     if not 0 <= missing < 1:
         raise InputError(f"A share of missing values lies from 0 to below 1, not missing={missing}.")
+    if "y" not in model.layers:
+        raise InputError("The model has no layer of labels: make it with labels=hm.units.Categorical(1, states=K).")
+    model.layers["y"].check(labels[:, None])
     seen = np.array(rows, np.float32)
     if missing:
         seen[np.random.default_rng(seed).random(seen.shape) < missing] = np.nan

@@ -15,13 +15,14 @@ from jaxtyping import Array, Float, Key
 from harmonium.compiling import outermost
 from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError
+from harmonium.evaluation.annealed import visible_block
 from harmonium.evaluation.estimate import Estimate
 from harmonium.evaluation.importance import belief_net_bound
 from harmonium.evaluation.partition import METHODS, log_partition
 from harmonium.evaluation.reverse_annealing import reverse_annealing
 from harmonium.evaluation.rows import rows_of
 from harmonium.evaluation.sampling_bound import sampling_bound
-from harmonium.inference import configurations, exact_free_energy, variational_free_energy
+from harmonium.inference import configurations, exact_free_energy, has_closed_form, variational_free_energy
 from harmonium.models import BeliefNet, EnergyModel, coloured
 
 Likelihood = Literal["auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory", "raise", "csl"]
@@ -42,10 +43,10 @@ def log_likelihood(
     An error of `log Z` moves every example alike: a lower bound of `log Z` (AIS) gives an *upper* bound here. Where
     hidden layers depend on each other and are too many to enumerate (a deep machine), `F` is replaced by its
     mean-field bound, and the answer is a lower bound (20.35): `value` then takes the upper end of `log Z`. A belief
-    net (a DBN) is bounded from below by importance weighting. Two methods bound the likelihood from below without
-    `log Z`: `raise`, by annealing from each example back to the base (Burda, Grosse & Salakhutdinov 2015; of the
-    annealing model, which nears this one as temperatures grow), and `csl`, by the hidden states that long chains
-    visit (Bengio, Yao & Cho 2013).
+    net (a DBN) is bounded from below by importance weighting. Two methods do without `log Z`: `raise` bounds from
+    below, by annealing from each example back to the base (Burda, Grosse & Salakhutdinov 2015; but for the annealing
+    model, which nears this one as temperatures grow), and `csl` bounds from below, by the hidden states that long
+    chains visit (Bengio, Yao & Cho 2013).
 
     Arguments: `data`, rows `[n, size]` (a `Dataset` stands for its test rows); `key`, `method` and the other options
     as in `log_partition`, where the chains of reverse AIS start at these rows. Options of `raise`: `chains` for each
@@ -69,7 +70,7 @@ def log_likelihood(
     if method in BOUNDS:
         if key is None:
             raise InputError(f"The method '{method}' draws random numbers: pass key=jax.random.key(seed).")
-        if any(coloured(model, layer) for layer in model.layers):
+        if any(coloured(model, layer) for layer in model.layers) or not has_closed_form(model, visible_block(model)):
             raise InputError(
                 f"The method '{method}' needs layers whose units are independent given the rest, which this "
                 f"{type(model).__name__} has not: use method='two_sided'."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -138,7 +139,7 @@ def _annealed(
     burn_in: int,
 ) -> dict[str, MeanWeight]:  # fmt: skip
     """`log Z` by each direction that the method asks for: `lower` from AIS, `upper` from reverse AIS."""
-    draw, up, again, down = jax.random.split(key, 4)
+    draw, up, again, down, pick = jax.random.split(key, 5)
     dtype = model.layers["v"].dtype
     rows = own_samples(route.first, draw, chains, burn_in)["v"] if data is None else jnp.asarray(data[:ROWS], dtype)
     base = base_for(model, rows)
@@ -148,11 +149,11 @@ def _annealed(
     ends = {"lower": mean._replace(value=known + mean.value)}
     if method in ("ais", "trajectory"):
         return ends
-    from_data = {"v": jax.random.choice(draw, rows, (chains,), replace=chains > len(rows))}
+    from_data = {"v": jax.random.choice(pick, rows, (chains,), replace=chains > len(rows))}
     starts = [resampled(weights, again), from_data]
     uppers = [_upper(model, partial(route.down, base), jax.random.fold_in(down, i), start, burn_in)
               for i, start in enumerate(starts)]  # fmt: skip
-    highest = max(uppers, key=lambda end: end.value)
+    highest = max(uppers, key=lambda end: end.value if math.isfinite(end.value) else math.inf)
     ends["upper"] = highest._replace(value=known + highest.value)
     return ends if method != "reverse_ais" else {"upper": ends["upper"]}
 

@@ -24,6 +24,7 @@ from harmonium.models.energy import (
     UnitwiseModel,
     acting_on,
     coloured,
+    is_weight,
     trainable,
     with_biases,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "classifier_from_dbm",
     "classifier_from_dbn",
     "coloured",
+    "is_weight",
     "load",
     "recentred",
     "save",

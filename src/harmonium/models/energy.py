@@ -7,6 +7,7 @@ each layer's statistics when the others are held fixed. Then `p(x) = exp(-E(T(x)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
@@ -140,6 +141,17 @@ def trainable(model: PyTree) -> PyTree:
         return jax.tree.map(lambda leaf: eqx.is_inexact_array(leaf) and not frozen, node)
 
     return jax.tree.map(mark, model, is_leaf=lambda node: isinstance(node, Constant))
+
+
+def is_weight(path: tuple) -> bool:
+    """Whether a path in a model's tree leads to weights: to a field called `W`, `W1`, ... or `weights`, or inside one.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> [is_weight(path) for path, _ in jax.tree_util.tree_leaves_with_path(rbm)]
+    [True, False, False]
+    """
+    return any(re.fullmatch(r"W\d*|weights", str(getattr(step, "name", ""))) for step in path)
 
 
 def with_biases(model: BiasedModel, biases: Mapping[str, PyTree]) -> BiasedModel:

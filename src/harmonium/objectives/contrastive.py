@@ -12,6 +12,8 @@ Algorithm 20.1.
 """
 
 # No `from __future__ import annotations`: Equinox cannot read AbstractVar from a string.
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -37,6 +39,7 @@ from harmonium.objectives.objective import (
     StepMemory,
     positive_means,
     posterior,
+    require,
 )
 from harmonium.samplers import Gibbs, State, initial_state, posterior_sample, run_chain
 from harmonium.units import Stats
@@ -71,9 +74,10 @@ class CD(Contrastive):
     mean_field_steps: int = eqx.field(static=True, default=25, kw_only=True)
 
     def __call__(
-        self, model: EnergyModel, batch: Batch, key: Key[Array, ""], memory: Memory
+        self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """Free energy of the batch less that of the chains' ends."""
+        require(self, model, EnergyModel)
         still = jax.lax.stop_gradient(model)
         values = as_values(batch)
 
@@ -108,14 +112,15 @@ class PCD(Contrastive):
         if self.chains < 1:
             raise InputError(f"PCD needs at least one chain, not chains={self.chains}.")
 
-    def init(self, model: EnergyModel, key: Key[Array, ""]) -> StepMemory:
+    def init(self, model: Any, key: Key[Array, ""]) -> StepMemory:
         """Chains in random states."""
+        require(self, model, EnergyModel)
         keys = jax.random.split(key, self.chains)
         chains = jax.vmap(lambda k: initial_state(model, k))(keys)
         return StepMemory(chains, super().init(model, key).means)
 
     def __call__(
-        self, model: EnergyModel, batch: Batch, key: Key[Array, ""], memory: StepMemory
+        self, model: Any, batch: Batch, key: Key[Array, ""], memory: StepMemory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """Free energy of the batch less that of the persistent chains."""
         still = jax.lax.stop_gradient(model)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,7 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError
 from harmonium.models import Classifier
-from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory
+from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, require
 
 
 class CrossEntropy(Objective):
@@ -36,9 +38,10 @@ class CrossEntropy(Objective):
             )
 
     def __call__(
-        self, model: Classifier, batch: Batch, key: Key[Array, ""], memory: Memory
+        self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """The mean over the batch, in nats per example."""
+        require(self, model, Classifier)
         x, y = batch["v"], batch["y"][:, 0]
         drop = (self.drop_inputs, self.drop_hidden)
         keys = jax.random.split(key, len(x))

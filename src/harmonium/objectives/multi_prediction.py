@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,7 +12,7 @@ from jaxtyping import Array, Float, Key
 from harmonium.errors import InputError
 from harmonium.inference import LayerValues, as_values, infer, log_prob_missing
 from harmonium.models import MPDBM
-from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory
+from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, require
 
 
 class MultiPrediction(Objective):
@@ -40,9 +42,10 @@ class MultiPrediction(Objective):
             )
 
     def __call__(
-        self, model: MPDBM, batch: Batch, key: Key[Array, ""], memory: Memory
+        self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """The mean over the batch, in nats per example."""
+        require(self, model, MPDBM)
         values = as_values(batch)
 
         def one(key: Key[Array, ""], x: LayerValues) -> dict[str, Float[Array, ""]]:

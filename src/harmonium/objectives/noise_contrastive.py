@@ -14,7 +14,7 @@ from harmonium.errors import InputError
 from harmonium.inference import conditional, free_energy, independent_at_marginals
 from harmonium.models import Independent, Normalised
 from harmonium.models.energy import EnergyModel
-from harmonium.objectives.objective import Memory, Metrics, Objective, StepMemory, positive_means
+from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, positive_means, rows_only
 from harmonium.samplers import sample_block
 
 
@@ -52,9 +52,10 @@ class NCE(Objective):
             )
 
     def __call__(
-        self, model: EnergyModel, batch: Num[Array, "batch size"], key: Key[Array, ""], memory: Memory
+        self, model: EnergyModel, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
         """The mean over the batch, in nats per example."""
+        batch = rows_only(self, batch)
         self._check(model)
         keys = jax.random.split(key, self.ratio * len(batch))
         drawn = jax.vmap(lambda k: sample_block(self.noise, k, {}, ("v",))["v"])(keys)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num, PyTree
 
+from harmonium.errors import InputError
 from harmonium.inference import LayerValues, MeanField, as_values, fixed_point, has_closed_form, layer_stats
 from harmonium.models import EnergyModel, centred_part, recentred
 from harmonium.samplers import Replicas, State
@@ -67,6 +68,25 @@ class Objective(eqx.Module):
     def after_step(self, model: Any, memory: StepMemory) -> Any:
         """The model after what follows a gradient step and is none: a centred model's offsets move."""
         return recentred(model, memory.means)
+
+
+def require(rule: Objective, model: Any, kind: type) -> None:
+    """Refuse a model of another kind than a rule is for, before anything is compiled.
+
+    >>> require(None, "a model", str)
+    """
+    if not isinstance(model, kind):
+        raise InputError(
+            f"{type(rule).__name__} trains {'an' if kind.__name__[0] in 'AEIOM' else 'a'} {kind.__name__}, not a "
+            f"{type(model).__name__}: choose another rule or model."
+        )
+
+
+def rows_only(rule: Objective, batch: Batch) -> Num[Array, "batch size"]:
+    """The rows of a batch without labels, for a rule that has no use for these. Raises `InputError` for others."""
+    if isinstance(batch, dict):
+        raise InputError(f"{type(rule).__name__} learns without labels: use CD or PCD for a model with a layer y.")
+    return batch
 
 
 def posterior(model: EnergyModel, batch: Batch, max_steps: int) -> MeanField | None:

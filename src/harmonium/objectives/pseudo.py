@@ -5,12 +5,12 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, Num
+from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError
 from harmonium.inference import log_pseudo_likelihood
 from harmonium.models.energy import EnergyModel
-from harmonium.objectives.objective import Memory, Metrics, Objective, StepMemory, positive_means
+from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, positive_means, rows_only
 
 
 class PseudoLikelihood(Objective):
@@ -31,9 +31,10 @@ class PseudoLikelihood(Objective):
             raise InputError(f"PseudoLikelihood visits at least one site, not sites={self.sites}.")
 
     def __call__(
-        self, model: EnergyModel, batch: Num[Array, "batch size"], key: Key[Array, ""], memory: Memory
+        self, model: EnergyModel, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
         """The mean over the batch, in nats per example."""
+        batch = rows_only(self, batch)
         keys = jax.random.split(key, len(batch))
         log_pl = jax.vmap(lambda k, v: log_pseudo_likelihood(model, k, v, sites=self.sites))(keys, batch)
         loss = -jnp.mean(log_pl)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key, Num
 from harmonium.errors import InputError
 from harmonium.inference import free_energy, sum_over_sites
 from harmonium.models.energy import EnergyModel
-from harmonium.objectives.objective import Memory, Metrics, Objective, StepMemory, positive_means
+from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, positive_means, rows_only
 
 
 class RatioMatching(Objective):
@@ -36,9 +36,10 @@ class RatioMatching(Objective):
             raise InputError(f"RatioMatching flips at least one site, not sites={self.sites}.")
 
     def __call__(
-        self, model: EnergyModel, batch: Num[Array, "batch size"], key: Key[Array, ""], memory: Memory
+        self, model: EnergyModel, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
         """The mean over the batch."""
+        batch = rows_only(self, batch)
         _require_binary(model)
         keys = jax.random.split(key, len(batch))
         loss = jnp.mean(jax.vmap(lambda k, v: self._one(model, k, v))(keys, batch))

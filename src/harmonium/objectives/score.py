@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 from harmonium.errors import InputError
 from harmonium.inference import score, sum_over_sites
 from harmonium.models.energy import EnergyModel
-from harmonium.objectives.objective import Memory, Metrics, Objective, StepMemory, positive_means
+from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, positive_means, rows_only
 
 
 class ScoreMatching(Objective):
@@ -40,9 +40,10 @@ class ScoreMatching(Objective):
             raise InputError(f"ScoreMatching takes at least one probe, or None for all units, not {self.probes}.")
 
     def __call__(
-        self, model: EnergyModel, batch: Float[Array, "batch size"], key: Key[Array, ""], memory: Memory
+        self, model: EnergyModel, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
         """The mean over the batch."""
+        batch = rows_only(self, batch)
         _require_real(model)
         keys = jax.random.split(key, len(batch))
         square, divergence = jax.vmap(lambda k, v: self._one(model, k, v))(keys, batch)
@@ -86,9 +87,10 @@ class DenoisingScoreMatching(Objective):
             raise InputError(f"Noise has a positive standard deviation, such as 0.3 of the data's, not {self.noise}.")
 
     def __call__(
-        self, model: EnergyModel, batch: Float[Array, "batch size"], key: Key[Array, ""], memory: Memory
+        self, model: EnergyModel, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
         """The mean over the batch."""
+        batch = rows_only(self, batch)
         _require_real(model)
         z = jax.random.normal(key, batch.shape)
         psi = jax.vmap(lambda v: score(model, v))(batch + self.noise * z)

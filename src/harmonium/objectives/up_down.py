@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,7 @@ from harmonium.errors import InputError
 from harmonium.inference import as_values
 from harmonium.models.directed import DBN
 from harmonium.objectives.contrastive import contrast
-from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory
+from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, require
 from harmonium.samplers import Gibbs, State, posterior_sample, run_chain
 from harmonium.samplers.ancestral import downwards, log_prob_downwards, log_prob_upwards, top_layer, upwards
 
@@ -40,9 +42,10 @@ class UpDown(Objective):
             raise InputError(f"The up-down rule needs at least one Gibbs step, not steps={self.steps}.")
 
     def __call__(
-        self, model: DBN, batch: Batch, key: Key[Array, ""], memory: Memory
+        self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """The sum of the three parts, the mean over the batch, in nats."""
+        require(self, model, DBN)
         still = jax.lax.stop_gradient(model)
         values = as_values(batch)
 

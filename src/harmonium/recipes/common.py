@@ -17,6 +17,7 @@ from harmonium import units
 from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError
 from harmonium.evaluation import Estimate, log_likelihood
+from harmonium.models import is_weight
 from harmonium.training import Run, RunFolder, is_main
 
 COMMON = ("out", "resume", "force", "progress")  # arguments that say where a run goes, not what it is
@@ -116,10 +117,7 @@ def sgd(
 def weights_only(model: PyTree) -> PyTree:
     """True at the weight matrices of a model and False at its biases, for Optax's masks."""
 
-    def is_weight(path: tuple, _: Any) -> bool:
-        return any(re.fullmatch(r"W\d*", str(getattr(step, "name", ""))) for step in path)
-
-    return jax.tree_util.tree_map_with_path(is_weight, model)
+    return jax.tree_util.tree_map_with_path(lambda path, _: is_weight(path), model)
 
 
 def about(recipe: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from harmonium.training.checkpoint import Checkpoints
 from harmonium.training.devices import is_main
 from harmonium.training.fit import check_data, fit
 from harmonium.training.folder import RunFolder, describe
-from harmonium.training.greedy import pretrained_dbm, stack, upper_data
+from harmonium.training.greedy import finished, pretrained_dbm, stack, upper_data
 from harmonium.training.log import Run
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "RunFolder",
     "check_data",
     "describe",
+    "finished",
     "fit",
     "is_main",
     "pretrained_dbm",

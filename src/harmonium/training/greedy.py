@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from harmonium.data import Dataset, from_arrays
-from harmonium.errors import InputError
+from harmonium.errors import InputError, RunError
 from harmonium.inference import at_marginals, encode, mean_field
 from harmonium.models import DBM, RBM, Centred, EnergyModel, Twin
 from harmonium.models.energy import with_biases
 from harmonium.objectives import Mirrored, Objective
 from harmonium.training.fit import fit
+from harmonium.training.log import Run
 from harmonium.units import Bernoulli, Unit
 
 ROWS = 10_000  # rows encoded at a time
@@ -28,8 +30,8 @@ def upper_data(data: Dataset, machine: EnergyModel) -> Dataset:
         E_{v ~ data} E_{h ~ p(h | v)} log p_next(h)                                                     # (20.21)
 
     The hidden means are stored and drawn from as grey values are under the dynamic binarization; held-out rows are
-    drawn once. Labels go along. Arguments: `machine`, an RBM or a centred one with Bernoulli hidden units.
-    Raises `InputError` for other hidden units.
+    drawn once, and so are grey training rows before they are encoded. Labels go along. Arguments: `machine`, an RBM
+    or a centred one with Bernoulli hidden units. Raises `InputError` for other hidden units.
 
     >>> import harmonium as hm
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -39,17 +41,24 @@ def upper_data(data: Dataset, machine: EnergyModel) -> Dataset:
     if not isinstance(machine.layers.get("h"), Bernoulli):
         raise InputError("The next machine is trained on samples of hidden units, which must be Bernoulli.")
 
-    def means(rows: np.ndarray | None) -> np.ndarray | None:
+    def means(rows: np.ndarray | None, show: Callable[[int, np.ndarray], np.ndarray]) -> np.ndarray | None:
         if rows is None:
             return None
-        parts = [data.shown(rows[i : i + ROWS]) for i in range(0, len(rows), ROWS)]
+        parts = [show(i, rows[i : i + ROWS]) for i in range(0, len(rows), ROWS)]
         return np.concatenate([np.asarray(_hidden_means(machine, part)) for part in parts])
+
+    def drawn(first: int, rows: np.ndarray) -> np.ndarray:
+        key = jax.random.fold_in(jax.random.key(0), first)
+        return np.asarray(data.sampled(key, jnp.asarray(data.shown(rows))))
+
+    def as_they_are(_: int, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(rows)
 
     labels = {f"{split}_labels": getattr(data, f"{split}_labels") for split in ("valid", "test")}
     return from_arrays(
-        means(data.train),
-        valid=means(data.valid),
-        test=means(data.test),
+        means(data.train, drawn),
+        valid=means(data.valid, as_they_are),
+        test=means(data.test, as_they_are),
         labels=data.train_labels,
         **labels,
         binarize="dynamic",
@@ -75,6 +84,7 @@ def stack(
     >>> [machine.W.shape for machine in stack(data, units, hm.objectives.CD(), **options)]
     [(4, 3), (3, 2)]
     """
+    _refuse(data, hidden, labels)
     optimizer = options.pop("optimizer", lambda: None)
     machines: list[EnergyModel] = []
     for i, unit in enumerate(hidden):
@@ -84,7 +94,7 @@ def stack(
         model = at_marginals(model, _some(data))
         model = Centred(model) if centred else model
         run = fit(model, data, rule, optimizer=optimizer(), key=jax.random.fold_in(start, 1), **options)
-        machines.append(run.model)
+        machines.append(finished(run).model)
         if not last:
             data, visible = upper_data(data, run.model), unit
     return machines
@@ -108,7 +118,9 @@ def pretrained_dbm(
     """
     if len(hidden) < 2:
         raise InputError("Pretraining a DBM takes at least two hidden layers: with one, train the RBM itself.")
+    _refuse(data, hidden, None)
     optimizer = options.pop("optimizer", lambda: None)
+    options = {"monitor": False} | options  # the free energy of a machine with a copy says nothing of the whole
     units, machines = [visible, *hidden], []
     for i, (below, above) in enumerate(zip(units, hidden, strict=False)):
         start = jax.random.fold_in(key, i)
@@ -117,10 +129,33 @@ def pretrained_dbm(
         model = rbm if twin is None else Twin(rbm, twin)
         here = Mirrored(rule) if twin == "v" else rule
         run = fit(model, data, here, optimizer=optimizer(), key=jax.random.fold_in(start, 1), **options)
-        machines.append(run.model)
+        machines.append(finished(run).model)
         if i < len(hidden) - 1:
             data = upper_data(data, run.model)
     return _composed(machines, units, key)
+
+
+def finished(run: Run) -> Run:
+    """The run, if it came to its end. Raises `RunError` where it was interrupted: its model is not what was asked for.
+
+    >>> finished(Run(model="an RBM", metrics=[], step=3)).step
+    3
+    """
+    if not run.finished:
+        raise RunError(f"Interrupted at step {run.step}, before training was done: run it again from the start.")
+    return run
+
+
+def _refuse(data: Dataset, hidden: Sequence[Unit], labels: Unit | None) -> None:
+    """Refuse what would only fail after some of the machines are trained."""
+    if not hidden or not all(isinstance(unit, Bernoulli) and unit.size > 0 for unit in hidden[:-1]):
+        raise InputError("Machines stand one on another by Bernoulli hidden units: give one such layer for each.")
+    if labels is not None and data.train_labels is None:
+        raise InputError(
+            f"{data.name!r} has no labels: give them where the data is loaded (labels=...), or leave them out."
+        )
+    if labels is not None:
+        labels.check(np.asarray(data.train_labels)[:, None])
 
 
 def _composed(machines: Sequence[RBM | Twin], units: Sequence[Unit], key: jax.Array) -> DBM:

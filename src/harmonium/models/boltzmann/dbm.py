@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.errors import InputError
 from harmonium.models.energy import LayerStats
-from harmonium.units import Unit, inner
+from harmonium.units import Categorical, Unit, inner
 
 
 class DBM(eqx.Module):
@@ -46,8 +46,12 @@ class DBM(eqx.Module):
         self, visible: Unit, hidden: Sequence[Unit], labels: Unit | None = None, *, key: Key[Array, ""],
         scale: float = 0.01,
     ) -> None:  # fmt: skip
-        if not hidden:
-            raise InputError("A DBM needs at least one hidden layer: give their units, from the data upwards.")
+        if not isinstance(hidden, list | tuple) or not hidden or not all(isinstance(unit, Unit) for unit in hidden):
+            raise InputError(
+                "A DBM needs at least one hidden layer: give a list of units, from the data upwards, such as "
+                "[hm.units.Bernoulli(500), hm.units.Bernoulli(1000)]."
+            )
+        check_labels(labels)
         self.visible, self.hidden, self.labels = visible, tuple(hidden), labels
         units = list(self.layers.values())
         if min(unit.size for unit in units) < 1:
@@ -82,3 +86,15 @@ class DBM(eqx.Module):
         x = [unit.coupling(s, bias) for unit, bias, s in ties]
         coupled = sum((below @ W) @ above for below, W, above in zip(x, self.W, x[1:], strict=False))
         return -alone - coupled  # (20.25)
+
+
+def check_labels(labels: Unit | None) -> None:
+    """Refuse units of a layer of labels that are not one categorical unit.
+
+    >>> import harmonium as hm
+    >>> check_labels(hm.units.Bernoulli(3))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: Labels are one categorical unit, hm.units.Categorical(1, states=K), not ...
+    """
+    if labels is not None and not (isinstance(labels, Categorical) and labels.size == 1):
+        raise InputError(f"Labels are one categorical unit, hm.units.Categorical(1, states=K), not {labels}.")

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.errors import InputError
+from harmonium.models.boltzmann.centred import uncentred
 from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.rbm import RBM
 from harmonium.models.directed.dbn import DBN
+from harmonium.models.energy import EnergyModel
 from harmonium.nets import MLP
 from harmonium.units import Bernoulli, Categorical, Gaussian, Unit
 
@@ -57,15 +59,18 @@ def classifier_from_dbn(dbn: DBN, classes: int, *, key: Key[Array, ""]) -> Class
     """
     _need_bernoulli(dbn, "DBN")
     top_W, top_c = (dbn.top.W, dbn.top.c) if isinstance(dbn.top, RBM) else (dbn.top.W[0], dbn.top.b[1])
-    return _with_classes([(link.W.T, link.b) for link in dbn.up] + [(top_W, top_c)], classes, key)
+    layers = [(link.W.T, link.b) for link in dbn.up] + [(top_W, top_c)]
+    bias = dbn.up[0].given_bias if dbn.up else dbn.top.biases["v"]
+    return _with_classes([(_for_values(dbn.layers["v"], bias, layers[0][0]), layers[0][1]), *layers[1:]], classes, key)
 
 
-def classifier_from_dbm(dbm: DBM, classes: int, *, key: Key[Array, ""]) -> Classifier:
+def classifier_from_dbm(dbm: EnergyModel, classes: int, *, key: Key[Array, ""]) -> Classifier:
     """The MLP shaped like a DBM's mean field: its input is `v` beside the inferred means of `h2` (Fig. 20.4).
 
         h1 = sigmoid(c1 + W1^T v + W2 q(h2)),   h2 = sigmoid(c2 + W2^T h1),   p(y) = softmax(d + U^T h2)
 
-    (Salakhutdinov & Hinton 2009.) Arguments: `dbm`, with two layers of Bernoulli hidden units; `classes`, how many;
+    (Salakhutdinov & Hinton 2009.)
+    Arguments: `dbm`, centred or not, with two layers of Bernoulli hidden units; `classes`, how many;
     `key`, for the last layer. Its inputs are rows of `v` and `hm.encode(dbm, v)["h2"]` side by side.
     Raises `InputError` for another depth or other units.
 
@@ -74,14 +79,24 @@ def classifier_from_dbm(dbm: DBM, classes: int, *, key: Key[Array, ""]) -> Class
     >>> [W.shape for W in classifier_from_dbm(dbm, 10, key=jax.random.key(1)).net.W]
     [(9, 4), (4, 3), (3, 10)]
     """
+    dbm = uncentred(dbm)
+    _need_bernoulli(dbm, "DBM")
     if len(dbm.hidden) != 2:
         raise InputError(f"The classifier of a DBM takes two hidden layers, not {len(dbm.hidden)}: see Fig. 20.4.")
-    _need_bernoulli(dbm, "DBM")
-    first = jnp.concatenate([dbm.W[0], dbm.W[1].T])
+    first = jnp.concatenate([_for_values(dbm.visible, dbm.b[0], dbm.W[0]), dbm.W[1].T])
     return _with_classes([(first, dbm.b[1]), (dbm.W[1], dbm.b[2])], classes, key)
 
 
-def _need_bernoulli(model: DBN | DBM, name: str) -> None:
+def _for_values(unit: Unit, bias: PyTree, W: Float[Array, "width above"]) -> Float[Array, "size above"]:
+    """Weights that act on values of the visible units as `W` does on what these couple by."""
+    if isinstance(unit, Categorical):
+        raise InputError("The classifier takes values, not codes: its machine must have real or binary visible units.")
+    return jnp.exp(bias.log_precision)[:, None] * W if isinstance(unit, Gaussian) else W
+
+
+def _need_bernoulli(model: EnergyModel | DBN, name: str) -> None:
+    if not isinstance(model, DBN if name == "DBN" else DBM):
+        raise InputError(f"This classifier is made of a {name}, not of a {type(model).__name__}.")
     hidden = [unit for layer, unit in model.layers.items() if layer.startswith("h")]
     if not all(isinstance(unit, Bernoulli) for unit in hidden):
         raise InputError(f"The classifier of a {name} has sigmoid layers, so its hidden units must be Bernoulli.")

@@ -11,7 +11,7 @@ from jaxtyping import Array, Key
 
 from harmonium.errors import InputError
 from harmonium.models.boltzmann.centred import uncentred
-from harmonium.models.boltzmann.dbm import DBM
+from harmonium.models.boltzmann.dbm import DBM, check_labels
 from harmonium.models.boltzmann.rbm import RBM
 from harmonium.models.directed.link import Link
 from harmonium.models.energy import BiasedModel
@@ -47,6 +47,7 @@ class DBN(eqx.Module):
         self, visible: Unit, hidden: Sequence[Unit], labels: Unit | None = None, *, key: Key[Array, ""],
         scale: float = 0.01,
     ) -> None:  # fmt: skip
+        check_labels(labels)
         units = [visible, *hidden]
         if len(units) < 2 or any(unit.states is None for unit in hidden):
             raise InputError("A DBN needs at least one hidden layer, and hidden units with finitely many states.")
@@ -71,8 +72,10 @@ class DBN(eqx.Module):
         ['v', 'h1', 'h2']
         """
         machines = [uncentred(machine) for machine in machines]
+        if not machines or not isinstance(machines[-1], RBM | DBM) or "h" not in machines[-1].layers:
+            raise InputError("A DBN is stacked of RBMs; the last may be a DBM of one hidden layer with labels.")
         for i, (below, above) in enumerate(itertools.pairwise(machines)):
-            if not isinstance(below, RBM) or below.hidden != above.visible:
+            if not isinstance(below, RBM) or below.hidden != above.visible or below.hidden.states is None:
                 raise InputError(
                     f"The machines of a DBN stand one on another: machine {i + 2} must have the visible units "
                     f"{getattr(below, 'hidden', None)}, the hidden ones of machine {i + 1} (an RBM)."

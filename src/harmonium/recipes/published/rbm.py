@@ -15,7 +15,7 @@ from harmonium.inference import at_marginals
 from harmonium.models import RBM, Centred
 from harmonium.objectives import CD, PCD, Objective
 from harmonium.recipes.published.page import Protocol, Result
-from harmonium.training import Run, fit
+from harmonium.training import Run, finished, fit
 from harmonium.units import Bernoulli
 
 BATCH = 100
@@ -33,7 +33,7 @@ def trained(
         Centred(model) if centred else model, data, rule, optimizer=falling(data, rate, epochs), epochs=epochs,
         batch_size=BATCH, key=key, monitor=False, **options,
     )  # fmt: skip
-    return run, time.perf_counter() - clock
+    return finished(run), time.perf_counter() - clock
 
 
 def falling(data: Dataset, rate: float, epochs: int) -> optax.GradientTransformation:

@@ -30,7 +30,7 @@ from harmonium.objectives import (
 )
 from harmonium.recipes.published.page import Protocol, Result
 from harmonium.recipes.published.rbm import falling
-from harmonium.training import fit
+from harmonium.training import finished, fit
 from harmonium.units import Bernoulli
 
 EPOCHS, RATE, BATCH = 10, 0.1, 100
@@ -92,7 +92,7 @@ def _trained_on_mnist(name: str, data: Dataset, epochs: int, seed: int) -> tuple
     optimizer = falling(data, factor * RATE, epochs)
     options: dict[str, Any] = {"epochs": epochs, "batch_size": BATCH, "monitor": False, "optimizer": optimizer}
     clock = time.perf_counter()
-    run = fit(model, data, make(model, data.train), key=key, **options)
+    run = finished(fit(model, data, make(model, data.train), key=key, **options))
     took = time.perf_counter() - clock
     return log_likelihood(run.model, data.test, method="exact"), took
 
@@ -152,7 +152,7 @@ def _trained_on_bars(
     optimizer = optax.adam(optax.cosine_decay_schedule(0.01, STEPS))
     clock = time.perf_counter()
     options: dict[str, Any] = {"epochs": STEPS, "batch_size": len(x), "monitor": False, "average": 0.999}
-    run = fit(model, data, make(model, x), optimizer=optimizer, key=key, **options)
+    run = finished(fit(model, data, make(model, x), optimizer=optimizer, key=key, **options))
     took = time.perf_counter() - clock
     return log_likelihood(run.model, data.train, method="exact"), took
 
@@ -170,9 +170,8 @@ def _evaluators(seed: int) -> Iterator[Result]:
         rbm = at_marginals(RBM(Bernoulli(784), Bernoulli(20), key=jax.random.fold_in(key, 1)), data.train)
         model = Centred(rbm) if centred else rbm
         options: dict[str, Any] = {"epochs": EPOCHS, "batch_size": BATCH, "monitor": False}
-        model = fit(
-            model, data, make(model, data.train), optimizer=falling(data, RATE, EPOCHS), key=key, **options
-        ).model
+        run = fit(model, data, make(model, data.train), optimizer=falling(data, RATE, EPOCHS), key=key, **options)
+        model = finished(run).model
         exact = log_likelihood(model, data.test, method="exact")
         yield Result(f"{name}: exact", exact, "the referee", exact.settings["seconds"])
         both = log_likelihood(model, data.test, key=key, method="two_sided", chains=500, temperatures=10_000)

@@ -1,0 +1,113 @@
+"""Perceptrons that deep machines turn into, and how often they are wrong."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from examples import randomised
+from harmonium.data import from_arrays
+from harmonium.errors import InputError
+from harmonium.evaluation import error_rate
+from harmonium.inference import classify, encode, mean_field
+from harmonium.models import DBM, DBN, MPDBM, RBM, Centred, Classifier, classifier_from_dbm, classifier_from_dbn
+from harmonium.nets import MLP
+from harmonium.objectives import CD, PCD, CrossEntropy, MultiPrediction, RatioMatching, UpDown
+from harmonium.training import fit
+from harmonium.units import Bernoulli, Categorical, Gaussian
+
+KEY = jax.random.key(0)
+B = Bernoulli(4)
+X = np.random.default_rng(0).integers(2, size=(40, 4)).astype(np.float32)
+
+
+def hidden_of(net: MLP, x: jax.Array, layers: int) -> jax.Array:
+    for W, b in list(zip(net.W, net.b, strict=True))[:layers]:
+        x = jax.nn.sigmoid(x @ W + b)
+    return x
+
+
+@pytest.mark.parametrize("visible", [B, Gaussian(4)], ids=["binary", "real"])
+def test_the_perceptron_of_a_net_is_its_recognition(visible):
+    net = randomised(DBN(visible, [Bernoulli(3), Bernoulli(5)], key=KEY), 1)
+    model = classifier_from_dbn(net, 3, key=KEY)
+    found = hidden_of(model.net, jnp.asarray(X), 2)
+    np.testing.assert_allclose(found, encode(net, X)["h2"], atol=1e-5)
+
+
+@pytest.mark.parametrize("visible", [B, Gaussian(4)], ids=["binary", "real"])
+def test_the_perceptron_of_a_deep_machine_is_a_step_of_its_mean_field(visible):
+    """Fed with the settled means of h2, its hidden layers give those of h1 and h2 back."""
+    dbm = randomised(DBM(visible, [Bernoulli(3), Bernoulli(5)], key=KEY), 2)
+    net = classifier_from_dbm(dbm, 3, key=KEY).net
+    q = mean_field(dbm, {"v": jnp.asarray(X[0])}, tolerance=1e-7, max_steps=500)
+    x = jnp.concatenate([jnp.asarray(X[0]), q["h2"]])
+    np.testing.assert_allclose(hidden_of(net, x, 1), q["h1"], atol=1e-5)
+    np.testing.assert_allclose(hidden_of(net, x, 2), q["h2"], atol=1e-5)
+
+
+def test_cross_entropy_is_minus_the_log_probability_of_the_labels_and_learns_them():
+    y = (X.sum(axis=1) > 2).astype(int)
+    start = Classifier(MLP([4, 16, 2], key=KEY))
+    batch = {"v": jnp.asarray(X), "y": jnp.asarray(y)[:, None]}
+    loss, (_, metrics) = CrossEntropy()(start, batch, KEY, None)
+    log_prob = np.asarray(jax.vmap(start.log_prob)(jnp.asarray(X)))
+    assert float(loss) == pytest.approx(-log_prob[np.arange(40), y].mean(), rel=1e-5)
+    assert float(metrics["error"]) == pytest.approx((log_prob.argmax(axis=1) != y).mean())
+    run = fit(start, from_arrays(X, labels=y), CrossEntropy(), optimizer=optax.adam(0.02), epochs=100, batch_size=20,
+              key=KEY)  # fmt: skip
+    assert error_rate(run.model, X, y).errors == 0
+
+
+def test_the_error_rate_counts_what_classify_gets_wrong():
+    model = randomised(DBM(B, [Bernoulli(3)], Categorical(1, states=3), key=KEY), 3, 1.0)
+    guess = np.asarray(classify(model, X)).argmax(axis=1)
+    wrong = guess.copy()
+    wrong[:10] = (wrong[:10] + 1) % 3
+    data = from_arrays(X, name="bits")
+    found = error_rate(model, data.train, wrong)
+    assert (found.errors, found.n, found.value) == (10, 40, 0.25)
+    assert found.space.dataset == "bits"
+    assert found.stderr == pytest.approx(np.sqrt(0.25 * 0.75 / 40))
+
+
+MODEL = DBM(B, [Bernoulli(3)], Categorical(1, states=3), key=KEY)
+PLAIN, JX = RBM(B, Bernoulli(3), key=KEY), jnp.asarray(X)
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda: error_rate(MODEL, X, np.full(40, 3)), "from 0 to 2"),
+        (lambda: error_rate(MODEL, X, np.zeros(3)), "40 rows and 3 labels"),
+        (lambda: error_rate(MODEL, X, np.zeros(40), missing=1.0), "missing=1"),
+        (lambda: error_rate(PLAIN, X, np.zeros(40)), "no layer of labels"),
+        (lambda: classify(PLAIN, X), "no layer of labels"),
+        (lambda: classify(MODEL, X[:, :3]), "4 columns"),
+        (lambda: DBM(B, [B], Bernoulli(3), key=KEY), "one categorical unit"),
+        (lambda: DBN(B, [B], Categorical(2, states=3), key=KEY), "one categorical unit"),
+        (lambda: classifier_from_dbm(PLAIN, 3, key=KEY), "made of a DBM, not of a RBM"),
+        (lambda: classifier_from_dbn(DBN(Categorical(2, states=3), [B], key=KEY), 3, key=KEY), "values, not codes"),
+        (lambda: classifier_from_dbn(DBN(B, [B], key=KEY), 1, key=KEY), "at least two classes"),
+        (lambda: UpDown()(PLAIN, JX, KEY, None), "UpDown trains a DBN, not a RBM"),
+        (lambda: CD()(DBN(B, [B], key=KEY), JX, KEY, None), "CD trains an EnergyModel, not a DBN"),
+        (lambda: PCD().init(DBN(B, [B], key=KEY), KEY), "PCD trains an EnergyModel"),
+        (lambda: CrossEntropy()(PLAIN, {"v": JX}, KEY, None), "trains a Classifier"),
+        (lambda: MultiPrediction()(MODEL, {"v": JX}, KEY, None), "trains an MPDBM"),
+        (lambda: RatioMatching()(MODEL, {"v": JX}, KEY, None), "learns without labels"),
+    ],
+)
+def test_what_does_not_fit_is_refused(ask, words):
+    with pytest.raises(InputError, match=words):
+        ask()
+
+
+def test_a_centred_machine_makes_the_perceptron_of_the_plain_one():
+    centred = randomised(Centred(DBM(B, [Bernoulli(3), Bernoulli(2)], key=KEY)), 4)
+    a = classifier_from_dbm(centred, 3, key=KEY)
+    assert isinstance(a.net, eqx.Module)
+    assert MPDBM(B, [B], key=KEY).steps == 10

@@ -53,7 +53,7 @@ class TrajectoryPCD(Contrastive):
     (Béreux, Decelle, Furtlehner & Seoane 2024, arXiv 2405.15376: trajectory parallel tempering.) A machine learns its
     modes one after the other; a ladder of temperatures may have a gap where many of them come in at once, while the
     model of a moment ago overlaps with the present one. The lowest rung is the model at the start, which should be easy
-    to sample: begin from small weights, not from a trained model.
+    to sample: begin from small weights and biases at the marginals (`hm.at_marginals`), not from a trained model.
 
     A snapshot is taken when the swap rate of the current model with the latest one has fallen below `threshold` (a
     running mean over steps). Their number is fixed; for each new one another is given up: not the first, but the one

@@ -31,6 +31,10 @@ def main(arguments: list[str] | None = None) -> None:
     unknown = set(asked.cases) - set(known)
     if unknown:
         _parser().error(f"there is no case '{min(unknown)}'; the cases are {', '.join(known)}")
+    if asked.repeats < 1:
+        _parser().error(f"a case takes at least one repeat, not {asked.repeats}")
+    if asked.results.is_file() or not asked.page.parent.is_dir() or asked.page.is_dir():
+        _parser().error(f"results go to a folder and the page to a file: not {asked.results} and {asked.page}")
     chosen = asked.cases or known
     with tempfile.TemporaryDirectory() as folder:
         print("making rows and models", flush=True)

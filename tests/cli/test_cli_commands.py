@@ -327,7 +327,9 @@ def test_evaluate_prints_and_records(harmonium):
 
 def test_each_method_has_its_own_options(harmonium):
     words = ("evaluate", "run", "--split", "train", "--method")
-    assert "lower bound, by RAISE; n = 100" in harmonium.done(*words, "raise", "--chains", "2", "--temperatures", "5")
+    assert "unordered, by RAISE, a lower bound for the annealing model; n = 100" in harmonium.done(
+        *words, "raise", "--chains", "2", "--temperatures", "5"
+    )
     said = harmonium.refused(*words, "csl", "--temperatures", "5")
     assert "The method 'csl' has no option 'temperatures': it takes samples, chains, burn_in, thinning." in said
     assert "needs snapshots" in harmonium.refused(*words, "trajectory")

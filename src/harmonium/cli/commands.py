@@ -77,7 +77,9 @@ def impute(
     folder = RunFolder.open(run)
     model = folder.load_model()
     rows = np.asarray(read_array(input))
-    rows = rows.reshape(len(rows), -1) if rows.ndim > 2 else rows
+    if rows.dtype.kind not in "biuf":
+        raise InputError(f"'{input}' holds no numbers ({rows.dtype}): give rows of numbers, NaN where one is missing.")
+    rows = rows.reshape(len(rows), -1) if rows.ndim > 2 else np.atleast_2d(rows)
     missing = np.isnan(rows.astype(np.float32))
     _write(out, np.where(missing, _filled(folder, model, rows, jax.random.key(seed), steps), rows))
     print(f"{int(missing.sum())} cells filled: {out}")

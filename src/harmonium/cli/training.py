@@ -35,8 +35,13 @@ def _resumed(name: str, function: Callable[..., Any], arguments: dict[str, Any],
         raise InputError("--resume goes on with a run: say which with --out FOLDER.")
     about = RunFolder.open(arguments["out"]).about
     if about.get("recipe") != name:
-        raise InputError(f"The run in '{arguments['out']}' is of recipe '{about.get('recipe')}', not '{name}'.")
-    recorded = about["arguments"]
+        raise InputError(
+            f"The run in '{arguments['out']}' is of recipe '{about.get('recipe')}', not '{name}': resume it with that "
+            "recipe, or start another run in another folder."
+        )
+    recorded = about.get("arguments")
+    if not recorded:
+        raise InputError(f"The record of the run in '{arguments['out']}' is damaged: train again in another folder.")
     for key in given - set(COMMON):
         if arguments[key] != recorded.get(key):
             raise InputError(

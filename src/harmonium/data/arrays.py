@@ -77,8 +77,7 @@ def from_arrays(
     >>> from_arrays(np.eye(4), test_fraction=0.25)
     Dataset('array': 3 train, 1 test; array train, 3 x 4 binary)
     """
-    if scale is not None and not (np.isfinite(scale) and scale > 0):
-        raise InputError(f"scale={scale} cannot divide values: give a positive number.")
+    check_scale(scale)
     arrays = {"train": x, "valid": valid, "test": test}
     marks = {"train": labels, "valid": valid_labels, "test": test_labels}
     raw = Raw(_given(arrays), _given(marks), image_shape, scale)
@@ -91,6 +90,17 @@ def from_arrays(
         valid_fraction=valid_fraction,
         test_fraction=test_fraction,
     )
+
+
+def check_scale(scale: float | None) -> None:
+    """Refuse a number that no values can be divided by.
+
+    >>> check_scale(0.0)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: scale=0.0 cannot divide values: give a positive number.
+    """
+    if scale is not None and not (np.isfinite(scale) and scale > 0):
+        raise InputError(f"scale={scale} cannot divide values: give a positive number.")
 
 
 def as_dataset(x: Dataset | np.ndarray) -> Dataset:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from harmonium.data import fetch
-from harmonium.data.arrays import Raw, assemble
+from harmonium.data.arrays import Raw, assemble, check_scale
 from harmonium.data.binarize import SPLITS, check_scheme
 from harmonium.data.dataset import Dataset
 from harmonium.data.examples import examples
@@ -100,6 +100,7 @@ def _unknown(name: str) -> str:
 def _load_path(
     path: Path, binarize: str | None, seed: int, *, labels, scale, standardize, valid_fraction, test_fraction
 ) -> Dataset:
+    check_scale(scale)
     raw = read(path)
     if labels is not None:
         values = read_array(Path(labels)) if isinstance(labels, str | os.PathLike) else labels

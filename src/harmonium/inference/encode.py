@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Array, Num
 
 from harmonium.compiling import in_float32
+from harmonium.errors import InputError
+from harmonium.inference.marginals import checked_rows
 from harmonium.inference.mean_field import MAX_STEPS, TOLERANCE, fixed_point, fixed_point_of_stats, warn_unsettled
 from harmonium.models import BeliefNet, EnergyModel
 from harmonium.units import Stats
@@ -31,6 +33,13 @@ def encode(
     >>> hm.encode(rbm, jnp.zeros((5, 6))).shape
     (5, 3)
     """
+    if max_steps < 1 or tolerance < 0:
+        raise InputError(
+            f"Mean field takes at least one sweep and no negative tolerance, not max_steps={max_steps} and "
+            f"tolerance={tolerance:g}."
+        )
+    if not isinstance(x, jax.core.Tracer):
+        checked_rows(model.layers["v"], np.atleast_2d(np.asarray(x)))
     hidden, change = _encode(model, jnp.asarray(x), tolerance, max_steps)
     if not isinstance(change, jax.core.Tracer):
         warn_unsettled(float(change), tolerance, max_steps)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
 
+from harmonium.errors import InputError
 from harmonium.models import Independent
 from harmonium.models.energy import BiasedModel, with_biases
 from harmonium.units import Stats, Unit
@@ -44,6 +45,20 @@ def mean_stats(unit: Unit, x: Num[Array | np.ndarray, "n size"]) -> Stats:
     return jax.tree.map(lambda s: jnp.mean(s, axis=0), jax.vmap(unit.stats)(x))
 
 
+def checked_rows(unit: Unit, x: Num[Array | np.ndarray, "n size"]) -> Num[Array | np.ndarray, "n size"]:
+    """Rows `[n, size]` of values or expectations of a layer. Raises `InputError` for others, before anything is done.
+
+    >>> import harmonium as hm
+    >>> checked_rows(hm.units.Bernoulli(2), np.zeros((0, 2)))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: Rows of this layer have shape (n, 2) with at least one row, not (0, 2).
+    """
+    if np.ndim(x) != 2 or np.shape(x)[1] != unit.size or not len(x):
+        raise InputError(f"Rows of this layer have shape (n, {unit.size}) with at least one row, not {np.shape(x)}.")
+    unit.check(np.asarray(x), expectation=True)
+    return x
+
+
 def at_marginals(model: BiasedModel, x: Num[Array | np.ndarray, "n size"], layer: str = "v") -> BiasedModel:
     """The model with a layer's bias set to the marginals of rows `x` `[n, size]` (Hinton 2012, section 8).
 
@@ -54,7 +69,8 @@ def at_marginals(model: BiasedModel, x: Num[Array | np.ndarray, "n size"], layer
     >>> [round(float(b), 4) for b in hm.at_marginals(rbm, jnp.ones((9, 2))).b]
     [2.9444, 2.9444]
     """
-    return with_biases(model, {layer: _bias(model.layers[layer], jnp.asarray(x))})
+    rows = checked_rows(model.layers[layer], x)
+    return with_biases(model, {layer: _bias(model.layers[layer], jnp.asarray(rows))})
 
 
 def independent_at_marginals(layers: Mapping[str, Unit], x: Num[Array | np.ndarray, "n size"]) -> Independent:

@@ -161,7 +161,7 @@ def variational_free_energy(model: EnergyModel, values: LayerValues, q: MeanFiel
 
 def warn_unsettled(change: float, tolerance: float, max_steps: int) -> None:
     """Warn, with the residual, where mean field stopped before it settled."""
-    if change > tolerance:
+    if not change <= tolerance:  # NaN counts as unsettled
         warnings.warn(
             f"Mean field changed by {change:.2g} in the last of {max_steps} sweeps, more than {tolerance:g}: its bound "
             "holds but is loose; raise max_steps, or train with smaller weights.",

@@ -28,7 +28,7 @@ def log_pseudo_likelihood(
     >>> hm.log_pseudo_likelihood(rbm, jax.random.key(1), jnp.ones(4))   # -4 log 2
     Array(-2.7725887, dtype=float32)
     """
-    unit = model.layers["v"]
+    unit, v = model.layers["v"], jnp.asarray(v)
     if unit.states is None:
         raise InputError(
             "Pseudo-likelihood needs visible units with finitely many states, not real ones: train with CD or PCD."

@@ -21,10 +21,10 @@ class FPCD(Contrastive):
         chains ~ Gibbs sweeps of the model at theta + f
         f <- decay f - fast_rate dL/dtheta,      L = mean F(data) - mean F(chains) at theta
 
-    (Tieleman & Hinton 2009; book, section 18.2.) The parameters themselves learn by the same contrast, at theta. Where
-    chains linger, the fast weights raise the energy and drive them on, whatever the learning rate of the parameters. They
-    never become part of the model. When the offsets of a centred model move, the fast weights change their coordinates
-    along with the parameters, so that the chains notice nothing.
+    (Tieleman & Hinton 2009; book, section 18.2.) The parameters themselves learn by the same contrast, at theta.
+    Where chains linger, the fast weights raise the energy and drive them on, whatever the learning rate of the
+    parameters. They never become part of the model. When the offsets of a centred model move, the fast weights change
+    their coordinates along with the parameters, so that the chains notice nothing.
 
     Arguments: `steps`, Gibbs sweeps per update; `chains`, how many; `fast_rate`, the learning rate of the fast weights;
     `decay`, what is left of them after a step, 19/20 in the paper; `mean_field_steps`, sweeps of mean field, at most,

@@ -83,7 +83,7 @@ def layer_units(text: str) -> list[units.Unit]:
     [500, 1000]
     """
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and int(part) > 0 for part in parts):
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise InputError(f"Hidden layers are whole numbers with commas between, such as 500,1000, not '{text}'.")
     return [units.Bernoulli(int(part)) for part in parts]
 

@@ -22,7 +22,7 @@ from harmonium.recipes.common import (
     sgd,
     visible_unit,
 )
-from harmonium.training import Run, check_data, fit, pretrained_dbm
+from harmonium.training import Run, check_data, check_settings, fit, pretrained_dbm
 
 
 def dbm(
@@ -60,6 +60,9 @@ def dbm(
     report."""
     record = about("dbm", dict(locals()))
     check_annealing(ais_chains, temperatures)
+    check_settings(epochs, average, products, out=out, resume=resume, force=force)
+    if pretraining < 0:
+        raise InputError(f"Pretraining takes no negative number of epochs, not pretraining={pretraining}.")
     dataset = load_data(data, binarize, seed, standardize=standardize, scale=scale, labels=labels)
     key = jax.random.key(seed)
     unit, layers = visible_unit(dataset, visible), layer_units(hidden)

@@ -7,12 +7,13 @@ from typing import Annotated
 import jax
 import optax
 
+from harmonium.errors import InputError
 from harmonium.evaluation import check_annealing
 from harmonium.models import DBN
 from harmonium.objectives import PCD, UpDown
 from harmonium.recipes import flags
 from harmonium.recipes.common import about, class_unit, layer_units, load_data, measured, sgd, visible_unit
-from harmonium.training import Run, check_data, fit, stack
+from harmonium.training import Run, check_data, check_settings, fit, stack
 
 
 def dbn(
@@ -47,6 +48,12 @@ def dbn(
     its held-out log-likelihood, write a report."""
     record = about("dbn", dict(locals()))
     check_annealing(ais_chains, temperatures)
+    check_settings(epochs, average, products, out=out, resume=resume, force=force)
+    if samples < 1 or greedy_epochs < 0:
+        raise InputError(
+            f"The bound takes at least one sample for each row, and greedy training no negative number of epochs, not "
+            f"samples={samples} and greedy_epochs={greedy_epochs}."
+        )
     dataset = load_data(data, binarize, seed, standardize=standardize, scale=scale, labels=labels)
     key = jax.random.key(seed)
     unit, layers = visible_unit(dataset, visible), layer_units(hidden)

@@ -3,7 +3,7 @@
 from harmonium.training.callbacks import Progress
 from harmonium.training.checkpoint import Checkpoints
 from harmonium.training.devices import is_main
-from harmonium.training.fit import check_data, fit
+from harmonium.training.fit import check_data, check_settings, fit
 from harmonium.training.folder import RunFolder, describe
 from harmonium.training.greedy import finished, pretrained_dbm, stack, upper_data
 from harmonium.training.log import Run
@@ -14,6 +14,7 @@ __all__ = [
     "Run",
     "RunFolder",
     "check_data",
+    "check_settings",
     "describe",
     "finished",
     "fit",

@@ -76,11 +76,7 @@ def fit(
     """
     data = as_dataset(data)
     check_data(model, data)
-    if epochs < 1:
-        raise InputError(f"Training takes at least one epoch, not epochs={epochs}.")
-    if average is not None and not 0 <= average < 1:
-        raise InputError(f"The decay of an average lies from 0 to below 1, such as 0.999, not average={average}.")
-    check_products(products)
+    check_settings(epochs, average, products)
     optimizer = _adam() if optimizer is None else optimizer
     steps = epochs * data.steps_per_epoch(batch_size)
     placement = Placement(batch_size)
@@ -105,6 +101,25 @@ def fit(
             layers=model.layers,
         )
         return loop.run(log.state)
+
+
+def check_settings(
+    epochs: int, average: float | None, products: str, *, out: str | Path | None = None, resume: bool = False,
+    force: bool = False,
+) -> None:  # fmt: skip
+    """Refuse settings of a run, or a folder in use, before any work is done.
+
+    >>> check_settings(0, None, "float32")
+    Traceback (most recent call last):
+    harmonium.errors.InputError: Training takes at least one epoch, not epochs=0.
+    """
+    if epochs < 1:
+        raise InputError(f"Training takes at least one epoch, not epochs={epochs}.")
+    if average is not None and not 0 <= average < 1:
+        raise InputError(f"The decay of an average lies from 0 to below 1, such as 0.999, not average={average}.")
+    check_products(products)
+    if out is not None and not resume:
+        RunFolder(out).refuse_occupied(force)
 
 
 def _placed(state: TrainState, placement: Placement) -> TrainState:

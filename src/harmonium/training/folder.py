@@ -49,14 +49,15 @@ class RunFolder:
     def create(cls, path: str | Path, *, force: bool = False) -> RunFolder:
         """A new folder; with `force`, the files of a run that it holds are removed first (others are not touched)."""
         self = cls(path)
-        self._refuse_occupied(force)
+        self.refuse_occupied(force)
         together("looked at the folder")  # before the first process writes into it
         if is_main():
             self._make_empty()
         together("made the folder")
         return self
 
-    def _refuse_occupied(self, force: bool) -> None:
+    def refuse_occupied(self, force: bool) -> None:
+        """Refuse a folder that is in use, or no folder of a run; nothing is written."""
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"'{self.path}' is a file: choose another --out for the run's folder.")
         if self.path.is_dir() and any(self.path.iterdir()) and not force:
@@ -184,9 +185,14 @@ class RunFolder:
 
     def _read_json(self, name: str) -> dict[str, Any]:
         try:
-            return json.loads((self.path / name).read_text())
+            found = json.loads((self.path / name).read_text())
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise InputError(f"'{self.path / name}' is missing or damaged ({error}).") from error
+            raise InputError(
+                f"'{self.path / name}' is missing or damaged ({error}): restore it, or train again in another folder."
+            ) from error
+        if not isinstance(found, dict):
+            raise InputError(f"'{self.path / name}' is damaged (no record): restore it, or train again.")
+        return found
 
 
 def describe(data: Dataset, **about: Any) -> dict[str, Any]:

@@ -55,15 +55,16 @@ class TrajectoryPCD(Contrastive):
     model of a moment ago overlaps with the present one. The lowest rung is the model at the start, which should be easy
     to sample: begin from small weights and biases at the marginals (`hm.at_marginals`), not from a trained model.
 
-    A snapshot is taken when the swap rate of the current model with the latest one has fallen below `threshold` (a
-    running mean over steps). Their number is fixed; for each new one another is given up: not the first, but the one
-    whose neighbours will overlap best without it, by the product of its two swap rates.
+    A snapshot is taken at a step in which the swap probability of the current model with the latest one, the mean over
+    ladders, is below `threshold`. Their number is fixed; for each new one another is given up: not the first, but the
+    one whose neighbours will overlap best without it, by the product of its two swap rates.
 
     Arguments: `steps`, sweeps per update; `chains`, how many ladders; `snapshots`, rungs of each, besides the current
-    model; `threshold`, 0.25 in the paper; `mean_field_steps`, sweeps of mean field, at most, in the positive phase of a
-    deep machine. Metrics: those of `TemperedPCD`, and `snapshots`, how many were taken so far. Where `lowest_swap_rate`
-    stays near 0, the ladder is cut: give it more snapshots. Raises `InputError` for no chain, fewer than two snapshots
-    or a threshold outside (0, 1).
+    model; `threshold`, 0.25 in the paper, and better higher where the learning rate is large; `mean_field_steps`,
+    sweeps of mean field, at most, in the positive phase of a deep machine. Metrics: those of `TemperedPCD`, and
+    `snapshots`, how many were taken so far. Where `lowest_swap_rate` stays near 0, the ladder is cut: raise the
+    threshold, and give it more snapshots. Raises `InputError` for no chain, fewer than two snapshots or a threshold
+    outside (0, 1).
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -101,15 +102,15 @@ class TrajectoryPCD(Contrastive):
         still, trail = jax.lax.stop_gradient(model), memory.own
         ladder = trail.ladder(still)
         replicas = tempered(ladder, key, memory.chains, self.steps)
-        rates = trail.rates + SMOOTHING * (replicas.tally.swap_rates - trail.rates)
+        now = replicas.tally.swap_rates
+        rates = trail.rates + SMOOTHING * (now - trail.rates)
         inferred = posterior(still, batch, self.mean_field_steps)
         loss, metrics = contrast(model, batch, replicas.target, inferred)
         means = phase_means(still, batch, replicas.target, inferred)
         metrics |= swap_metrics(replicas) | {"snapshots": trail.taken.astype(jnp.float32)}
         state = (replace(trail, rates=rates), replicas)
-        trail, replicas = jax.lax.cond(
-            rates[-1] < self.threshold, lambda s: extended(ladder, *s), lambda s: s, state
-        )  # fmt: skip
+        far = now[-1] < self.threshold  # the running mean would tell when the model is too far away already
+        trail, replicas = jax.lax.cond(far, lambda s: extended(ladder, *s), lambda s: s, state)
         return loss, (StepMemory(replicas, means, trail), metrics)
 
 

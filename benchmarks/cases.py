@@ -19,7 +19,7 @@ def training(rule: str, sweeps: int, batch: int, rows: int, bars: tuple[Bar, ...
     settings = SIZE | {"rule": rule, "sweeps": sweeps, "batch": batch, "rows": rows}
     half = {"products": "bfloat16"}
     entries: dict[str, Any] = {OURS: "ours:training", PRODUCTS: "products:training"}
-    entries[PRODUCTS_TORCH] = "products_torch:training"
+    entries[PRODUCTS_TORCH] = "peer_torch:training"
     if sweeps == 1:
         entries |= {OURS_16: ("ours:training", half), PRODUCTS_16: ("products:training", half)}
         entries[SKLEARN] = "peer_sklearn:training"

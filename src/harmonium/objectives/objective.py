@@ -73,7 +73,10 @@ class Objective(eqx.Module):
 def require(rule: Objective, model: Any, kind: type) -> None:
     """Refuse a model of another kind than a rule is for, before anything is compiled.
 
-    >>> require(None, "a model", str)
+    >>> import harmonium as hm
+    >>> require(hm.objectives.UpDown(), "a text", hm.DBN)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: UpDown trains a DBN, not a str: choose another rule or model.
     """
     if not isinstance(model, kind):
         raise InputError(

@@ -63,18 +63,21 @@ def _encode(
 
 def recognised(net: BeliefNet, v: Array) -> dict[str, Array]:
     """Expected values of the hidden layers of a belief net, each link fed with the means below it: an MLP (20.23)."""
-    names, stats, found = list(net.layers), net.layers["v"].stats(v), {}
-    for name, link in zip(names[1:], net.up, strict=False):
-        stats = link.unit.mean(link.natural_of_stats(stats))
-        found[name] = link.unit.expected_value(stats)
-    top = fixed_point_of_stats(net.top, {"v": stats}).mean
+    names, stats = list(net.layers), _upward_means(net, v)
+    found = {name: net.layers[name].expected_value(mean) for name, mean in zip(names[1:], stats[1:], strict=False)}
+    top = fixed_point_of_stats(net.top, {"v": stats[-1]}).mean
     named = {"h": names[len(net.up) + 1], "y": "y"}
     return found | {named[name]: net.top.layers[name].expected_value(mean) for name, mean in top.items()}
 
 
 def recognised_stats(net: BeliefNet, v: Array) -> Stats:
     """Mean statistics of the layer that the top machine of a belief net calls `v`, by the recognition links."""
-    stats = net.layers["v"].stats(v)
+    return _upward_means(net, v)[-1]
+
+
+def _upward_means(net: BeliefNet, v: Array) -> list[Stats]:
+    """Statistics of `v`, and the means of the layers above it that links guess."""
+    stats = [net.layers["v"].stats(v)]
     for link in net.up:
-        stats = link.unit.mean(link.natural_of_stats(stats))
+        stats.append(link.unit.mean(link.natural_of_stats(stats[-1])))
     return stats

@@ -16,11 +16,13 @@ from harmonium import data as datasets
 from harmonium import units
 from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError
-from harmonium.evaluation import Estimate, log_likelihood
+from harmonium.evaluation import Estimate, check_annealing, log_likelihood
 from harmonium.models import is_weight
-from harmonium.training import Run, RunFolder, is_main
+from harmonium.objectives import Objective
+from harmonium.training import Run, RunFolder, check_settings, fit, is_main
 
 COMMON = ("out", "resume", "force", "progress")  # arguments that say where a run goes, not what it is
+FIT = ("epochs", "batch_size", "average", "products")  # arguments that a recipe hands to `fit` as they are
 MARGINAL_ROWS = 100_000  # rows, at most, whose marginals the visible biases start at
 CATEGORICAL_LIMIT = 64  # states beyond which whole numbers are taken for grey values and not for codes
 
@@ -116,7 +118,6 @@ def sgd(
 
 def weights_only(model: PyTree) -> PyTree:
     """True at the weight matrices of a model and False at its biases, for Optax's masks."""
-
     return jax.tree_util.tree_map_with_path(lambda path, _: is_weight(path), model)
 
 
@@ -146,6 +147,28 @@ def data_of(folder: RunFolder) -> Dataset:
             f"(hash {recorded}, now {found}): restore it before evaluating."
         )
     return data
+
+
+def opened(arguments: dict[str, Any]) -> Dataset:
+    """The data that a recipe's arguments name, after everything that can be refused without it."""
+    check_annealing(arguments["ais_chains"], arguments["temperatures"])
+    check_settings(**{name: arguments[name] for name in ("epochs", "average", "products", "out", "resume", "force")})
+    named = {name: arguments[name] for name in ("standardize", "scale", "labels")}
+    return load_data(arguments["data"], arguments["binarize"], arguments["seed"], **named)
+
+
+def trained(
+    recipe: str, arguments: dict[str, Any], model: Any, data: Dataset, rule: Objective,
+    optimizer: optax.GradientTransformation, **options: Any,
+) -> Run:  # fmt: skip
+    """The run that a recipe's arguments ask for; measured, with `options` of the estimate, where it came to its end."""
+    settings = {name: arguments[name] for name in (*FIT, *COMMON)}
+    key, record = jax.random.key(arguments["seed"]), about(recipe, arguments)
+    run = fit(model, data, rule, optimizer=optimizer, key=key, about=record, **settings)
+    if run.finished:
+        options |= {"chains": arguments["ais_chains"], "temperatures": arguments["temperatures"]}
+        run.estimate = measured(run, data, seed=arguments["seed"], **options)
+    return run
 
 
 def held_out(data: Dataset) -> tuple[str, Any]:

@@ -7,22 +7,20 @@ from typing import Annotated
 import jax
 
 from harmonium.errors import InputError
-from harmonium.evaluation import check_annealing
 from harmonium.inference import at_marginals
 from harmonium.models import DBM, Centred
 from harmonium.objectives import CD, PCD
 from harmonium.recipes import flags
 from harmonium.recipes.common import (
     MARGINAL_ROWS,
-    about,
     class_unit,
     layer_units,
-    load_data,
-    measured,
+    opened,
     sgd,
+    trained,
     visible_unit,
 )
-from harmonium.training import Run, check_data, check_settings, fit, pretrained_dbm
+from harmonium.training import Run, check_data, pretrained_dbm
 
 
 def dbm(
@@ -58,12 +56,10 @@ def dbm(
 ) -> Run:
     """Train a deep Boltzmann machine (section 20.4 of the book), measure its held-out log-likelihood, write a
     report."""
-    record = about("dbm", dict(locals()))
-    check_annealing(ais_chains, temperatures)
-    check_settings(epochs, average, products, out=out, resume=resume, force=force)
+    arguments = dict(locals())
     if pretraining < 0:
         raise InputError(f"Pretraining takes no negative number of epochs, not pretraining={pretraining}.")
-    dataset = load_data(data, binarize, seed, standardize=standardize, scale=scale, labels=labels)
+    dataset = opened(arguments)
     key = jax.random.key(seed)
     unit, layers = visible_unit(dataset, visible), layer_units(hidden)
     if pretraining and (classes or len(layers) < 2):
@@ -76,22 +72,6 @@ def dbm(
     if pretraining and not resume:  # a resumed run reads its machine from the checkpoint
         first = {"visible": unit, "key": key, "epochs": pretraining, "batch_size": batch_size}
         model = pretrained_dbm(dataset, layers, CD(1), monitor=False, **first)
-    run = fit(
-        Centred(model) if centred and not pretraining else model,
-        dataset,
-        PCD(steps, chains, mean_field_steps=mean_field_steps),
-        optimizer=optimizer,
-        epochs=epochs,
-        batch_size=batch_size,
-        key=key,
-        average=average,
-        products=products,
-        out=out,
-        resume=resume,
-        force=force,
-        progress=progress,
-        about=record,
-    )
-    if run.finished:
-        run.estimate = measured(run, dataset, seed=seed, chains=ais_chains, temperatures=temperatures)
-    return run
+    model = Centred(model) if centred and not pretraining else model
+    rule = PCD(steps, chains, mean_field_steps=mean_field_steps)
+    return trained("dbm", arguments, model, dataset, rule, optimizer)

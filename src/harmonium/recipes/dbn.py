@@ -8,12 +8,11 @@ import jax
 import optax
 
 from harmonium.errors import InputError
-from harmonium.evaluation import check_annealing
 from harmonium.models import DBN
 from harmonium.objectives import PCD, UpDown
 from harmonium.recipes import flags
-from harmonium.recipes.common import about, class_unit, layer_units, load_data, measured, sgd, visible_unit
-from harmonium.training import Run, check_data, check_settings, fit, stack
+from harmonium.recipes.common import class_unit, layer_units, opened, sgd, trained, visible_unit
+from harmonium.training import Run, check_data, stack
 
 
 def dbn(
@@ -46,15 +45,13 @@ def dbn(
 ) -> Run:
     """Train a deep belief network, greedily and then by the up-down rule (section 20.3 of the book), measure a bound of
     its held-out log-likelihood, write a report."""
-    record = about("dbn", dict(locals()))
-    check_annealing(ais_chains, temperatures)
-    check_settings(epochs, average, products, out=out, resume=resume, force=force)
+    arguments = dict(locals())
     if samples < 1 or greedy_epochs < 0:
         raise InputError(
             f"The bound takes at least one sample for each row, and greedy training no negative number of epochs, not "
             f"samples={samples} and greedy_epochs={greedy_epochs}."
         )
-    dataset = load_data(data, binarize, seed, standardize=standardize, scale=scale, labels=labels)
+    dataset = opened(arguments)
     key = jax.random.key(seed)
     unit, layers = visible_unit(dataset, visible), layer_units(hidden)
     top = class_unit(dataset) if classes else None
@@ -70,23 +67,4 @@ def dbn(
         first = {"visible": unit, "key": key, "labels": top, "epochs": greedy_epochs, "batch_size": batch_size}
         rates = {"optimizer": lambda: optimizer(learning_rate, greedy_epochs), "products": products}
         model = DBN.stacked(stack(dataset, layers, PCD(1, chains), centred=True, monitor=False, **first, **rates))
-    run = fit(
-        model,
-        dataset,
-        UpDown(steps),
-        optimizer=fine,
-        epochs=epochs,
-        batch_size=batch_size,
-        key=key,
-        average=average,
-        products=products,
-        out=out,
-        resume=resume,
-        force=force,
-        progress=progress,
-        about=record,
-    )
-    if run.finished:
-        options = {"samples": samples, "chains": ais_chains, "temperatures": temperatures}
-        run.estimate = measured(run, dataset, seed=seed, **options)
-    return run
+    return trained("dbn", arguments, model, dataset, UpDown(steps), fine, samples=samples)

@@ -8,13 +8,12 @@ import jax
 
 from harmonium import objectives
 from harmonium.errors import InputError
-from harmonium.evaluation import check_annealing
 from harmonium.inference import at_marginals
 from harmonium.models import RBM, Centred
 from harmonium.objectives import Objective
 from harmonium.recipes import flags
-from harmonium.recipes.common import MARGINAL_ROWS, about, load_data, measured, named_unit, sgd, visible_unit
-from harmonium.training import Run, check_data, fit
+from harmonium.recipes.common import MARGINAL_ROWS, named_unit, opened, sgd, trained, visible_unit
+from harmonium.training import Run, check_data
 
 
 def rbm(
@@ -48,39 +47,18 @@ def rbm(
     progress: flags.ShowProgress = False,
 ) -> Run:
     """Train an RBM (sections 20.2 and 20.5.1 of the book), measure its held-out log-likelihood, write a report."""
-    record = about("rbm", dict(locals()))
-    check_annealing(ais_chains, temperatures)
-    dataset = load_data(data, binarize, seed, standardize=standardize, scale=scale, labels=labels)
+    arguments = dict(locals())
+    dataset = opened(arguments)
     key = jax.random.key(seed)
     units = visible_unit(dataset, visible), named_unit(hidden_units, hidden)
     model = RBM(*units, key=jax.random.fold_in(key, 1))
     check_data(model, dataset)
     model = at_marginals(model, dataset.shown(dataset.train[:MARGINAL_ROWS]))
-    run = fit(
-        Centred(model) if centred else model,
-        dataset,
-        _rule(objective, steps, chains),
-        optimizer=sgd(
-            learning_rate,
-            epochs * dataset.steps_per_epoch(batch_size),
-            momentum=momentum,
-            weight_decay=weight_decay,
-            schedule=schedule,
-        ),
-        epochs=epochs,
-        batch_size=batch_size,
-        key=key,
-        average=average,
-        products=products,
-        out=out,
-        resume=resume,
-        force=force,
-        progress=progress,
-        about=record,
+    total = epochs * dataset.steps_per_epoch(batch_size)
+    optimizer = sgd(learning_rate, total, momentum=momentum, weight_decay=weight_decay, schedule=schedule)
+    return trained(
+        "rbm", arguments, Centred(model) if centred else model, dataset, _rule(objective, steps, chains), optimizer
     )
-    if run.finished:
-        run.estimate = measured(run, dataset, seed=seed, chains=ais_chains, temperatures=temperatures)
-    return run
 
 
 def _rule(name: str, steps: int, chains: int) -> Objective:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
 from harmonium.errors import InputError
-from harmonium.models import DBM, DBN, MPDBM, RBM, BeliefNet, Centred, EnergyModel, Link, Normalised
+from harmonium.models import DBM, DBN, RBM, BeliefNet, EnergyModel, Link, Wrapped
 from harmonium.report.walk import Walk, random_rows
 from harmonium.samplers import sample
 from harmonium.training import RunFolder
@@ -88,7 +88,7 @@ class Subject:
     def inner(self) -> Any:
         """The machine itself, in whatever coordinates or wrapping the model holds it."""
         model = self.model
-        while isinstance(model, Centred | Normalised | MPDBM):
+        while isinstance(model, Wrapped):
             model = model.model
         return model
 

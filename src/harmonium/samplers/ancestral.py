@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key
 from harmonium.models.directed import BeliefNet, Link
 from harmonium.models.energy import EnergyModel
 from harmonium.samplers.gibbs import Gibbs, State, initial_state, posterior_sample, run_chain
-from harmonium.units import Stats, inner
+from harmonium.units import Conditional
 
 
 def top_sample(net: BeliefNet, key: Key[Array, ""], *, steps: int, start: State | None = None) -> State:
@@ -87,5 +87,4 @@ def _drawn(link: Link, key: Key[Array, ""], given: Array) -> Array:
 
 
 def _log_prob(link: Link, x: Array, given: Array) -> Float[Array, ""]:
-    eta: Stats = link.natural(given)
-    return inner(eta, link.unit.stats(x)) - link.unit.log_partition(eta)
+    return Conditional(link.unit, link.natural(given)).log_prob(x)

@@ -10,6 +10,7 @@ from harmonium.models.boltzmann.pairs import Pairs
 from harmonium.models.boltzmann.path import Interpolated
 from harmonium.models.boltzmann.rbm import RBM
 from harmonium.models.boltzmann.twin import Twin
+from harmonium.models.boltzmann.wrapped import Wrapped
 
 __all__ = [
     "DBM",
@@ -22,6 +23,7 @@ __all__ = [
     "Normalised",
     "Pairs",
     "Twin",
+    "Wrapped",
     "centred_part",
     "recentred",
     "uncentred",

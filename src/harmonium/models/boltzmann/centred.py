@@ -10,11 +10,12 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from harmonium.errors import InputError
 from harmonium.models.boltzmann.normalised import Normalised
+from harmonium.models.boltzmann.wrapped import Wrapped
 from harmonium.models.energy import BiasedModel, Constant, LayerStats, acting_on, with_biases
-from harmonium.units import Stats, Unit
+from harmonium.units import Stats
 
 
-class Centred(eqx.Module):
+class Centred(Wrapped):
     """Any energy model with its energy taken at `T(x) - mu` instead of `T(x)`.
 
         E'(x) = E(T(x) - mu)                                                                # (20.37)
@@ -51,21 +52,6 @@ class Centred(eqx.Module):
         self.model = model
         self.offsets = Constant(dict(offsets))
         self.rate, self.follow = rate, follow
-
-    @property
-    def layers(self) -> dict[str, Unit]:
-        """Those of the model."""
-        return self.model.layers
-
-    @property
-    def blocks(self) -> tuple[tuple[str, ...], ...]:
-        """Those of the model."""
-        return self.model.blocks
-
-    @property
-    def biases(self) -> dict[str, PyTree]:
-        """Those of the model: the biases in centred coordinates."""
-        return self.model.biases
 
     def energy(self, stats: LayerStats) -> Float[Array, ""]:
         """`E(T(x) - mu)`, in nats."""

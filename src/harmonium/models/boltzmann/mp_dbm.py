@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import equinox as eqx
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError
 from harmonium.models.boltzmann.dbm import DBM
+from harmonium.models.boltzmann.wrapped import Wrapped
 from harmonium.models.energy import LayerStats
 from harmonium.units import Unit
 
 
-class MPDBM(eqx.Module):
+class MPDBM(Wrapped):
     """A deep Boltzmann machine with a fixed number of mean-field sweeps, through which it learns to answer questions.
 
     Given some of `v` and `y`, what are the others? (Goodfellow, Mirza, Courville & Bengio 2013; section 20.4.5.)
@@ -41,21 +42,6 @@ class MPDBM(eqx.Module):
             raise InputError(f"A multi-prediction machine infers with at least one sweep, not steps={steps}.")
         self.model = DBM(visible, hidden, labels, key=key, scale=scale)
         self.steps, self.averaged = steps, averaged
-
-    @property
-    def layers(self) -> dict[str, Unit]:
-        """Those of the DBM."""
-        return self.model.layers
-
-    @property
-    def blocks(self) -> tuple[tuple[str, ...], ...]:
-        """Those of the DBM."""
-        return self.model.blocks
-
-    @property
-    def biases(self) -> dict[str, PyTree]:
-        """Those of the DBM."""
-        return self.model.biases
 
     def energy(self, stats: LayerStats) -> Float[Array, ""]:
         """That of the DBM, in nats."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
+from harmonium.models.boltzmann.wrapped import Wrapped
 from harmonium.models.energy import BiasedModel, LayerStats
-from harmonium.units import Unit
 
 
-class Normalised(eqx.Module):
+class Normalised(Wrapped):
     """Any energy model with one more parameter, `log_partition`, that is learned to be its `log Z`.
 
         E'(x) = E(x) + log_partition,      p(x) = exp(-E'(x)) where it has been learned         # (18.28)
@@ -40,21 +39,6 @@ class Normalised(eqx.Module):
         self.model = model
         value = _of_biases(model) if log_partition is None else log_partition
         self.log_partition = jnp.asarray(value, jnp.float32)
-
-    @property
-    def layers(self) -> dict[str, Unit]:
-        """Those of the model."""
-        return self.model.layers
-
-    @property
-    def blocks(self) -> tuple[tuple[str, ...], ...]:
-        """Those of the model."""
-        return self.model.blocks
-
-    @property
-    def biases(self) -> dict[str, PyTree]:
-        """Those of the model."""
-        return self.model.biases
 
     def energy(self, stats: LayerStats) -> Float[Array, ""]:
         """`E(x) + log_partition`, in nats."""

@@ -196,7 +196,7 @@ def test_a_diverging_run_fails_with_one_line(harmonium):
 def test_a_stopped_run_says_how_to_go_on(harmonium, monkeypatch):
     run = harmonium.folder / "run"
     stopped = type("Run", (), {"finished": False, "step": 7})()
-    monkeypatch.setattr("harmonium.recipes.rbm.fit", lambda *_, **__: stopped)
+    monkeypatch.setattr("harmonium.recipes.common.fit", lambda *_, **__: stopped)
     said = harmonium.refused("train", "rbm", *TINY, "--out", "new", code=1)
     assert "stopped at step 7; go on with: harmonium train rbm --out new --resume" in said
     assert run.exists()

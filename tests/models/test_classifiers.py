@@ -13,7 +13,7 @@ from examples import randomised
 from harmonium.data import from_arrays
 from harmonium.errors import InputError
 from harmonium.evaluation import error_rate
-from harmonium.inference import classify, encode, mean_field
+from harmonium.inference import classify, encode, layer_stats, mean_field, natural_parameters
 from harmonium.models import DBM, DBN, MPDBM, RBM, Centred, Classifier, classifier_from_dbm, classifier_from_dbn
 from harmonium.nets import MLP
 from harmonium.objectives import CD, PCD, CrossEntropy, MultiPrediction, RatioMatching, UpDown
@@ -48,6 +48,19 @@ def test_the_perceptron_of_a_deep_machine_is_a_step_of_its_mean_field(visible):
     x = jnp.concatenate([jnp.asarray(X[0]), q["h2"]])
     np.testing.assert_allclose(hidden_of(net, x, 1), q["h1"], atol=1e-5)
     np.testing.assert_allclose(hidden_of(net, x, 2), q["h2"], atol=1e-5)
+
+
+def test_the_last_layer_is_that_of_a_machine_with_as_many_classes():
+    """`p(y | h2)` of the machine itself, where the net's own `h2` goes in."""
+    dbm = randomised(DBM(B, [Bernoulli(3), Bernoulli(5)], Categorical(1, states=3), key=KEY), 5)
+    model = classifier_from_dbm(dbm, 3, key=KEY)
+    x = jnp.concatenate([jnp.asarray(X[0]), jnp.full(5, 0.3)])
+    h2 = hidden_of(model.net, x, 2)
+    natural = natural_parameters(
+        dbm, layer_stats(dbm, {"v": jnp.asarray(X[0]), "h1": jnp.zeros(3)}) | {"h2": h2}, ("y",)
+    )["y"]
+    np.testing.assert_allclose(jnp.exp(model.log_prob(x)), dbm.labels.mean(natural)[0], atol=1e-5)
+    assert classifier_from_dbm(dbm, 4, key=KEY).net.W[-1].shape == (5, 4)
 
 
 def test_cross_entropy_is_minus_the_log_probability_of_the_labels_and_learns_them():

@@ -69,7 +69,8 @@ def classifier_from_dbm(dbm: EnergyModel, classes: int, *, key: Key[Array, ""]) 
 
         h1 = sigmoid(c1 + W1^T v + W2 q(h2)),   h2 = sigmoid(c2 + W2^T h1),   p(y) = softmax(d + U^T h2)
 
-    (Salakhutdinov & Hinton 2009.)
+    (Salakhutdinov & Hinton 2009.) A machine trained with labels of as many classes gives `U` and `d`; another's start
+    small and random.
     Arguments: `dbm`, centred or not, with two layers of Bernoulli hidden units; `classes`, how many;
     `key`, for the last layer. Its inputs are rows of `v` and `hm.encode(dbm, v)["h2"]` side by side.
     Raises `InputError` for another depth or other units.
@@ -84,7 +85,10 @@ def classifier_from_dbm(dbm: EnergyModel, classes: int, *, key: Key[Array, ""]) 
     if len(dbm.hidden) != 2:
         raise InputError(f"The classifier of a DBM takes two hidden layers, not {len(dbm.hidden)}: see Fig. 20.4.")
     first = jnp.concatenate([_for_values(dbm.visible, dbm.b[0], dbm.W[0]), dbm.W[1].T])
-    return _with_classes([(first, dbm.b[1]), (dbm.W[1], dbm.b[2])], classes, key)
+    made = _with_classes([(first, dbm.b[1]), (dbm.W[1], dbm.b[2])], classes, key)
+    if dbm.labels is None or dbm.labels.states != classes:
+        return made
+    return eqx.tree_at(lambda m: (m.net.W[-1], m.net.b[-1]), made, (dbm.W[2], dbm.b[3].reshape(-1)))
 
 
 def _for_values(unit: Unit, bias: PyTree, W: Float[Array, "width above"]) -> Float[Array, "size above"]:

@@ -18,9 +18,9 @@ from harmonium.recipes.published.rbm import BATCH, falling
 from harmonium.training import finished, fit, pretrained_dbm, stack
 from harmonium.units import Bernoulli
 
-DBN_EPOCHS = 100  # of each machine
-DBM_EPOCHS, PRETRAINING = 100, 20
-AIS = {"method": "two_sided", "chains": 100, "temperatures": 10_000}
+DBN_EPOCHS = 60  # of each machine
+DBM_EPOCHS, PRETRAINING = 60, 20
+AIS = {"method": "two_sided", "chains": 100, "temperatures": 20_000}
 
 
 def _dbn(seed: int) -> Iterator[Result]:
@@ -89,7 +89,7 @@ PROTOCOLS = {
         "falling linearly "
         "to 0, 100 chains, averaged with decay 0.999; the upper one on fresh samples of the lower posterior. "
         "log Z of the top: "
-        "AIS and reverse AIS, 100 chains, 10,000 temperatures, its upper end.",
+        "AIS and reverse AIS, 100 chains, 20,000 temperatures, its upper end.",
         _dbn,
     ),
     "dbm": Protocol(
@@ -99,7 +99,7 @@ PROTOCOLS = {
         "falling linearly "
         f"from 0.05 (0.01 after pretraining) to 0, averaged with decay 0.999; pretraining {PRETRAINING} epochs of "
         "CD-1 for each "
-        "machine. log Z: AIS and reverse AIS, 100 chains, 10,000 temperatures, its upper end.",
+        "machine. log Z: AIS and reverse AIS, 100 chains, 20,000 temperatures, its upper end.",
         _dbm,
     ),
 }

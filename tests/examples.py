@@ -12,6 +12,8 @@ from jaxtyping import Array, Float, PyTree
 
 from harmonium.models import (
     DBM,
+    DBN,
+    MPDBM,
     RBM,
     BoltzmannMachine,
     Centred,
@@ -141,4 +143,13 @@ CENTRED["centred-machine"] = randomised(Centred(MACHINES["machine-dense"]), 410,
 MACHINES["interpolated-machine"] = Interpolated(
     tiny_independent(Bernoulli(3), Spin(2), 411), MACHINES["machine-dense"], 0.6
 )
-EXAMPLES = MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS
+DBMS["mpdbm"] = randomised(MPDBM(Bernoulli(3), [B2, B2], Categorical(1, states=3), key=KEY), 311)
+NETS = {
+    "dbn": DBN(Bernoulli(3), [B2, B2], key=KEY),
+    "dbn-one-layer": DBN(Spin(3), [B2], key=KEY),
+    "dbn-three-layers": DBN(Spin(2), [Categorical(1, states=3), B2, Spin(2)], key=KEY),
+    "dbn-labels": DBN(Bernoulli(3), [B2, B2], Categorical(1, states=3), key=KEY),
+    "dbn-gaussian": DBN(Gaussian(2), [B2, B2], key=KEY),
+}
+NETS = {name: randomised(net, 500 + i) for i, (name, net) in enumerate(NETS.items())}
+EXAMPLES = NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS

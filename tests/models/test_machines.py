@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from examples import EXAMPLES, OTHERS, RBMS
+from examples import EXAMPLES, NETS, OTHERS, RBMS
 from harmonium.errors import InputError
 from harmonium.inference import energy, exact_log_partition
-from harmonium.models import RBM, Centred, EnergyModel, Independent, Interpolated, trainable, with_biases
+from harmonium.models import RBM, BeliefNet, Centred, EnergyModel, Independent, Interpolated, trainable, with_biases
 from harmonium.testing.enumeration import energies, some_states
 from harmonium.units import Bernoulli
 
@@ -54,9 +54,9 @@ def test_energy_of_categorical_visible_units():
     np.testing.assert_allclose(energy(rbm, state), by_hand, rtol=1e-5)
 
 
-@pytest.mark.parametrize("model", EXAMPLES.values(), ids=EXAMPLES)
-def test_every_example_is_an_energy_model(model):
-    assert isinstance(model, EnergyModel)
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_is_of_one_kind(name):
+    assert isinstance(EXAMPLES[name], BeliefNet if name in NETS else EnergyModel)
 
 
 @pytest.mark.parametrize("sizes", [(0, 2), (2, 0)])

@@ -72,7 +72,7 @@ def test_a_posterior_sample_keeps_what_is_given():
     state = jax.tree.map(np.asarray, draw(jax.random.split(KEY, 2**12)))
     assert (state["v"] == v).all()
     truth = list_states(BINARY, {"v": np.asarray(v)[None]})
-    matches_law(count_states(truth, state), truth.probability[0], "Posterior samples")
+    matches_law(count_states(truth.states, state), truth.probability[0], "Posterior samples")
 
 
 def test_a_posterior_sample_of_a_deep_machine_follows_the_conditional_after_some_sweeps():
@@ -81,7 +81,7 @@ def test_a_posterior_sample_of_a_deep_machine_follows_the_conditional_after_some
     state = jax.tree.map(np.asarray, draw(jax.random.split(KEY, 2**12)))
     assert (state["v"] == v).all()
     truth = list_states(deep, {"v": np.asarray(v)[None]})
-    matches_law(count_states(truth, state), truth.probability[0], "Posterior samples of a deep machine")
+    matches_law(count_states(truth.states, state), truth.probability[0], "Posterior samples of a deep machine")
 
 
 def test_chains_start_at_random_with_the_biases():

@@ -79,7 +79,7 @@ def test_clamped_units_hold_from_the_first_step_whatever_the_state_was():
     assert (end["v"][:, mask] == value[mask]).all()
     truth = list_states(model)
     law = truth.probability[0] * (truth.values["v"][0][:, mask] == value[mask]).all(axis=1)
-    matches_law(count_states(truth, end), law / law.sum(), "Free units given clamped ones of their own layer")
+    matches_law(count_states(truth.states, end), law / law.sum(), "Free units given clamped ones of their own layer")
 
 
 def test_a_clamped_unit_never_moves_within_a_sweep():
@@ -109,7 +109,7 @@ def test_a_posterior_sample_follows_the_conditional_after_some_sweeps():
     state = jax.tree.map(np.asarray, draw(jax.random.split(cheap(KEY), CHAINS)))
     assert (state["v"] == v).all()
     truth = list_states(model, {"v": np.asarray(v)[None]})
-    matches_law(count_states(truth, state), truth.probability[0], "Posterior samples")
+    matches_law(count_states(truth.states, state), truth.probability[0], "Posterior samples")
 
 
 def test_missing_values_follow_their_law_given_the_observed():

@@ -1,4 +1,4 @@
-"""The conformance suite: every law of probability that an energy model should obey, as checks to run on your own.
+"""The conformance suite: every law of probability that a model should obey, as checks to run on your own.
 
 >>> import harmonium as hm, jax
 >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
@@ -9,6 +9,12 @@ In a test file, one parametrised test runs them all; see `tests/test_conformance
 NumPy and float64 from the energy alone, by listing every state (and by quadrature over Gaussian units).
 """
 
+from harmonium.testing.belief_nets import (
+    check_gradients_reach_every_link,
+    check_joint_law,
+    check_links,
+    check_samples,
+)
 from harmonium.testing.chains import check_clamped_gibbs, check_gibbs_converges, check_gibbs_step
 from harmonium.testing.derived import (
     check_conditionals,
@@ -45,11 +51,15 @@ __all__ = [
     "check_gibbs_keeps_moments",
     "check_gibbs_leaves_invariant",
     "check_gibbs_step",
+    "check_gradients_reach_every_link",
     "check_gradients_reach_every_parameter",
+    "check_joint_law",
     "check_learning_rule",
+    "check_links",
     "check_log_partition",
     "check_mean_field",
     "check_pseudo_likelihood",
+    "check_samples",
     "check_save_and_load",
     "check_shapes",
     "check_sums_to_one",

@@ -26,7 +26,7 @@ def check_gibbs_step(model: EnergyModel, key: Key[Array, ""] | None = None) -> N
     keys = jax.random.split(jax.random.key(2) if key is None else key, 2)
     for key, row in zip(keys, (0, int(truth.log_mass.argmax())), strict=True):
         law = transition(model, truth, np.eye(1, len(truth.index), row)[0])
-        counts = count_states(truth, sweeps(model, key, _repeated(truth, row), 1))
+        counts = count_states(truth.states, sweeps(model, key, _repeated(truth, row), 1))
         matches_law(counts, law, f"One sweep from state {row}", share=0.5)
 
 
@@ -43,7 +43,7 @@ def check_gibbs_converges(model: EnergyModel, key: Key[Array, ""] | None = None)
     if truth.centre.size:
         agree_in_moments(model, end, truth, f"{SWEEPS} sweeps from one state")
     else:
-        matches_law(count_states(truth, end), truth.probability[0], f"{SWEEPS} sweeps from one state")
+        matches_law(count_states(truth.states, end), truth.probability[0], f"{SWEEPS} sweeps from one state")
 
 
 def check_clamped_gibbs(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
@@ -64,13 +64,13 @@ def check_clamped_gibbs(model: EnergyModel, key: Key[Array, ""] | None = None) -
             raise AssertionError(f"Clamped units of layer '{name}' changed.")
     same = [(truth.values[name][0][:, mask] == kept[name][mask]).all(axis=1) for name, mask in masks.items()]
     law = truth.probability[0] * np.all(same, axis=0)
-    matches_law(count_states(truth, end), law / law.sum(), "Free units given the clamped ones")
+    matches_law(count_states(truth.states, end), law / law.sum(), "Free units given the clamped ones")
 
 
-def count_states(truth: Listing, samples: Values) -> np.ndarray:
-    """How often each listed state occurs among samples `[n, size]` by layer."""
+def count_states(states: Values, samples: Values) -> np.ndarray:
+    """How often each of some states `[m, size]` by layer occurs among samples `[n, size]`."""
     names = sorted(samples)
-    listed = np.hstack([truth.values[name][0] for name in names])
+    listed = np.hstack([states[name] for name in names])
     drawn = np.hstack([samples[name] for name in names])
     _, code = np.unique(np.vstack([listed, drawn]), axis=0, return_inverse=True)
     code = code.reshape(-1)

@@ -50,6 +50,11 @@ class Listing(NamedTuple):
     root: np.ndarray
 
     @property
+    def states(self) -> Values:
+        """The listed states `[n, size]` by layer, beside the first configuration."""
+        return {name: x[0] for name, x in self.values.items()}
+
+    @property
     def log_partition(self) -> np.ndarray:
         """The log of the sum (or integral) of `exp(-E)` over the listed layers `[m]`."""
         return log_sum(self.log_mass)

@@ -9,19 +9,20 @@ from collections.abc import Callable
 from jaxtyping import Array, Key
 
 from harmonium.inference import configurations, has_closed_form
-from harmonium.models import EnergyModel, UnitwiseModel, coloured
-from harmonium.testing import chains, derived, invariance, learning, structure
+from harmonium.models import BeliefNet, EnergyModel, UnitwiseModel, coloured
+from harmonium.testing import belief_nets, chains, derived, invariance, learning, structure
 from harmonium.testing.enumeration import refuse_large
 from harmonium.units import Gaussian
 
 Check = Callable[..., None]
 
 
-def checks_for(model: EnergyModel, key: Key[Array, ""] | None = None) -> dict[str, Callable[[], None]]:
-    """Every check that applies to a small energy model, by name; each raises `AssertionError` where a law fails.
+def checks_for(model: EnergyModel | BeliefNet, key: Key[Array, ""] | None = None) -> dict[str, Callable[[], None]]:
+    """Every check that applies to a small model, by name; each raises `AssertionError` where a law fails.
 
-    Arguments: `model`, a tiny instance (at most 2^12 joint states, and 3 Gaussian units) whose parameters are not
-    all zero; `key`, which seeds the statistical checks. A model with units of other kinds gets the structural checks.
+    Arguments: `model`, an energy model or a belief net, a tiny instance (at most 2^12 joint states, and 3 Gaussian
+    units) whose parameters are not all zero; `key`, which seeds the statistical checks. A model with units of other
+    kinds gets the structural checks.
     Raises `InputError` for a model too large.
 
     >>> import harmonium as hm, jax
@@ -29,6 +30,11 @@ def checks_for(model: EnergyModel, key: Key[Array, ""] | None = None) -> dict[st
     >>> sorted(checks_for(tiny))[:3]
     ['blocks', 'conditionals', 'energy_is_linear']
     """
+    checks = _of_belief_nets(model) if isinstance(model, BeliefNet) else _of_energies(model)
+    return {check.__name__.removeprefix("check_"): functools.partial(check, model, key=key) for check in checks}
+
+
+def _of_energies(model: EnergyModel) -> list[Check]:
     checks: list[Check] = [
         structure.check_shapes,
         structure.check_energy_is_linear,
@@ -40,7 +46,18 @@ def checks_for(model: EnergyModel, key: Key[Array, ""] | None = None) -> dict[st
     units = model.layers.values()
     if all(unit.states is not None or isinstance(unit, Gaussian) for unit in units):
         checks += _checks_by_listing(model)
-    return {check.__name__.removeprefix("check_"): functools.partial(check, model, key=key) for check in checks}
+    return checks
+
+
+def _of_belief_nets(net: BeliefNet) -> list[Check]:
+    checks: list[Check] = [
+        structure.check_save_and_load,
+        belief_nets.check_links,
+        belief_nets.check_gradients_reach_every_link,
+    ]
+    if net.layers["v"].states is not None:
+        checks += [belief_nets.check_joint_law, belief_nets.check_samples]
+    return checks
 
 
 def _checks_by_listing(model: EnergyModel) -> list[Check]:

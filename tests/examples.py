@@ -13,18 +13,22 @@ from jaxtyping import Array, Float, PyTree
 from harmonium.models import (
     DBM,
     DBN,
+    FVBN,
+    MADE,
     MPDBM,
+    NADE,
     RBM,
     BoltzmannMachine,
     Centred,
     Independent,
     Interpolated,
     LayerStats,
+    NeuralAutoregressive,
     Normalised,
     Twin,
 )
 from harmonium.models.boltzmann import Pairs
-from harmonium.units import Bernoulli, Categorical, Gaussian, Spin, Unit
+from harmonium.units import Bernoulli, Categorical, Columns, Gaussian, Spin, Unit
 
 VISIBLE = {
     "bernoulli": Bernoulli(3),
@@ -152,4 +156,20 @@ NETS = {
     "dbn-gaussian": DBN(Gaussian(2), [B2, B2], key=KEY),
 }
 NETS = {name: randomised(net, 500 + i) for i, (name, net) in enumerate(NETS.items())}
-EXAMPLES = NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS
+TABLE = Columns([Bernoulli(1), Categorical(1, states=3), Gaussian(1), Spin(1)])
+ORDER = (2, 0, 3, 1)
+SEQUENCES = {
+    "fvbn-bernoulli": FVBN(Bernoulli(4), order=ORDER),
+    "fvbn-categorical": FVBN(Categorical(3, states=3)),
+    "fvbn-gaussian": FVBN(Gaussian(2), order=(1, 0)),
+    "fvbn-table": FVBN(TABLE, order=ORDER),
+    "nade-spin": NADE(Spin(4), 3, key=KEY, order=ORDER),
+    "nade-blocks": NADE(Bernoulli(8), 2, key=KEY),
+    "nade-table": NADE(TABLE, 3, key=KEY, order=ORDER, activation="tanh"),
+    "made-bernoulli": MADE(Bernoulli(4), [5, 6], key=KEY, order=ORDER),
+    "made-one-layer": MADE(Categorical(3, states=3), [7], key=KEY, direct=False),
+    "made-table": MADE(TABLE, [6], key=KEY, order=ORDER, activation="tanh"),
+    "neural": NeuralAutoregressive(Bernoulli(4), 2, key=KEY, order=ORDER),
+}
+SEQUENCES = {name: randomised(model, 600 + i) for i, (name, model) in enumerate(SEQUENCES.items())}
+EXAMPLES = SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS

@@ -7,10 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from examples import EXAMPLES, NETS, OTHERS, RBMS
+from examples import EXAMPLES, NETS, OTHERS, RBMS, SEQUENCES
 from harmonium.errors import InputError
 from harmonium.inference import energy, exact_log_partition
-from harmonium.models import RBM, BeliefNet, Centred, EnergyModel, Independent, Interpolated, trainable, with_biases
+from harmonium.models import (
+    RBM,
+    BeliefNet,
+    Centred,
+    EnergyModel,
+    Independent,
+    Interpolated,
+    TractableModel,
+    trainable,
+    with_biases,
+)
 from harmonium.testing.enumeration import energies, some_states
 from harmonium.units import Bernoulli
 
@@ -54,9 +64,12 @@ def test_energy_of_categorical_visible_units():
     np.testing.assert_allclose(energy(rbm, state), by_hand, rtol=1e-5)
 
 
+KINDS = dict.fromkeys(NETS, BeliefNet) | dict.fromkeys(SEQUENCES, TractableModel)
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_is_of_one_kind(name):
-    assert isinstance(EXAMPLES[name], BeliefNet if name in NETS else EnergyModel)
+    assert isinstance(EXAMPLES[name], KINDS.get(name, EnergyModel))
 
 
 @pytest.mark.parametrize("sizes", [(0, 2), (2, 0)])

@@ -22,8 +22,9 @@ from harmonium.evaluation.partition import METHODS, log_partition
 from harmonium.evaluation.reverse_annealing import reverse_annealing
 from harmonium.evaluation.rows import rows_of
 from harmonium.evaluation.sampling_bound import sampling_bound
+from harmonium.evaluation.tractable import chain_rule
 from harmonium.inference import configurations, exact_free_energy, has_closed_form, variational_free_energy
-from harmonium.models import BeliefNet, EnergyModel, coloured
+from harmonium.models import BeliefNet, EnergyModel, TractableModel, coloured
 
 Likelihood = Literal["auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory", "raise", "csl"]
 BOUNDS = {"raise": reverse_annealing, "csl": sampling_bound}  # of the likelihood itself, without log Z
@@ -33,7 +34,7 @@ BOUND = "variational bound with mean field"
 
 
 def log_likelihood(
-    model: EnergyModel | BeliefNet, data: Dataset | Array, *, key: Key[Array, ""] | None = None,
+    model: EnergyModel | BeliefNet | TractableModel, data: Dataset | Array, *, key: Key[Array, ""] | None = None,
     method: Likelihood = "auto", **options: Any,
 ) -> Estimate:  # fmt: skip
     """Mean log-likelihood of data per example, in nats, as an `Estimate`.
@@ -43,10 +44,10 @@ def log_likelihood(
     An error of `log Z` moves every example alike: a lower bound of `log Z` (AIS) gives an *upper* bound here. Where
     hidden layers depend on each other and are too many to enumerate (a deep machine), `F` is replaced by its
     mean-field bound, and the answer is a lower bound (20.35): `value` then takes the upper end of `log Z`. A belief
-    net (a DBN) is bounded from below by importance weighting. Two methods do without `log Z`: `raise` bounds from
-    below, by annealing from each example back to the base (Burda, Grosse & Salakhutdinov 2015; but for the annealing
-    model, which nears this one as temperatures grow), and `csl` bounds from below, by the hidden states that long
-    chains visit (Bengio, Yao & Cho 2013).
+    net (a DBN) is bounded from below by importance weighting. An auto-regressive network says it exactly. Two methods
+    do without `log Z`: `raise` bounds from below, by annealing from each example back to the base (Burda, Grosse &
+    Salakhutdinov 2015; but for the annealing model, which nears this one as temperatures grow), and `csl` bounds from
+    below, by the hidden states that long chains visit (Bengio, Yao & Cho 2013).
 
     Arguments: `data`, rows `[n, size]` (a `Dataset` stands for its test rows); `key`, `method` and the other options
     as in `log_partition`, where the chains of reverse AIS start at these rows. Options of `raise`: `chains` for each
@@ -60,6 +61,8 @@ def log_likelihood(
     >>> round(hm.log_likelihood(rbm, np.ones((4, 6))).value, 4)         # -6 log 2
     -4.1589
     """
+    if isinstance(model, TractableModel):
+        return chain_rule(model, rows_of(model, data), method, **options)
     if method not in (*METHODS, *BOUNDS):
         raise InputError(f"There is no method '{method}': choose one of {', '.join((*METHODS, *BOUNDS))}.")
     net = isinstance(model, BeliefNet)

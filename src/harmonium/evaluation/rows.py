@@ -8,12 +8,12 @@ from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
 from harmonium.errors import InputError
-from harmonium.models import EnergyModel
+from harmonium.models import EnergyModel, TractableModel
 
 CHECKED = 1000  # rows checked at a time
 
 
-def rows_of(model: EnergyModel, data: Dataset | Array) -> np.ndarray:
+def rows_of(model: EnergyModel | TractableModel, data: Dataset | Array) -> np.ndarray:
     """Rows `[n, size]` that fit the visible units; a `Dataset` stands for its test rows.
 
     >>> import harmonium as hm

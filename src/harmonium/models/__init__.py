@@ -1,5 +1,6 @@
 """Models: parameters and mathematics, for one example. No model knows a sampler, an objective, data or training."""
 
+from harmonium.models.autoregressive import FVBN, MADE, NADE, NeuralAutoregressive, Stepwise, linear_gaussian
 from harmonium.models.boltzmann import (
     DBM,
     MPDBM,
@@ -30,14 +31,29 @@ from harmonium.models.energy import (
     with_biases,
 )
 from harmonium.models.saving import load, save, write_atomically
+from harmonium.models.tractable import TractableModel
 
-MODELS = ("BoltzmannMachine", "RBM", "DBN", "DBM", "MPDBM", "Centred")  # what a person chooses from
+MODELS = (
+    "BoltzmannMachine",
+    "RBM",
+    "DBN",
+    "DBM",
+    "MPDBM",
+    "Centred",
+    "FVBN",
+    "NeuralAutoregressive",
+    "MADE",
+    "NADE",
+)  # what a person chooses from
 
 __all__ = [
     "DBM",
     "DBN",
+    "FVBN",
+    "MADE",
     "MODELS",
     "MPDBM",
+    "NADE",
     "RBM",
     "BeliefNet",
     "BiasedModel",
@@ -51,7 +67,10 @@ __all__ = [
     "Interpolated",
     "LayerStats",
     "Link",
+    "NeuralAutoregressive",
     "Normalised",
+    "Stepwise",
+    "TractableModel",
     "Twin",
     "UnitwiseModel",
     "Wrapped",
@@ -61,6 +80,7 @@ __all__ = [
     "classifier_from_dbn",
     "coloured",
     "is_weight",
+    "linear_gaussian",
     "load",
     "recentred",
     "save",

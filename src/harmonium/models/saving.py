@@ -20,6 +20,7 @@ from safetensors.numpy import save as write_tensors
 
 from harmonium import units
 from harmonium.errors import InputError, RunError
+from harmonium.models.autoregressive import FVBN, MADE, NADE, NeuralAutoregressive
 from harmonium.models.boltzmann import (
     DBM,
     MPDBM,
@@ -43,8 +44,9 @@ CLASSES = {
     cls.__name__: cls
     for cls in (
         DBM, DBN, BoltzmannMachine, Classifier, Link, MLP, MPDBM, Pairs, RBM, Twin, Centred, Independent,
-        Normalised, Constant,
-        units.Bernoulli, units.Spin, units.Categorical, units.Gaussian, units.GaussianBias, units.GaussianStats,
+        Normalised, Constant, FVBN, MADE, NADE, NeuralAutoregressive,
+        units.Bernoulli, units.Spin, units.Categorical, units.Columns, units.Gaussian, units.GaussianBias,
+        units.GaussianStats,
     )
 }  # fmt: skip
 

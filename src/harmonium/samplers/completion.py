@@ -9,25 +9,27 @@ from jaxtyping import Array, Bool, Key
 
 from harmonium.compiling import outermost
 from harmonium.errors import InputError
-from harmonium.models import BeliefNet, EnergyModel
+from harmonium.models import BeliefNet, EnergyModel, TractableModel
 from harmonium.rng import cheap
 from harmonium.samplers.ancestral import downwards, top_layer, top_sample, upwards
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
 
 
 def sample(
-    model: EnergyModel | BeliefNet,
+    model: EnergyModel | BeliefNet | TractableModel,
     key: Key[Array, ""],
     n: int = 1,
     *,
     steps: int = 1000,
     start: Array | np.ndarray | None = None,
 ) -> Array:
-    """Values of the visible layer from `n` independent chains of block Gibbs sampling.
+    """Values of the visible layer from `n` independent chains of block Gibbs sampling, or straight from the model.
 
-    The chains of a belief net (a DBN) run in its top machine, and a pass down its links follows.
+    The chains of a belief net (a DBN) run in its top machine, and a pass down its links follows. An auto-regressive
+    network draws without chains: exactly, whatever `steps` is.
     Arguments: `n`, how many; `steps`, sweeps of each chain; `start`, rows `[n, size]` from which the chains start
-    (default: random states). Returns `[n, size]`. Raises `InputError` for fewer than one chain or step.
+    (default: random states). Returns `[n, size]`. Raises `InputError` for fewer than one chain or step, or a start
+    where there are no chains.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -36,6 +38,10 @@ def sample(
     """
     if n < 1 or steps < 1:
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
+    if isinstance(model, TractableModel):
+        if start is not None:
+            raise InputError(f"A {type(model).__name__} draws without chains: leave start out.")
+        return _draw(model, cheap(key), n)
     if start is not None:
         start = _checked_rows(model, start, n)
     draw = _sample_net if isinstance(model, BeliefNet) else _sample
@@ -69,6 +75,11 @@ def impute(model: EnergyModel, key: Key[Array, ""], x: Array | np.ndarray, *, st
     unit.check(known)
     filled = _impute(model, cheap(key), jnp.asarray(known, unit.dtype), jnp.asarray(~missing), steps)
     return filled.reshape(np.shape(x))
+
+
+@outermost
+def _draw(model: TractableModel, key: Key[Array, ""], n: int) -> Array:
+    return jax.vmap(model.sample)(jax.random.split(key, n))
 
 
 @outermost

@@ -9,20 +9,22 @@ from collections.abc import Callable
 from jaxtyping import Array, Key
 
 from harmonium.inference import configurations, has_closed_form
-from harmonium.models import BeliefNet, EnergyModel, UnitwiseModel, coloured
-from harmonium.testing import belief_nets, chains, derived, invariance, learning, structure
+from harmonium.models import BeliefNet, EnergyModel, TractableModel, UnitwiseModel, coloured
+from harmonium.testing import belief_nets, chains, derived, invariance, learning, structure, tractable
 from harmonium.testing.enumeration import refuse_large
 from harmonium.units import Gaussian
 
 Check = Callable[..., None]
 
 
-def checks_for(model: EnergyModel | BeliefNet, key: Key[Array, ""] | None = None) -> dict[str, Callable[[], None]]:
+def checks_for(
+    model: EnergyModel | BeliefNet | TractableModel, key: Key[Array, ""] | None = None
+) -> dict[str, Callable[[], None]]:
     """Every check that applies to a small model, by name; each raises `AssertionError` where a law fails.
 
-    Arguments: `model`, an energy model or a belief net, a tiny instance (at most 2^12 joint states, and 3 Gaussian
-    units) whose parameters are not all zero; `key`, which seeds the statistical checks. A model with units of other
-    kinds gets the structural checks.
+    Arguments: `model`, an energy model, a belief net or an auto-regressive network, a tiny instance (at most 2^12 joint
+    states, and 3 Gaussian units) whose parameters are not all zero; `key`, which seeds the statistical checks. A model
+    with units of other kinds gets the structural checks.
     Raises `InputError` for a model too large.
 
     >>> import harmonium as hm, jax
@@ -30,7 +32,10 @@ def checks_for(model: EnergyModel | BeliefNet, key: Key[Array, ""] | None = None
     >>> sorted(checks_for(tiny))[:3]
     ['blocks', 'conditionals', 'energy_is_linear']
     """
-    checks = _of_belief_nets(model) if isinstance(model, BeliefNet) else _of_energies(model)
+    if isinstance(model, TractableModel):
+        checks = TRACTABLE_CHECKS
+    else:
+        checks = _of_belief_nets(model) if isinstance(model, BeliefNet) else _of_energies(model)
     return {check.__name__.removeprefix("check_"): functools.partial(check, model, key=key) for check in checks}
 
 
@@ -84,6 +89,12 @@ def _checks_by_listing(model: EnergyModel) -> list[Check]:
     return checks
 
 
+TRACTABLE_CHECKS = (
+    structure.check_save_and_load,
+    tractable.check_sums_to_one,
+    tractable.check_samples_follow,
+    tractable.check_gradients,
+)
 FINITE_CHECKS = (
     invariance.check_gibbs_leaves_invariant,
     chains.check_gibbs_step,

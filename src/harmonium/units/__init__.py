@@ -2,6 +2,7 @@
 
 from harmonium.units.bernoulli import Bernoulli
 from harmonium.units.categorical import Categorical
+from harmonium.units.columns import Columns
 from harmonium.units.conditional import Conditional
 from harmonium.units.gaussian import Gaussian, GaussianBias, GaussianStats
 from harmonium.units.spin import Spin
@@ -10,6 +11,7 @@ from harmonium.units.unit import Stats, Unit, inner
 __all__ = [
     "Bernoulli",
     "Categorical",
+    "Columns",
     "Conditional",
     "Gaussian",
     "GaussianBias",

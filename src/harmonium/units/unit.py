@@ -10,6 +10,7 @@ are pytrees of the same structure; values are arrays `[size]`; nothing here has 
 """
 
 # No `from __future__ import annotations`: Equinox cannot read AbstractVar from a string.
+import dataclasses
 from abc import abstractmethod
 
 import equinox as eqx
@@ -105,6 +106,34 @@ class Unit(eqx.Module):
     def coupling(self, stats: Stats, bias: PyTree) -> Float[Array, "width"]:
         """The vector `[width]`, linear in the statistics, that weights multiply."""
         return stats
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Length of each unit's own part of that vector."""
+        return (self.width // self.size,) * self.size
+
+    def features(self, x: Array) -> Float[Array, "width"]:
+        """A value `[size]` as the vector that networks take in: one-hot for categorical units, else the value."""
+        return self.coupling(self.stats(x), self.bias(self.reference()))
+
+    def pushed(self, bias: PyTree, push: Float[Array, "width"]) -> Stats:
+        """Natural parameters of a layer on which a vector acts, through the coupling's transpose.
+
+        eta = natural(bias) + (d coupling / dT)^T push            for Bernoulli units bias + push
+        """
+        _, transpose = jax.vjp(lambda s: self.coupling(s, bias), self.zeros())
+        return jax.tree.map(lambda a, b: a + b, self.natural(bias), transpose(push)[0])
+
+    def sample_one(self, key: Key[Array, ""], i: Int[Array, ""], bias: PyTree, push: Float[Array, "most"]) -> Array:
+        """A value of unit `i` alone, on which the first of the numbers `push` act (as many as it is wide)."""
+        one = dataclasses.replace(self, size=1)
+        own = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, i, 1), bias)
+        return one.sample(key, one.pushed(own, push[: one.width]))[0]
+
+    def features_of_one(self, i: Int[Array, ""], value: Array, most: int) -> Float[Array, "most"]:
+        """The part of `features` that belongs to unit `i` with this value, filled up with zeros."""
+        own = dataclasses.replace(self, size=1).features(value[None])
+        return jnp.pad(own, (0, most - own.shape[0]))
 
     # ---- values --------------------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import equinox as eqx
-import jax
 from jaxtyping import Array, Float, PyTree
 
 from harmonium.models.energy import EnergyModel
@@ -40,9 +39,7 @@ class Link(eqx.Module):
     def natural_of_stats(self, stats: Stats) -> Stats:
         """The same given statistics of `y`, which may be means."""
         bias = self.given.bias(self.given.reference()) if self.given_bias is None else self.given_bias
-        push = self.W @ self.given.coupling(stats, bias)
-        _, transpose = jax.vjp(lambda s: self.unit.coupling(s, self.b), self.unit.zeros())
-        return jax.tree.map(lambda a, b: a + b, self.unit.natural(self.b), transpose(push)[0])
+        return self.unit.pushed(self.b, self.W @ self.given.coupling(stats, bias))
 
 
 @runtime_checkable

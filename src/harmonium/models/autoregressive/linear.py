@@ -1,0 +1,110 @@
+"""The linear auto-regressive network, or fully visible belief network (sections 20.10.7 and 20.10.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from harmonium.errors import InputError
+from harmonium.models.autoregressive.order import ancestral, check_order, earlier, slot
+from harmonium.units import Conditional, Gaussian, GaussianBias, Stats, Unit
+
+
+class FVBN(eqx.Module):
+    """Each variable given those before it by a linear model: logistic, softmax or linear-Gaussian, as its units are.
+
+        p(x) = prod_i p(x_i | x_{i-1}, ..., x_1),      eta_i = b_i + sum_{j < i} W_ij T(x_j)
+
+    (Frey 1998; book, sections 20.10.7 and 20.10.8.) Gaussian variables have means that are linear in the others and a
+    variance of their own. Arguments: `visible`, the units; `order`, the variables in the order of the chain rule
+    (default: their own). Fields: `W` `[width, width]`, of which only what links a variable to earlier ones counts; `b`,
+    the biases. All start at zero, which loses nothing: the log-likelihood is concave (for finite units).
+    Raises `InputError` for an order that is no permutation.
+
+    >>> import harmonium as hm, jax.numpy as jnp
+    >>> round(float(FVBN(hm.units.Bernoulli(3)).log_prob(jnp.ones(3))), 4)                   # -3 log 2
+    -2.0794
+    """
+
+    visible: Unit
+    W: Float[Array, "width width"]
+    b: PyTree
+    order: tuple[int, ...] = eqx.field(static=True)
+
+    def __init__(self, visible: Unit, *, order: Sequence[int] | np.ndarray | None = None) -> None:
+        self.visible = visible
+        self.order = check_order(order, visible.size)
+        self.W = jnp.zeros((visible.width, visible.width))
+        self.b = visible.bias(visible.reference())
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        """`v`."""
+        return {"v": self.visible}
+
+    @property
+    def biases(self) -> dict[str, PyTree]:
+        """`b` by layer."""
+        return {"v": self.b}
+
+    def natural(self, x: Array) -> Stats:
+        """Natural parameters of all variables, each given those before it."""
+        W = jnp.where(jnp.asarray(earlier(self.visible, self.order)), self.W, 0)
+        return self.visible.pushed(self.b, W @ self.visible.features(x))
+
+    def log_prob(self, x: Array) -> Float[Array, ""]:
+        """Log-probability of a value `[size]`, in nats."""
+        return Conditional(self.visible, self.natural(x)).log_prob(x)
+
+    def sample(self, key: Key[Array, ""]) -> Array:
+        """A value `[size]`."""
+        return ancestral(self, key)
+
+    def begin(self) -> Float[Array, "width"]:
+        """Nothing acts on any variable yet."""
+        return jnp.zeros(self.visible.width)
+
+    def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Float[Array, "width"]) -> Array:
+        """A value of variable `i`."""
+        return self.visible.sample_one(key, i, self.b, slot(self.visible, carry, i))
+
+    def taken(self, i: Int[Array, ""], value: Array, carry: Float[Array, "width"]) -> Float[Array, "width"]:
+        """What acts on the variables after `i` (and, to no effect, on those before it)."""
+        rows = slot(self.visible, self.W.T, i)
+        return carry + self.visible.features_of_one(i, value, rows.shape[0]) @ rows
+
+
+def linear_gaussian(rows: Array | np.ndarray, *, order: Sequence[int] | np.ndarray | None = None) -> FVBN:
+    """The Gaussian FVBN of greatest likelihood, in closed form: least squares of each column on those before it.
+
+        Cov = (I - W)^-1 diag(1 / beta) (I - W)^-T,      the multivariate Gaussian with the rows' moments
+
+    Arguments: `rows` `[n, size]`; `order`, as in `FVBN`. Raises `InputError` where the covariance is singular: for
+    fewer rows than columns, or columns that others determine.
+
+    >>> import numpy as np
+    >>> model = linear_gaussian(np.random.default_rng(0).normal(size=(50, 3)))
+    >>> model.W.shape, model.order
+    ((3, 3), (0, 1, 2))
+    """
+    x = np.asarray(rows, np.float64)
+    if x.ndim != 2 or len(x) <= x.shape[1]:
+        raise InputError(f"A Gaussian takes more rows than columns, not rows of shape {x.shape}.")
+    model = FVBN(Gaussian(x.shape[1]), order=order)
+    at = np.asarray(model.order)
+    mean, covariance = x.mean(axis=0)[at], np.cov(x[:, at].T, bias=True).reshape(len(at), len(at))
+    try:
+        root = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        raise InputError(
+            "The covariance of the columns is singular: drop columns that are constant or that others determine."
+        ) from None
+    W = np.eye(len(at)) - np.linalg.inv(root / np.diag(root))
+    placed, bias, precision = np.zeros_like(W), np.zeros(len(at)), np.zeros(len(at))
+    placed[np.ix_(at, at)], bias[at], precision[at] = W, mean - W @ mean, -2 * np.log(np.diag(root))
+    b = GaussianBias(jnp.asarray(bias, jnp.float32), jnp.asarray(precision, jnp.float32))
+    return eqx.tree_at(lambda m: (m.W, m.b), model, (jnp.asarray(placed, jnp.float32), b))

@@ -1,0 +1,151 @@
+"""Nets whose connections are masked so that no output sees a later variable: MADE, and its ancestor of 2000."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+
+from harmonium.errors import InputError
+from harmonium.models.autoregressive.order import ancestral, check_order, earlier, ranks, slot
+from harmonium.nets import ACTIVATIONS
+from harmonium.units import Conditional, Stats, Unit
+
+
+class MADE(eqx.Module):
+    """A masked net: each hidden unit has a degree, sees variables up to it, and is seen by those after it.
+
+        h^l = f(c^l + (M^l * W^l)^T h^(l-1)),      eta = b + (M^V * V)^T h^L + (M^D * D) T(x)
+
+    with `M^l_jk = 1` where the degree of unit `k` is at least that of `j`, and `M^V_kd = 1` where that of `d` is more
+    than that of `k` (Germain, Gregor, Murray & Larochelle 2015; book, section 20.10.9). One pass gives all
+    conditionals; drawing takes one pass a variable. Degrees are spread evenly over the hidden units.
+
+    Arguments: `visible`, the units; `hidden`, the sizes of the hidden layers; `key`, for the weights' start (variance
+    1 / fan-in, 2 / fan-in for relu); `order`, the variables in the order of the chain rule (default: their own);
+    `activation`: sigmoid, tanh, relu or softplus; `direct`, whether variables also act on later ones directly (`D`).
+    Fields: `W`, a tuple of weights `[below, above]`, the last of which are `V`; `D` `[width, width]` or None; `c`, a
+    tuple of hidden biases; `b`, the visible ones. Raises `InputError` for no hidden units, another activation, or an
+    order that is no permutation.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> made = MADE(hm.units.Bernoulli(6), [8, 8], key=jax.random.key(0)); made.log_prob(jnp.ones(6)).shape
+    ()
+    """
+
+    visible: Unit
+    W: tuple[Float[Array, "..."], ...]
+    D: Float[Array, "width width"] | None
+    b: PyTree
+    c: tuple[Float[Array, "..."], ...]
+    order: tuple[int, ...] = eqx.field(static=True)
+    activation: str = eqx.field(static=True)
+    degrees: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+
+    def __init__(
+        self, visible: Unit, hidden: Sequence[int], *, key: Key[Array, ""],
+        order: Sequence[int] | np.ndarray | None = None, activation: str = "relu", direct: bool = True,
+    ) -> None:  # fmt: skip
+        sizes = list(hidden) if isinstance(hidden, list | tuple) else [hidden]
+        if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
+            raise InputError(f"The hidden layers of a masked net are a list of sizes, such as [500], not {hidden}.")
+        last = max(visible.size - 1, 1)  # a unit of degree d sees the first d variables; none may see the last
+        spread = tuple(tuple((1 + np.arange(size) * last // size).tolist()) for size in sizes)
+        self._fill(visible, spread, key, order, activation, direct)
+
+    def _fill(
+        self, visible: Unit, degrees: tuple[tuple[int, ...], ...], key: Key[Array, ""],
+        order: Sequence[int] | np.ndarray | None, activation: str, direct: bool,
+    ) -> None:  # fmt: skip
+        if activation not in ACTIVATIONS:
+            raise InputError(f"There is no activation '{activation}': choose one of {', '.join(ACTIVATIONS)}.")
+        self.visible, self.order = visible, check_order(order, visible.size)
+        self.activation, self.degrees = activation, degrees
+        gain = 2.0 if activation == "relu" else 1.0
+        weights = []
+        for mask, k in zip(self.masks, jax.random.split(key, len(degrees) + 1), strict=True):
+            fan = np.maximum(mask.sum(axis=0), 1)  # what is masked does not count
+            weights.append((gain / fan) ** 0.5 * jax.random.normal(k, mask.shape))
+        self.W = (*weights[:-1], 0.1 * weights[-1])
+        self.D = jnp.zeros((visible.width, visible.width)) if direct else None
+        self.b, self.c = visible.bias(visible.reference()), tuple(jnp.zeros(len(degree)) for degree in degrees)
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        """`v`."""
+        return {"v": self.visible}
+
+    @property
+    def biases(self) -> dict[str, PyTree]:
+        """`b` by layer."""
+        return {"v": self.b}
+
+    @property
+    def masks(self) -> list[Bool[np.ndarray, "below above"]]:
+        """Which weights of each layer count."""
+        rank = ranks(self.visible, self.order)
+        degrees = [rank + 1, *(np.asarray(degree) for degree in self.degrees)]
+        inside = [above[None, :] >= below[:, None] for below, above in itertools.pairwise(degrees)]
+        return [*inside, rank[None, :] + 1 > degrees[-1][:, None]]
+
+    def natural(self, x: Array) -> Stats:
+        """Natural parameters of all variables, each given those before it."""
+        return self.visible.pushed(self.b, self._push(x))
+
+    def log_prob(self, x: Array) -> Float[Array, ""]:
+        """Log-probability of a value `[size]`, in nats."""
+        return Conditional(self.visible, self.natural(x)).log_prob(x)
+
+    def sample(self, key: Key[Array, ""]) -> Array:
+        """A value `[size]`."""
+        return ancestral(self, key)
+
+    def begin(self) -> Array:
+        """No variable is known; what stands in the place of a later one has no effect."""
+        return jnp.zeros(self.visible.size, self.visible.dtype)
+
+    def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Array) -> Array:
+        """A value of variable `i`."""
+        return self.visible.sample_one(key, i, self.b, slot(self.visible, self._push(carry), i))
+
+    def taken(self, i: Int[Array, ""], value: Array, carry: Array) -> Array:
+        """The values with one variable more."""
+        return carry.at[i].set(value.astype(carry.dtype))
+
+    def _push(self, x: Array) -> Float[Array, "width"]:
+        features = h = self.visible.features(x)
+        *inside, last = [jnp.where(jnp.asarray(mask), W, 0) for mask, W in zip(self.masks, self.W, strict=True)]
+        for W, c in zip(inside, self.c, strict=True):
+            h = ACTIVATIONS[self.activation](h @ W + c)
+        if self.D is None:
+            return h @ last
+        return h @ last + jnp.where(jnp.asarray(earlier(self.visible, self.order)), self.D, 0) @ features
+
+
+class NeuralAutoregressive(MADE):
+    """A group of hidden units for each variable, which sees it and those before it, and is reused by all after it.
+
+        h_j = tanh(c_j + sum_{i <= j} W_ji T(x_i)),      eta_d = b_d + sum_{j < d} V_dj h_j + sum_{j < d} D_dj T(x_j)
+
+    (Bengio & Bengio 2000; book, section 20.10.9, Fig. 20.9.) It is the masked net of one hidden layer whose degrees
+    come in groups. Arguments as in `MADE`, but for `group`, how many hidden units each variable (but the last) has.
+    Raises `InputError` for no hidden units, or an order that is no permutation.
+
+    >>> import harmonium as hm, jax
+    >>> net = NeuralAutoregressive(hm.units.Bernoulli(6), 4, key=jax.random.key(0)); net.W[0].shape
+    (6, 20)
+    """
+
+    def __init__(
+        self, visible: Unit, group: int, *, key: Key[Array, ""], order: Sequence[int] | np.ndarray | None = None,
+        activation: str = "tanh", direct: bool = True,
+    ) -> None:  # fmt: skip
+        if group < 1:
+            raise InputError(f"Each variable has a group of hidden units, not group={group}.")
+        degrees = np.repeat(np.arange(1, max(visible.size, 2)), group)
+        self._fill(visible, (tuple(degrees.tolist()),), key, order, activation, direct)

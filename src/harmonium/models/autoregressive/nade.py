@@ -1,0 +1,113 @@
+"""The neural auto-regressive density estimator (section 20.10.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from harmonium.errors import InputError
+from harmonium.models.autoregressive.order import ancestral, check_order, from_slots, slot
+from harmonium.nets import ACTIVATIONS
+from harmonium.units import Conditional, Stats, Unit
+
+BLOCK = 28  # variables whose hidden units are computed anew, and not kept, for the gradient
+
+
+class NADE(eqx.Module):
+    """Each variable given those before it by a net whose hidden layers share their weights.
+
+        h_d = f(c + sum_{j < d} W_j T(x_j)),      eta_d = b_d + V_d h_d                                   # (20.84)
+
+    (Larochelle & Murray 2011; Uria et al. 2016; book, section 20.10.10.) Hidden activations are carried from one
+    variable to the next, so that a value costs `size * hidden` operations, to weigh and to draw.
+
+    Arguments: `visible`, the units; `hidden`, how many hidden units; `key`, for the weights' start; `order`, the
+    variables in the order of the chain rule (default: their own); `activation`, of the hidden units: sigmoid, tanh,
+    relu or softplus; `scale`, the standard deviation of the weights' start.
+    Fields: `W` `[width, hidden]`, from the variables; `V` `[width, hidden]`, to them; `b`, `c`, biases of the visible
+    and the hidden units. Raises `InputError` for no hidden units, another activation, or an order that is no
+    permutation.
+
+    >>> import harmonium as hm, jax
+    >>> nade = NADE(hm.units.Bernoulli(6), 4, key=jax.random.key(0)); nade.sample(jax.random.key(1)).shape
+    (6,)
+    """
+
+    visible: Unit
+    W: Float[Array, "width hidden"]
+    V: Float[Array, "width hidden"]
+    b: PyTree
+    c: Float[Array, "hidden"]
+    order: tuple[int, ...] = eqx.field(static=True)
+    activation: str = eqx.field(static=True)
+
+    def __init__(
+        self, visible: Unit, hidden: int, *, key: Key[Array, ""], order: Sequence[int] | np.ndarray | None = None,
+        activation: str = "sigmoid", scale: float = 0.01,
+    ) -> None:  # fmt: skip
+        if hidden < 1:
+            raise InputError(f"A NADE needs hidden units, not hidden={hidden}.")
+        if activation not in ACTIVATIONS:
+            raise InputError(f"There is no activation '{activation}': choose one of {', '.join(ACTIVATIONS)}.")
+        self.visible, self.order, self.activation = visible, check_order(order, visible.size), activation
+        below, above = jax.random.split(key)
+        self.W = scale * jax.random.normal(below, (visible.width, hidden))
+        self.V = scale * jax.random.normal(above, (visible.width, hidden))
+        self.b, self.c = visible.bias(visible.reference()), jnp.zeros(hidden)
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        """`v`."""
+        return {"v": self.visible}
+
+    @property
+    def biases(self) -> dict[str, PyTree]:
+        """`b` by layer."""
+        return {"v": self.b}
+
+    def natural(self, x: Array) -> Stats:
+        """Natural parameters of all variables, each given those before it."""
+        unit, features = self.visible, self.visible.features(x)
+
+        def step(a: Array, i: Int[Array, ""]) -> tuple[Array, Array]:
+            return a + slot(unit, features, i) @ slot(unit, self.W, i), self._push(i, a)
+
+        @jax.checkpoint  # hidden units of all variables at once would be as much as the batch times W
+        def block(a: Array, some: Int[Array, "block"]) -> tuple[Array, Array]:
+            return jax.lax.scan(step, a, some)
+
+        whole = unit.size // BLOCK * BLOCK
+        order = jnp.asarray(self.order)
+        a, pushes = jax.lax.scan(block, self.begin(), order[:whole].reshape(-1, BLOCK))
+        _, rest = block(a, order[whole:])
+        parts = jnp.concatenate([pushes.reshape(whole, max(unit.widths)), rest])
+        return unit.pushed(self.b, from_slots(unit, self.order, parts))
+
+    def log_prob(self, x: Array) -> Float[Array, ""]:
+        """Log-probability of a value `[size]`, in nats."""
+        return Conditional(self.visible, self.natural(x)).log_prob(x)
+
+    def sample(self, key: Key[Array, ""]) -> Array:
+        """A value `[size]`."""
+        return ancestral(self, key)
+
+    def begin(self) -> Float[Array, "hidden"]:
+        """The hidden units' activations when nothing is known."""
+        return self.c
+
+    def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Float[Array, "hidden"]) -> Array:
+        """A value of variable `i`."""
+        return self.visible.sample_one(key, i, self.b, self._push(i, carry))
+
+    def taken(self, i: Int[Array, ""], value: Array, carry: Float[Array, "hidden"]) -> Float[Array, "hidden"]:
+        """The activations with one variable more."""
+        rows = slot(self.visible, self.W, i)
+        return carry + self.visible.features_of_one(i, value, rows.shape[0]) @ rows
+
+    def _push(self, i: Int[Array, ""], a: Float[Array, "hidden"]) -> Float[Array, "most"]:
+        return slot(self.visible, self.V, i) @ ACTIVATIONS[self.activation](a)

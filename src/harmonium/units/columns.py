@@ -1,0 +1,137 @@
+"""Columns of several kinds in one layer, such as those of a person's table: a product of exponential families."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from harmonium.errors import InputError
+from harmonium.units.unit import Stats, Unit
+
+
+class Columns(Unit):
+    """A layer of units of several families, one after the other: `T`, `eta` and biases are tuples of the parts' own.
+
+        p(x | eta) = prod_k p_k(x_k | eta_k),      A(eta) = sum_k A_k(eta_k)
+
+    Values are float32 throughout. Arguments: `parts`, the units in the order of the columns. Raises `InputError` for
+    anything but units, or none.
+
+    >>> import harmonium as hm, jax.numpy as jnp
+    >>> unit = Columns([hm.units.Bernoulli(2), hm.units.Gaussian(1), hm.units.Categorical(1, states=3)])
+    >>> unit.size, unit.widths, unit.features(jnp.array([1.0, 0.0, 2.5, 2.0])).tolist()
+    (4, (1, 1, 1, 3), [1.0, 0.0, 2.5, 0.0, 0.0, 1.0])
+    """
+
+    parts: tuple[Unit, ...]
+
+    def __init__(self, parts: Any) -> None:
+        if not isinstance(parts, list | tuple) or not parts or not all(isinstance(part, Unit) for part in parts):
+            raise InputError("Columns are a list of units, such as [hm.units.Bernoulli(2), hm.units.Gaussian(1)].")
+        if any(isinstance(part, Columns) for part in parts) or min(part.size for part in parts) < 1:
+            raise InputError("The parts of Columns are plain units of at least one column each.")
+        self.parts = tuple(parts)
+
+    @property
+    def size(self) -> int:
+        """The number of columns."""
+        return sum(part.size for part in self.parts)
+
+    @property
+    def states(self) -> None:
+        """None: the columns have no states in common."""
+        return None
+
+    def stats(self, x: Float[Array, "size"]) -> Stats:
+        """The parts' statistics."""
+        return tuple(part.stats(own.astype(part.dtype)) for part, own in zip(self.parts, self._split(x), strict=True))
+
+    def log_partition(self, eta: Stats) -> Float[Array, ""]:
+        """`sum_k A_k(eta_k)`."""
+        return sum((part.log_partition(own) for part, own in zip(self.parts, eta, strict=True)), start=jnp.zeros(()))
+
+    def sample(self, key: Key[Array, ""], eta: Stats) -> Float[Array, "size"]:
+        """Each part's own sample."""
+        keys = jax.random.split(key, len(self.parts))
+        drawn = [part.sample(k, own) for part, k, own in zip(self.parts, keys, eta, strict=True)]
+        return jnp.concatenate([x.astype(jnp.float32) for x in drawn])
+
+    def natural_from_mean(self, mean: Stats) -> Stats:
+        """That of each part."""
+        return tuple(part.natural_from_mean(own) for part, own in zip(self.parts, mean, strict=True))
+
+    def expected_value(self, mean: Stats) -> PyTree:
+        """What each part's means say of its values."""
+        return tuple(part.expected_value(own) for part, own in zip(self.parts, mean, strict=True))
+
+    def reference(self) -> Stats:
+        """Each part's neutral member."""
+        return tuple(part.reference() for part in self.parts)
+
+    @property
+    def width(self) -> int:
+        """The sum of the parts' widths."""
+        return sum(part.width for part in self.parts)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Those of the parts' units."""
+        return tuple(itertools.chain.from_iterable(part.widths for part in self.parts))
+
+    def natural(self, bias: PyTree) -> Stats:
+        """That of each part."""
+        return tuple(part.natural(own) for part, own in zip(self.parts, bias, strict=True))
+
+    def bias(self, natural: Stats) -> PyTree:
+        """That of each part."""
+        return tuple(part.bias(own) for part, own in zip(self.parts, natural, strict=True))
+
+    def coupling(self, stats: Stats, bias: PyTree) -> Float[Array, "width"]:
+        """The parts' couplings, end to end."""
+        each = [part.coupling(s, b) for part, s, b in zip(self.parts, stats, bias, strict=True)]
+        return jnp.concatenate(each)
+
+    def sample_one(
+        self, key: Key[Array, ""], i: Int[Array, ""], bias: PyTree, push: Float[Array, "most"]
+    ) -> Float[Array, ""]:
+        """A value of column `i`, by the part that it belongs to."""
+        starts = self._starts()
+
+        def of(k: int) -> Array:
+            return self.parts[k].sample_one(key, i - starts[k], bias[k], push).astype(jnp.float32)
+
+        return jax.lax.switch(self._owner(i), [lambda k=k: of(k) for k in range(len(self.parts))])
+
+    def features_of_one(self, i: Int[Array, ""], value: Array, most: int) -> Float[Array, "most"]:
+        """Those of the part that column `i` belongs to."""
+        starts = self._starts()
+
+        def of(k: int) -> Array:
+            return self.parts[k].features_of_one(i - starts[k], value.astype(self.parts[k].dtype), most)
+
+        return jax.lax.switch(self._owner(i), [lambda k=k: of(k) for k in range(len(self.parts))])
+
+    def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
+        """Refuse what the part would refuse, with the columns that it stands in."""
+        for part, start in zip(self.parts, self._starts(), strict=True):
+            try:
+                part.check(x[:, start : start + part.size], expectation=expectation)
+            except InputError as error:
+                raise InputError(
+                    f"In columns {start} to {start + part.size - 1}, counted from {start}: {error}"
+                ) from None
+
+    def _starts(self) -> list[int]:
+        return [0, *itertools.accumulate(part.size for part in self.parts)][:-1]
+
+    def _owner(self, i: Int[Array, ""]) -> Int[Array, ""]:
+        """The part that a column belongs to."""
+        return jnp.asarray(np.repeat(range(len(self.parts)), [part.size for part in self.parts]), jnp.int32)[i]
+
+    def _split(self, x: Array) -> list[Array]:
+        return jnp.split(x, self._starts()[1:])

@@ -26,7 +26,7 @@ from harmonium.models import (
 from harmonium.nets import MLP
 from harmonium.objectives import CD, PCD, CrossEntropy, MultiPrediction
 from harmonium.recipes.published.page import Protocol, Result
-from harmonium.recipes.published.rbm import BATCH, falling
+from harmonium.recipes.published.rbm import BATCH, PRODUCTS, falling
 from harmonium.training import finished, fit, stack
 from harmonium.units import Bernoulli, Categorical
 
@@ -35,6 +35,7 @@ PRETRAINING, FINE_TUNING = 20, 100
 JOINT = 30  # epochs of the DBM with labels
 ROWS = 5000  # rows whose hidden units are inferred at a time
 CLASSES = Categorical(1, states=10)
+AVERAGED: dict[str, Any] = {"batch_size": BATCH, "monitor": False, "average": 0.999, "products": PRODUCTS}
 
 
 def _mp_dbm(seed: int) -> Iterator[Result]:
@@ -43,7 +44,7 @@ def _mp_dbm(seed: int) -> Iterator[Result]:
     hidden = [Bernoulli(500), Bernoulli(500)]
     start = MPDBM(Bernoulli(784), hidden, CLASSES, key=jax.random.fold_in(key, 1), steps=10, scale=0.05)
     model = at_marginals(start, expected.shown(expected.train))
-    options: dict[str, Any] = {"epochs": MP_EPOCHS, "batch_size": BATCH, "monitor": False, "average": 0.999}
+    options = AVERAGED | {"epochs": MP_EPOCHS}
     rule = MultiPrediction(labels=0.9)
     mp = finished(fit(model, expected, rule, optimizer=annealed(expected, 1e-3, MP_EPOCHS), key=key, **options)).model
     took = time.perf_counter() - clock
@@ -72,10 +73,10 @@ def _dbn_classifier(seed: int) -> Iterator[Result]:
     hidden = [Bernoulli(500), Bernoulli(500), Bernoulli(2000)]
     machines = stack(
         dynamic, hidden, CD(1), visible=Bernoulli(784), key=key, epochs=PRETRAINING, batch_size=BATCH, monitor=False,
-        optimizer=lambda: falling(dynamic, 0.1, PRETRAINING),
+        products=PRODUCTS, optimizer=lambda: falling(dynamic, 0.1, PRETRAINING),
     )  # fmt: skip
     start = classifier_from_dbn(DBN.stacked(machines), 10, key=key)
-    options: dict[str, Any] = {"epochs": FINE_TUNING, "batch_size": BATCH, "monitor": False, "average": 0.999}
+    options = AVERAGED | {"epochs": FINE_TUNING}
     rule = CrossEntropy(0.2, 0.5)
     model = finished(fit(start, grey, rule, optimizer=annealed(grey, 1e-3, FINE_TUNING), key=key, **options)).model
     took = time.perf_counter() - clock
@@ -92,7 +93,7 @@ def _dbm_classifier(seed: int) -> Iterator[Result]:
     clock = time.perf_counter()
     hidden = [Bernoulli(500), Bernoulli(1000)]
     start = Centred(DBM(Bernoulli(784), hidden, CLASSES, key=jax.random.fold_in(key, 1)))
-    options: dict[str, Any] = {"epochs": JOINT, "batch_size": BATCH, "monitor": False, "average": 0.999}
+    options = AVERAGED | {"epochs": JOINT}
     rule, optimizer = PCD(1, 100, mean_field_steps=10), falling(dynamic, 0.05, JOINT)
     dbm = finished(fit(at_marginals(start, grey.train), dynamic, rule, optimizer=optimizer, key=key, **options)).model
     took = time.perf_counter() - clock
@@ -129,27 +130,25 @@ def annealed(data: Dataset, rate: float, epochs: int) -> optax.GradientTransform
 PROTOCOLS = {
     "mp-dbm": Protocol(
         "Multi-prediction deep Boltzmann machine 784-500-500-10 on MNIST: test error, also with pixels missing",
-        f"Grey values as expectations; 10 sweeps of mean field; {MP_EPOCHS} epochs, batch 100, Adam with rate 0.001 "
-        "falling to 0 along a cosine, averaged with decay 0.999; labels hidden nine times in ten. "
+        f"Grey values as expectations; bfloat16 products; 10 sweeps of mean field; {MP_EPOCHS} epochs, batch 100, "
+        "Adam with rate 0.001 falling to 0 along a cosine, averaged with decay 0.999; labels hidden nine times in ten. "
         "Classification with the "
         f"multi-inference trick. The MLP: ReLU, dropout 0.2 and 0.5, {MLP_EPOCHS} epochs of the same optimizer.",
         _mp_dbm,
     ),
     "dbn-classifier": Protocol(
         "Deep belief network 784-500-500-2000 on MNIST, turned into a perceptron and fine-tuned: test error",
-        f"Each machine {PRETRAINING} epochs of CD-1 on pixels sampled anew at each presentation, SGD with rate "
-        "0.1 falling "
-        f"linearly to 0; {FINE_TUNING} epochs of fine-tuning with dropout 0.2 and 0.5, Adam with rate 0.001 "
-        "falling to 0 "
-        "along a cosine, averaged with decay 0.999.",
+        f"bfloat16 products; each machine {PRETRAINING} epochs of CD-1 on pixels sampled anew at each presentation, "
+        f"SGD with rate 0.1 falling linearly to 0; {FINE_TUNING} epochs of fine-tuning with dropout 0.2 and 0.5, "
+        "Adam with rate 0.001 falling to 0 along a cosine, averaged with decay 0.999.",
         _dbn_classifier,
     ),
     "dbm-classifier": Protocol(
         "Deep Boltzmann machine 784-500-1000 with labels on MNIST, turned into a perceptron and fine-tuned "
         "(Fig. 20.4): test error",
-        f"{JOINT} epochs of PCD-1 on pixels and labels, centred, from scratch, pixels sampled anew at each "
-        "presentation, 100 chains, 10 sweeps of mean field, SGD with rate 0.05 falling linearly to 0, averaged with "
-        f"decay 0.999; then the perceptron takes grey pixels beside the inferred means of h2: {FINE_TUNING} epochs "
+        f"bfloat16 products; {JOINT} epochs of PCD-1 on pixels and labels, centred, from scratch, pixels sampled anew "
+        "at each presentation, 100 chains, 10 sweeps of mean field, SGD with rate 0.05 falling linearly to 0, "
+        f"averaged with decay 0.999; then the perceptron takes grey pixels beside the inferred means of h2: {FINE_TUNING} epochs "
         "with dropout 0.2 and 0.5, Adam with rate 0.001 falling to 0 along a cosine, averaged.",
         _dbm_classifier,
     ),

@@ -19,6 +19,7 @@ from harmonium.training import Run, finished, fit
 from harmonium.units import Bernoulli
 
 BATCH = 100
+PRODUCTS = "bfloat16"  # of the deep protocols, for processors with units for it; elsewhere float32 is faster
 
 
 def trained(

@@ -169,6 +169,7 @@ def test_the_gradient_flows_through_every_sweep():
         (lambda: PCD(mean_field_steps=0), "mean_field_steps=0"),
         (lambda: MultiPrediction(least=0.9, most=0.1), "least=0.9"),
         (lambda: MultiPrediction(labels=2.0), "labels=2"),
+        (lambda: MultiPrediction(weight=0.0), "weight=0"),
     ],
 )
 def test_rules_that_cannot_be_are_refused(make, words):
@@ -180,3 +181,12 @@ def test_mean_field_that_does_not_settle_says_how_far_it_was():
     frustrated = randomised(DBM(Bernoulli(3), [Bernoulli(4), Bernoulli(4)], key=KEY), 0, 8.0)
     with pytest.warns(UserWarning, match=r"changed by .* in the last of 1 sweeps"):
         mean_field(frustrated, {"v": jnp.ones(3)}, max_steps=1)
+
+
+def test_a_label_counts_for_as_many_pixels_as_its_weight_says():
+    model = randomised(MPDBM(Bernoulli(4), [Bernoulli(3), Bernoulli(3)], LABELS, key=KEY), 9)
+    batch = {"v": jnp.ones((6, 4)), "y": jnp.arange(6)[:, None] % LABELS.states}
+    plain, (_, parts) = MultiPrediction(labels=1.0)(model, batch, KEY, None)
+    heavy, _ = MultiPrediction(labels=1.0, weight=50.0)(model, batch, KEY, None)
+    assert float(plain) == pytest.approx(-float(parts["log_prob_v"] + parts["log_prob_y"]), rel=1e-5)
+    assert float(heavy) == pytest.approx(-float(parts["log_prob_v"] + 50 * parts["log_prob_y"]), rel=1e-5)

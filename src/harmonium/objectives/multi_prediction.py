@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -18,12 +19,13 @@ from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, St
 class MultiPrediction(Objective):
     """Minus the log-probability of hidden units given the others, by the model's own sweeps of mean field.
 
-        loss = -sum_{i in S} log Q(x_i | x_-S),      S a random subset of (v, y)
+        loss = -sum_{i in S} w_i log Q(x_i | x_-S),      S a random subset of (v, y)
 
     (Goodfellow, Mirza, Courville & Bengio 2013; book, section 20.4.5, Fig. 20.5.) Each example hides each of its units
     with a probability drawn anew for it; the gradient flows through all sweeps.
     Arguments: `least` and `most`, between which the probability to be hidden is drawn, uniformly; `labels`, the
-    probability that the label is hidden (it is asked for more often than a pixel is, for classification).
+    probability that the label is hidden (it is asked for more often than a pixel is, for classification); `weight`,
+    what a label counts for beside a pixel, `w_y` (`w_v` is 1; the paper's is 1 for both).
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> model = hm.MPDBM(hm.units.Bernoulli(6), [hm.units.Bernoulli(3), hm.units.Bernoulli(2)], key=jax.random.key(0))
@@ -33,6 +35,7 @@ class MultiPrediction(Objective):
     least: float = eqx.field(static=True, default=0.0)
     most: float = eqx.field(static=True, default=1.0)
     labels: float = eqx.field(static=True, default=0.5)
+    weight: float = eqx.field(static=True, default=1.0)
 
     def __check_init__(self) -> None:
         if not (0 <= self.least <= self.most <= 1 and self.most > 0 and 0 <= self.labels <= 1):
@@ -40,11 +43,13 @@ class MultiPrediction(Objective):
                 "Multi-prediction hides units with probabilities from 0 to 1, least <= most and most > 0, not "
                 f"least={self.least:g}, most={self.most:g}, labels={self.labels:g}."
             )
+        if not 0 < self.weight < math.inf:
+            raise InputError(f"A label counts for a positive number of pixels, not weight={self.weight:g}.")
 
     def __call__(
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
-        """The mean over the batch, in nats per example."""
+        """The mean over the batch, in nats per example, labels by their weight."""
         require(self, model, MPDBM)
         values = as_values(batch)
 
@@ -59,4 +64,5 @@ class MultiPrediction(Objective):
         keys = jax.random.split(key, len(values["v"]))
         log_prob = jax.tree.map(jnp.mean, jax.vmap(one)(keys, values))
         metrics = {f"log_prob_{name}": value for name, value in log_prob.items()}
-        return -sum(log_prob.values()), (StepMemory(), metrics)
+        weights = {"v": 1.0, "y": self.weight}
+        return -sum(weights[name] * value for name, value in log_prob.items()), (StepMemory(), metrics)

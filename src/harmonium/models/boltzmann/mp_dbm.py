@@ -21,7 +21,9 @@ class MPDBM(Wrapped):
 
     Its energy is that of its `model`, a `DBM`; `hm.classify` and the objective `MultiPrediction` infer with its sweeps.
     Arguments: `visible`, `hidden`, `labels`, `key`, `scale`, as in `DBM`; `steps`, sweeps of mean field; `averaged`,
-    whether `hm.classify` uses the multi-inference trick. Raises `InputError` for less than one sweep.
+    whether `hm.classify` uses the multi-inference trick, made for a machine trained
+    with half of its units hidden (it harms one trained with any share hidden, as `MultiPrediction` does unless told
+    otherwise). Raises `InputError` for less than one sweep.
 
     >>> import harmonium as hm, jax
     >>> units = [hm.units.Bernoulli(3), hm.units.Bernoulli(2)]
@@ -36,7 +38,7 @@ class MPDBM(Wrapped):
 
     def __init__(
         self, visible: Unit, hidden: Sequence[Unit], labels: Unit | None = None, *, key: Key[Array, ""],
-        steps: int = 10, averaged: bool = True, scale: float = 0.01,
+        steps: int = 10, averaged: bool = False, scale: float = 0.01,
     ) -> None:  # fmt: skip
         if steps < 1:
             raise InputError(f"A multi-prediction machine infers with at least one sweep, not steps={steps}.")

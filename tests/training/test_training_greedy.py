@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +16,7 @@ from harmonium.evaluation import log_likelihood
 from harmonium.inference import conditional, encode
 from harmonium.models import DBN, RBM, Twin
 from harmonium.objectives import CD, Mirrored
-from harmonium.training import fit, pretrained_dbm, stack, upper_data
+from harmonium.training import RunFolder, fit, pretrained_dbm, stack, upper_data
 from harmonium.units import Bernoulli, Categorical, Spin
 
 KEY = jax.random.key(0)
@@ -42,6 +44,20 @@ def test_a_stack_becomes_a_net_that_knows_the_data(centred):
     found = log_likelihood(net, X[:10], key=KEY, samples=50)
     assert found.kind == "lower"
     assert found.value > -1.5  # log 2 is the best there is, 6 log 2 = 4.16 what knows nothing
+
+
+def test_machines_leave_runs_behind_and_are_found_again(tmp_path):
+    options = OPTIONS | {"epochs": 2}
+    first = stack(DATA, [Bernoulli(4), Bernoulli(5)], CD(), out=tmp_path / "s", **options)
+    runs = [RunFolder.open(tmp_path / "s" / name) for name in ("1", "2")]
+    assert [[line["step"] for line in run.metrics] for run in runs] == [[6, 12]] * 2
+    with pytest.raises(InputError, match="is not empty"):
+        stack(DATA, [Bernoulli(4), Bernoulli(5)], CD(), out=tmp_path / "s", **options)
+    shutil.rmtree(tmp_path / "s" / "2" / "checkpoints")  # as if stopped before the first of them
+    again = stack(DATA, [Bernoulli(4), Bernoulli(5)], CD(), out=tmp_path / "s", resume=True, **options)
+    assert [len(run.metrics) for run in runs] == [2, 2]
+    for one, two in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.W, two.W)
 
 
 def test_labels_join_the_top_of_a_stack():

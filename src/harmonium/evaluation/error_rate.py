@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,10 +41,25 @@ class ErrorRate:
         """Its binomial standard error."""
         return math.sqrt(self.value * (1 - self.value) / self.n)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The error rate as JSON-ready values."""
+        record = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return record | {"space": self.space.to_dict() if self.space else None}
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> ErrorRate:
+        """The inverse of `to_dict`.
+
+        >>> ErrorRate.from_dict(ErrorRate(3, 10).to_dict()).value
+        0.3
+        """
+        return cls(**record | {"space": Space.from_dict(record["space"]) if record["space"] else None})
+
     def __str__(self) -> str:
         extras = [x for x in (self.method, str(self.space) if self.space else "") if x]
         share = f"{100 * self.value:.2f} % ± {100 * self.stderr:.2f} %"
-        return f"test error {share} ({'; '.join([f'{self.errors} of {self.n}', *extras])})"
+        split = (self.space and self.space.split) or "test"
+        return f"{split} error {share} ({'; '.join([f'{self.errors} of {self.n}', *extras])})"
 
 
 def error_rate(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +18,7 @@ from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_samp
 
 
 def sample(
-    model: EnergyModel | BeliefNet | TractableModel,
+    model: Any,
     key: Key[Array, ""],
     n: int = 1,
     *,
@@ -28,14 +30,16 @@ def sample(
     The chains of a belief net (a DBN) run in its top machine, and a pass down its links follows. An auto-regressive
     network draws without chains: exactly, whatever `steps` is.
     Arguments: `n`, how many; `steps`, sweeps of each chain; `start`, rows `[n, size]` from which the chains start
-    (default: random states). Returns `[n, size]`. Raises `InputError` for fewer than one chain or step, or a start
-    where there are no chains.
+    (default: random states). Returns `[n, size]`. Raises `InputError` for fewer than one chain or step, a start where
+    there are no chains, or a model that is no distribution of its visible layer.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> hm.sample(rbm, jax.random.key(1), 4, steps=10).shape
     (4, 6)
     """
+    if not isinstance(model, EnergyModel | BeliefNet | TractableModel):
+        raise InputError(f"Samples are drawn from a distribution of the data, which a {type(model).__name__} has not.")
     if n < 1 or steps < 1:
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
     if isinstance(model, TractableModel):
@@ -48,7 +52,7 @@ def sample(
     return draw(model, cheap(key), start, n, steps)
 
 
-def impute(model: EnergyModel, key: Key[Array, ""], x: Array | np.ndarray, *, steps: int = 500) -> Array:
+def impute(model: Any, key: Key[Array, ""], x: Array | np.ndarray, *, steps: int = 500) -> Array:
     """Rows with their missing values (NaN) drawn from the model given the others, by clamped Gibbs sampling.
 
         x_missing ~ p(x_missing | x_observed)

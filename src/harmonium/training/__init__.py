@@ -5,7 +5,7 @@ from harmonium.training.checkpoint import Checkpoints
 from harmonium.training.devices import is_main
 from harmonium.training.fit import check_data, check_settings, fit
 from harmonium.training.folder import RunFolder, describe
-from harmonium.training.greedy import finished, pretrained_dbm, stack, upper_data
+from harmonium.training.greedy import finished, pretrained_dbm, stack, stage_at, upper_data
 from harmonium.training.log import Run
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "is_main",
     "pretrained_dbm",
     "stack",
+    "stage_at",
     "upper_data",
 ]

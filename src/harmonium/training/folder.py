@@ -1,4 +1,5 @@
-"""A run on disk: `run.json`, `metrics.jsonl`, `checkpoints/`, `model.safetensors`, `estimates.json`, `report.html`."""
+"""A run on disk: `run.json`, `metrics.jsonl`, `checkpoints/`, `model.safetensors`, `estimates.json` or
+`error_rates.json`, `report.html`, and `stages/`, the runs of the machines that it began with."""
 
 from __future__ import annotations
 
@@ -20,12 +21,12 @@ import numpy as np
 
 from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError, RunError
-from harmonium.evaluation import Estimate
+from harmonium.evaluation import ErrorRate, Estimate
 from harmonium.models import load, save, write_atomically
 from harmonium.training.devices import is_main, together
 
 OURS = ("run.json", "metrics.jsonl", "checkpoints", "model.safetensors", "model.json", "estimates.json",
-        "per_example.npz", "report.html", "tensorboard")  # fmt: skip
+        "error_rates.json", "per_example.npz", "report.html", "tensorboard", "stages")  # fmt: skip
 LIBRARIES = ("harmonium", "jax", "jaxlib", "equinox", "optax", "numpy")
 
 
@@ -87,6 +88,16 @@ class RunFolder:
         if not (self.path / "run.json").is_file():
             raise InputError(f"'{self.path}' holds no run (no run.json): give the folder that training wrote.")
         return self
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a whole checkpoint to go on from.
+
+        >>> RunFolder("nowhere").has_checkpoint
+        False
+        """
+        found = self.path / "checkpoints"
+        return found.is_dir() and any(path.name.isdecimal() for path in found.iterdir())
 
     # ---- run.json -------------------------------------------------------------------------------------------
 
@@ -167,6 +178,21 @@ class RunFolder:
         for name, estimate in found.items():
             object.__setattr__(estimate, "per_example", values.get(name))
         return found
+
+    def save_error_rate(self, name: str, rate: ErrorRate) -> None:
+        """Add or replace the error rate of a classifier."""
+        records = self._read_json("error_rates.json") if (self.path / "error_rates.json").is_file() else {}
+        self._write_json("error_rates.json", records | {name: rate.to_dict()})
+
+    @property
+    def error_rates(self) -> dict[str, ErrorRate]:
+        """The error rates by name."""
+        if not (self.path / "error_rates.json").is_file():
+            return {}
+        try:
+            return {k: ErrorRate.from_dict(v) for k, v in self._read_json("error_rates.json").items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"'{self.path / 'error_rates.json'}' holds no error rates: evaluate again.") from error
 
     def _per_example(self) -> dict[str, np.ndarray]:
         path = self.path / "per_example.npz"

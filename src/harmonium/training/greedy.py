@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -18,6 +19,7 @@ from harmonium.models import DBM, RBM, Centred, EnergyModel, Twin
 from harmonium.models.energy import with_biases
 from harmonium.objectives import Mirrored, Objective
 from harmonium.training.fit import fit
+from harmonium.training.folder import RunFolder
 from harmonium.training.log import Run
 from harmonium.units import Bernoulli, Unit
 
@@ -68,14 +70,15 @@ def upper_data(data: Dataset, machine: EnergyModel) -> Dataset:
 
 def stack(
     data: Dataset, hidden: Sequence[Unit], rule: Objective, *, visible: Unit, key: jax.Array, centred: bool = False,
-    labels: Unit | None = None, **options: Any,
+    labels: Unit | None = None, out: str | Path | None = None, resume: bool = False, **options: Any,
 ) -> list[EnergyModel]:  # fmt: skip
     """RBMs trained one on another, for `DBN.stacked`.
 
     Arguments: `data`; `hidden`, the hidden units of each, from the data upwards; `rule`, the learning rule of all;
     `visible`, the units of the data; `centred`, whether each is trained in centred coordinates; `labels`, units that
-    the last machine joins to its visible ones; `options`, those of `fit`, with a callable `optimizer()` that makes a
-    new one for each.
+    the last machine joins to its visible ones; `out`, a folder in which each has a run of its own, `1`, `2`, ...;
+    `resume`, go on with what is found there: machines that are done are taken as they are; `options`, those of `fit`,
+    with a callable `optimizer()` that makes a new one for each.
 
     >>> import harmonium as hm
     >>> units = [hm.units.Bernoulli(3), hm.units.Bernoulli(2)]
@@ -85,19 +88,14 @@ def stack(
     [(4, 3), (3, 2)]
     """
     _refuse(data, hidden, labels)
-    optimizer = options.pop("optimizer", lambda: None)
-    machines: list[EnergyModel] = []
-    for i, unit in enumerate(hidden):
-        start = jax.random.fold_in(key, i)
-        last = i == len(hidden) - 1
-        model = RBM(visible, unit, key=start) if labels is None or not last else DBM(visible, [unit], labels, key=start)
-        model = at_marginals(model, _some(data))
-        model = Centred(model) if centred else model
-        run = fit(model, data, rule, optimizer=optimizer(), key=jax.random.fold_in(start, 1), **options)
-        machines.append(finished(run).model)
-        if not last:
-            data, visible = upper_data(data, run.model), unit
-    return machines
+
+    def made(i: int, below: Unit, above: Unit, data: Dataset, key: jax.Array) -> tuple[EnergyModel, Objective]:
+        joined = labels is not None and i == len(hidden) - 1
+        machine = DBM(below, [above], labels, key=key) if joined else RBM(below, above, key=key)
+        machine = at_marginals(machine, _some(data))
+        return Centred(machine) if centred else machine, rule
+
+    return _one_on_another(data, [visible, *hidden], made, key=key, out=out, resume=resume, **options)
 
 
 def pretrained_dbm(
@@ -119,20 +117,43 @@ def pretrained_dbm(
     if len(hidden) < 2:
         raise InputError("Pretraining a DBM takes at least two hidden layers: with one, train the RBM itself.")
     _refuse(data, hidden, None)
-    optimizer = options.pop("optimizer", lambda: None)
+
+    def made(i: int, below: Unit, above: Unit, data: Dataset, key: jax.Array) -> tuple[EnergyModel, Objective]:
+        rbm = at_marginals(RBM(below, above, key=key), _some(data))
+        if i == 0:
+            return Twin(rbm, "v"), Mirrored(rule)
+        return Twin(rbm, "h") if i == len(hidden) - 1 else rbm, rule
+
     options = {"monitor": False} | options  # the free energy of a machine with a copy says nothing of the whole
-    units, machines = [visible, *hidden], []
-    for i, (below, above) in enumerate(zip(units, hidden, strict=False)):
+    units = [visible, *hidden]
+    return _composed(_one_on_another(data, units, made, key=key, **options), units, key)
+
+
+def _one_on_another(
+    data: Dataset, units: Sequence[Unit], made: Callable[..., tuple[EnergyModel, Objective]], *, key: jax.Array,
+    out: str | Path | None = None, resume: bool = False, optimizer: Callable[[], Any] = lambda: None, **options: Any,
+) -> list[EnergyModel]:  # fmt: skip
+    """Machines trained one on another: `made(i, below, above, data, key)` makes number `i`, and says by what rule."""
+    machines: list[EnergyModel] = []
+    for i, (below, above) in enumerate(itertools.pairwise(units)):
         start = jax.random.fold_in(key, i)
-        rbm = at_marginals(RBM(below, above, key=start), _some(data))
-        twin = {0: "v", len(hidden) - 1: "h"}.get(i)
-        model = rbm if twin is None else Twin(rbm, twin)
-        here = Mirrored(rule) if twin == "v" else rule
-        run = fit(model, data, here, optimizer=optimizer(), key=jax.random.fold_in(start, 1), **options)
+        model, rule = made(i, below, above, data, start)
+        options |= {} if out is None else stage_at(Path(out) / str(i + 1), resume)
+        run = fit(model, data, rule, optimizer=optimizer(), key=jax.random.fold_in(start, 1), **options)
         machines.append(finished(run).model)
-        if i < len(hidden) - 1:
+        if i < len(units) - 2:
             data = upper_data(data, run.model)
-    return _composed(machines, units, key)
+    return machines
+
+
+def stage_at(path: str | Path, resume: bool) -> dict[str, Any]:
+    """Options of `fit` for a run that is a part of another: on from its checkpoint, or anew where it was stopped before
+    it had one.
+
+    >>> stage_at("nowhere", resume=True)["resume"]
+    False
+    """
+    return {"out": path, "resume": resume and RunFolder(path).has_checkpoint, "force": resume}
 
 
 def finished(run: Run) -> Run:
@@ -142,7 +163,8 @@ def finished(run: Run) -> Run:
     3
     """
     if not run.finished:
-        raise RunError(f"Interrupted at step {run.step}, before training was done: run it again from the start.")
+        cure = "go on with --resume" if run.folder else "run it again from the start"
+        raise RunError(f"Interrupted at step {run.step}, before training was done: {cure}.")
     return run
 
 

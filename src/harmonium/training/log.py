@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harmonium.errors import InputError
-from harmonium.evaluation import Estimate
+from harmonium.evaluation import ErrorRate, Estimate
 from harmonium.training.checkpoint import Checkpoints
 from harmonium.training.devices import anywhere, is_main, local
 from harmonium.training.folder import RunFolder
@@ -32,7 +32,7 @@ class Run:
     finished: bool = True
     folder: RunFolder | None = None
     state: TrainState | None = field(default=None, repr=False)
-    estimate: Estimate | None = None
+    estimate: Estimate | ErrorRate | None = None
 
 
 @dataclass

@@ -14,8 +14,10 @@ from PIL import Image
 
 from harmonium.data import Dataset, from_arrays
 from harmonium.errors import InputError
-from harmonium.evaluation import Estimate, log_likelihood
-from harmonium.models import RBM, Centred
+from harmonium.evaluation import Estimate, error_rate, log_likelihood
+from harmonium.models import RBM, BoltzmannMachine, Centred, Classifier
+from harmonium.models.boltzmann.pairs import lattice_edges
+from harmonium.nets import MLP
 from harmonium.objectives import CD
 from harmonium.report import write_report
 from harmonium.report.head import wall_time
@@ -161,6 +163,47 @@ def test_grey_rows_are_sampled_before_they_are_shown(tmp_path):
     subject = Subject(folder, model, untested, KEY, 5)
     assert subject.held_name == "training"
     assert set(np.unique(subject.held)) == {0, 1}
+
+
+def shown_of(page: str) -> list[str]:
+    return re.findall(r"<h2>([^<]*)</h2>(?!\s*<p class=\"skipped\">)", page)
+
+
+def test_a_classifier_has_mistakes_and_no_samples(tmp_path):
+    x, labels = rows(80, 16), np.arange(80) % 3
+    data = from_arrays(x, test_fraction=0.3, labels=labels, image_shape=(4, 4))
+    model = Classifier(MLP([16, 5, 3], key=KEY))
+    folder, _ = run_of(tmp_path / "run", data, Bernoulli(16), Bernoulli(2))
+    page = write_report(folder, model, data, key=KEY, steps=5).read_text()
+    assert "not yet estimated" in page
+    rate = error_rate(model, data.test, data.test_labels)
+    folder.save_error_rate("test", rate)
+    page = write_report(folder, model, data, key=KEY, steps=5).read_text()
+    assert re.findall("<h2>([^<]*)</h2>", page) == shown_of(page)  # nothing that it has not is spoken of
+    assert shown_of(page) == ["Estimates", "Learning curves", "Classes", "Filters", "How to reproduce"]
+    assert f"{100 * rate.value:.2f}\u00a0%" in page
+    assert f"{rate.errors} of 24 rows named wrongly" in page
+    assert "A Classifier with 16 inputs, 5 hidden relu units and 3 classes" in page
+    assert "Log-likelihood" not in page
+    table = re.search(r"True classes.*?</table>", page, re.DOTALL)[0]
+    counts = [int(n) if n != "·" else 0 for n in re.findall(r"<td>(·|\d+)</td>", table)]
+    confusions = np.reshape(counts, (3, 3))
+    assert confusions.sum() == 24
+    assert confusions.sum() - np.trace(confusions) == rate.errors
+    assert (confusions.sum(1) == np.bincount(data.test_labels)).all()
+
+
+@pytest.mark.parametrize("hidden", [None, Bernoulli(3)])
+def test_a_boltzmann_machine_shows_its_couplings(hidden, tmp_path):
+    data = from_arrays(rows(60, 16), test_fraction=0.3, image_shape=(4, 4))
+    folder, _ = run_of(tmp_path / "run", data, Bernoulli(16), Bernoulli(2))
+    edges = lattice_edges((4, 4), periodic=False)
+    model = BoltzmannMachine(Bernoulli(16), hidden, edges=edges, key=KEY, scale=0.5)
+    page = write_report(folder, model, data, key=KEY, steps=5).read_text()
+    assert "Couplings" in shown_of(page)
+    assert "24 pairs of visible units" in page
+    assert "Couplings with the pixel below" in page
+    assert ("Filters" in shown_of(page)) == (hidden is not None)
 
 
 def test_zero_steps_are_refused(image_run):

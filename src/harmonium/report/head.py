@@ -8,10 +8,13 @@ from typing import Any
 import equinox as eqx
 import jax
 
+from harmonium.data import Dataset
 from harmonium.errors import IncomparableError
-from harmonium.evaluation import Estimate, compare
-from harmonium.models import MPDBM, BeliefNet, EnergyModel, centred_part, trainable
+from harmonium.evaluation import ErrorRate, Estimate, compare
+from harmonium.models import MPDBM, BeliefNet, Classifier, EnergyModel, centred_part, trainable
+from harmonium.report.classes import commonest, labelled
 from harmonium.report.subject import Subject, count, number
+from harmonium.training import RunFolder
 
 KINDS = {"lower": "lower bound", "upper": "upper bound"}
 
@@ -19,6 +22,8 @@ KINDS = {"lower": "lower bound", "upper": "upper bound"}
 def sentence(subject: Subject) -> str:
     """The model and the data in a sentence."""
     model, data = subject.model, subject.data
+    if isinstance(model, Classifier):
+        return f"{_perceptron(model)}, trained on {_rows_of(data)}."
     kind = type(model if isinstance(model, MPDBM) else subject.inner).__name__
     name = kind if centred_part(model) is None else f"centred {kind}"
     layers = model.layers if isinstance(model, EnergyModel | BeliefNet) else {}
@@ -26,26 +31,38 @@ def sentence(subject: Subject) -> str:
     units = [
         f"{unit.size:,} {type(unit).__name__} {roles.get(layer, 'hidden')} units" for layer, unit in layers.items()
     ]
+    return f"A {name}{' with ' if units else ''}{_listed(units)}, trained on {_rows_of(data)}."
+
+
+def _perceptron(model: Classifier) -> str:
+    """A classifier in words."""
+    inputs, *hidden, classes = [W.shape[0] for W in model.net.W] + [model.net.W[-1].shape[1]]
+    units = " and ".join(f"{size:,}" for size in hidden)
+    inside = f", {units} hidden {model.net.activation} units" if hidden else ""
+    return f"A Classifier with {inputs:,} inputs{inside} and {classes:,} classes"
+
+
+def _rows_of(data: Dataset) -> str:
+    """What a model was trained on, in words."""
     shape = data.image_shape or (data.train.shape[1],)
     size = "\u00a0×\u00a0".join(f"{side:,}" for side in shape) + (" pixels" if data.image_shape else " columns")
     how = f", binarization {data.space.binarization}" if data.space.binarization else ""
-    return (
-        f"A {name}{' with ' if units else ''}{_listed(units)}, trained on "
-        f"{count(len(data.train), 'row')} of “{data.name}” ({size}, {data.space.support}{how})."
-    )
+    return f"{count(len(data.train), 'row')} of “{data.name}” ({size}, {data.space.support}{how})"
 
 
 def _listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def facts(subject: Subject, main: Estimate | None, base: Estimate | None) -> list[tuple[str, str]]:
+def facts(subject: Subject, main: Estimate | ErrorRate | None, base: Estimate | None) -> list[tuple[str, str]]:
     """Short numbers for the head of the page, each with its label."""
     found = (
         [(gain(main, base), "nats per example over independent units")]
-        if main and base and main.verdict == "trust"
+        if isinstance(main, Estimate) and base and main.verdict == "trust"
         else []
     )
+    if isinstance(main, ErrorRate) and labelled(subject):
+        found.append((f"{commonest(subject):.1%}", "error of always naming the commonest class"))
     model, metrics = subject.model, subject.folder.metrics
     parameters = sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(model, trainable(model))))
     found.append((f"{parameters:,}", "parameters"))
@@ -84,8 +101,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def main_estimate(estimates: dict[str, Estimate]) -> Estimate | None:
-    """The number that the page opens with: the test log-likelihood where there is one."""
+def main_number(folder: RunFolder) -> Estimate | ErrorRate | None:
+    """The number that the page opens with: the test error of a classifier, else the test log-likelihood."""
+    rates, estimates = folder.error_rates, folder.estimates
+    if rates:
+        return next((rates[name] for name in ("test", "valid", "train") if name in rates), None)
     likely = {k: e for k, e in estimates.items() if e.quantity == "log_likelihood"}
     names = [name for name in ("test", "valid", "train") if name in likely]
     return likely[names[0]] if names else next(iter(likely.values()), None)
@@ -98,11 +118,18 @@ def headline(estimate: Estimate) -> str:
     return {"lower": "≥ ", "upper": "≤ "}.get(estimate.kind, "") + number(estimate.value)
 
 
-def headlines(estimate: Estimate) -> dict[str, str]:
+def headlines(estimate: Estimate | ErrorRate) -> dict[str, str]:
     """What the head says of the main estimate."""
     split = estimate.space.split if estimate.space else None
     rows = {"test": "test rows", "valid": "validation rows", "train": "training rows"}.get(split, "rows")
+    if isinstance(estimate, ErrorRate):
+        wrong = f"{estimate.errors:,} of {count(estimate.n, 'row')} named wrongly"
+        fine = f"± {100 * estimate.stderr:.2f} % standard error"
+        value = {"value": f"{100 * estimate.value:.2f}\u00a0%", "print": fine, "verdict": "trust", "split": rows}
+        return value | {"label": "Error rate", "unit": wrong}
     return {
+        "label": "Log-likelihood",
+        "unit": "nats per example",
         "value": headline(estimate),
         "print": fine_print(estimate),
         "verdict": estimate.verdict,

@@ -26,7 +26,7 @@ def filters(subject: Subject) -> Section:
     """The weights of the strongest hidden units, as pictures, or the weight matrix in colours."""
     weights = subject.lowest_weights
     if weights is None:
-        raise NotApplicable(f"a {type(subject.inner).__name__} has no single weight matrix to show")
+        raise NotApplicable(f"this {type(subject.inner).__name__} has no weights between visible and hidden units")
     if not np.isfinite(weights).all():
         raise NotApplicable("the weights are no longer finite numbers")
     norms = np.linalg.norm(weights, axis=0)

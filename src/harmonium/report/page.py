@@ -12,11 +12,14 @@ from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
 from harmonium.errors import InputError
-from harmonium.models import write_atomically
-from harmonium.report import head, insides, record, sections
+from harmonium.models import Classifier, write_atomically
+from harmonium.report import classes, couplings, head, insides, record, sections
 from harmonium.report.section import made
 from harmonium.report.subject import Subject
 from harmonium.training import RunFolder
+
+# Sections about a distribution of the data, which a classifier is not.
+GENERATIVE = ("Samples", "Moments", "Gibbs chains", "Filling in", "Nearest training rows", "Hidden units", "Diagnosis")
 
 
 def write_report(folder: RunFolder, model: Any, data: Dataset, *, key: Key[Array, ""], steps: int = 1000) -> Path:
@@ -24,7 +27,8 @@ def write_report(folder: RunFolder, model: Any, data: Dataset, *, key: Key[Array
 
     Estimates with their verdicts, learning curves, samples, filters, chains, what the model fills in, the
     training rows nearest to its samples, its hidden units, a diagnosis, and how to run it again; a section that
-    does not apply says why. Arguments: `folder`, the run; `model`, trained; `data`, what it was trained on; `key`, for
+    does not apply says why. A classifier has its mistakes in the place of samples and chains.
+    Arguments: `folder`, the run; `model`, trained; `data`, what it was trained on; `key`, for
     all that is drawn; `steps`, Gibbs sweeps behind each sample. Raises `InputError` for fewer than one step.
 
     >>> import harmonium as hm, jax, numpy as np, tempfile
@@ -43,14 +47,16 @@ def write_report(folder: RunFolder, model: Any, data: Dataset, *, key: Key[Array
 
 def page(subject: Subject) -> str:
     """The page as text."""
-    base, estimates = record.baseline_of(subject), subject.folder.estimates
-    main = head.main_estimate(estimates)
+    base = record.baseline_of(subject)
+    main = head.main_number(subject.folder)
     parts = {
         "Estimates": lambda s: record.estimates(s, base),
         "Learning curves": record.learning_curves,
+        "Classes": classes.classes,
         "Samples": sections.samples,
         "Moments": sections.agreement,
         "Filters": insides.filters,
+        "Couplings": couplings.couplings,
         "Gibbs chains": sections.chain,
         "Filling in": sections.filling_in,
         "Nearest training rows": sections.neighbours,
@@ -58,14 +64,23 @@ def page(subject: Subject) -> str:
         "Diagnosis": insides.diagnosis,
         "How to reproduce": record.reproduce,
     }
+    left_out = _left_out(subject)
     return _template().render(
         name=subject.folder.path.resolve().name,
         sentence=head.sentence(subject),
         main=main and head.headlines(main),
         facts=head.facts(subject, main, base),
         date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC".lstrip("0"),
-        sections=[made(title, make, subject) for title, make in parts.items()],
+        by_class=isinstance(subject.model, Classifier),
+        sections=[made(title, make, subject) for title, make in parts.items() if title not in left_out],
     )
+
+
+def _left_out(subject: Subject) -> set[str]:
+    """Sections that are about what this kind of model is not."""
+    absent = set(GENERATIVE) if isinstance(subject.model, Classifier) else set()
+    absent |= set() if classes.has_classes(subject) else {"Classes"}
+    return absent | (set() if couplings.coupled(subject) else {"Couplings"})
 
 
 def _template() -> jinja2.Template:

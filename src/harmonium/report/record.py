@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from harmonium.errors import InputError
-from harmonium.evaluation import Estimate
+from harmonium.evaluation import ErrorRate, Estimate
+from harmonium.models import Classifier
 from harmonium.report.figures import Picture, curves
 from harmonium.report.head import KINDS, headline
 from harmonium.report.measure import baseline
@@ -26,6 +27,9 @@ MEANINGS = {
     "log_pseudo_likelihood": "Log-probability of each unit given all the others, summed. It should rise and level off.",
     "free_energy_gap": "Mean free energy of validation rows less that of training rows. Steady growth means "
     "that the model learns the training rows by heart.",
+    "error": "Share of the rows of batches that are named wrongly, with dropout where there is some.",
+    "log_prob_v": "Log-probability of the pixels that were hidden, given the rest: the sum for an example.",
+    "log_prob_y": "Log-probability of the label where it was hidden, given the rest; of the others it counts 0.",
     "free_energy_data": "Of the batches and of the chains. The two should keep together; chains far below "
     "the data have stopped mixing.",
 }
@@ -37,6 +41,8 @@ MEANINGS = {
 def baseline_of(subject: Subject) -> Estimate | None:
     """The baseline on the held-out rows; None where the units do not admit these rows as values."""
     rows = getattr(subject.data, subject.split)
+    if isinstance(subject.model, Classifier):
+        return None  # it says nothing of how likely rows are
     if subject.split == "train" and subject.data.decode is not None:
         return None  # the rows of such a file are known by the chunk only
     try:
@@ -50,17 +56,36 @@ def estimates(subject: Subject, base: Estimate | None) -> Section:
     recorded = subject.folder.estimates
     rows = [estimate_row(name, e) for name, e in recorded.items()]
     rows += [estimate_row("baseline", base)] if base else []
-    if not rows:
+    rates = [error_row(name, rate) for name, rate in subject.folder.error_rates.items()]
+    if not rows and not rates:
         raise NotApplicable("nothing has been estimated yet: harmonium evaluate measures a run")
     head = ("", "Quantity", "Kind", "Value", "Method and settings", "Space", "n", "Verdict")
+    tables = [Table(head, rows)] if rows else []
+    if rates:
+        tables.insert(0, Table(("", "Wrong", "Error rate", "Method", "Space", "n"), rates))
+    if not rows:
+        return Section(
+            shows="The share of rows whose most probable class is not their label; ± is one standard error.",
+            judge="Two rates differ where they are several standard errors apart. The training rows' rate lies lower: "
+            "the more, the more was learned by heart.",
+            tables=tables,
+        )
     return Section(
         shows="Log-likelihoods are means per example in nats; larger is better. Intervals bound the error "
         "that comes from log Z; ± is one standard error over the examples (and chains). The baseline gives "
         "every unit its training marginal and knows of no connection between units.",
         judge="A model that has learned structure lies well above the baseline. Compare numbers only on the "
         "same space: the same examples, binarization and scaling (the hash stands for the rows themselves).",
-        tables=[Table(head, rows)],
+        tables=tables,
     )
+
+
+def error_row(name: str, rate: ErrorRate) -> tuple[str, ...]:
+    """One error rate as a row of text."""
+    share = f"{100 * rate.value:.2f}\u00a0% ±\u00a0{100 * rate.stderr:.2f}\u00a0%"
+    settings = "; ".join(f"{k} {flat(v)}" for k, v in rate.settings.items())
+    how = "; ".join(part for part in (rate.method, settings) if part) or "the most probable class"
+    return name, f"{rate.errors:,}", share, how, str(rate.space) if rate.space else "", f"{rate.n:,}"
 
 
 def estimate_row(name: str, e: Estimate) -> tuple[str, ...]:
@@ -152,7 +177,7 @@ def command_line(about: dict[str, Any]) -> str:
         return ""
     words = ["harmonium", "train", str(about["recipe"])]
     for name, value in (about.get("arguments") or {}).items():
-        flag = name.replace("_", "-")
+        flag = name.rstrip("_").replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         elif value is not None:

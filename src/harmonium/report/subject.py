@@ -14,7 +14,7 @@ from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
 from harmonium.errors import InputError
-from harmonium.models import DBM, DBN, RBM, BeliefNet, EnergyModel, Link, Wrapped
+from harmonium.models import DBM, DBN, RBM, BeliefNet, BoltzmannMachine, Classifier, EnergyModel, Link, Wrapped
 from harmonium.report.walk import Walk, random_rows
 from harmonium.samplers import sample
 from harmonium.training import RunFolder
@@ -79,7 +79,11 @@ class Subject:
 
     @property
     def unit(self) -> Unit:
-        """The visible units. Raises `NotApplicable` for a model without layers."""
+        """The visible units; for a classifier, those that its rows are values of. Raises `NotApplicable` for a model
+        without layers."""
+        if isinstance(self.model, Classifier):
+            family = Bernoulli if self.data.space.support in ("binary", "unit interval") else Gaussian
+            return family(self.data.train.shape[1])
         if not isinstance(self.model, EnergyModel | BeliefNet):
             raise NotApplicable(f"a {type(self.model).__name__} has no layers of units")
         return self.model.layers["v"]
@@ -100,6 +104,10 @@ class Subject:
             model = model.down[0] if model.down else model.top
         if isinstance(model, DBM):
             return np.asarray(model.W[0], float)
+        if isinstance(model, Classifier):
+            return np.asarray(model.net.W[0], float)
+        if isinstance(model, BoltzmannMachine) and model.hidden is not None:
+            return np.asarray(model.U[: model.visible.width, model.visible.width :], float)
         return np.asarray(model.W, float) if isinstance(model, RBM | Link) else None
 
     @cached_property

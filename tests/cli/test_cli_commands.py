@@ -108,7 +108,7 @@ def test_help_is_there_without_jax():
 
 def test_the_help_of_a_recipe_tells_every_default(tmp_path):
     out = " ".join(Command(tmp_path).done("train", "rbm", "--help").replace("│", " ").split())
-    told = ("(default: digits)", "(default: a new one in runs/)", "--no-centred", "pcd, cd or pseudo", "[default: 0.1]")
+    told = ("(default: digits)", "(default: a new one in runs/)", "--no-centred", "pcd, cd, fpcd", "[default: 0.1]")
     assert all(words in out for words in told)
 
 
@@ -224,11 +224,25 @@ def test_a_stopped_run_says_how_to_go_on(harmonium, monkeypatch):
         (("train", "rbm", "--visible", "relu"), "no units called 'relu'"),
         (("train", "rbm", "--binarize", "maybe"), "no binarization 'maybe'"),
         (("train", "rbm", "--data", "digitz"), "did you mean 'digits'?"),
+        (("train", "rbm", "--objective", "score"), "choose --objective pseudo"),
+        (("train", "rbm", "--objective", "exact"), "choose --objective pcd"),
+        (("train", "rbm", "--sparsity", "1.5"), "target between 0 and 1"),
+        (("train", "boltzman"), "did you mean 'boltzmann'?"),
+        (("train", "boltzmann", "--couplings", "ring"), "no couplings 'ring'"),
+        (("train", "boltzmann", "--edges", "run/run.json"), "ending that is not read"),
+        (("train", "boltzmann", "--visible", "gaussian"), "use an RBM"),
+        (("train", "mpdbm", "--sweeps", "0"), "at least one sweep"),
+        (("train", "mpdbm", "--classes", "--data", "binarized.npy"), "no labels"),
+        (("train", "classifier", "--data", "binarized.npy"), "no labels"),
+        (("train", "classifier", "--from", "rbm"), "dbn or a dbm"),
+        (("train", "classifier", "--from", "dbm", "--hidden", "4,3,2"), "two hidden layers"),
+        (("train", "classifier", "--drop-inputs", "1"), "below 1"),
         (("train", "rbm", *TINY, "--out", "run/run.json"), "is a file"),
         (("train", "rbm", *TINY, "--out", "run/run.json/deeper"), "cannot be written"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(words, said, harmonium):
+    np.save(harmonium.folder / "binarized.npy", BITS)
     assert said in harmonium.refused(*words)
 
 
@@ -323,6 +337,42 @@ def test_evaluate_prints_and_records(harmonium):
     found = RunFolder.open(harmonium.folder / "run").estimates
     assert (found["valid"].kind, found["test"].kind) == ("exact", "interval")
     assert len(found["test"].per_example) == 300
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    """A folder with `c`, a classifier of the digits."""
+    folder = tmp_path_factory.mktemp("classifier")
+    words = ("--hidden", "4", "--greedy-epochs", "0", "--epochs", "1", "--batch-size", "300", "--out", "c")
+    assert Command(folder).done("train", "classifier", *words).startswith("test error ")
+    return Command(folder)
+
+
+def test_a_classifier_is_evaluated_by_its_errors(classifier):
+    assert classifier.done("evaluate", "c", "--split", "valid").startswith("valid error ")
+    folder = RunFolder.open(classifier.folder / "c")
+    assert {name: rate.n for name, rate in folder.error_rates.items()} == {"test": 300, "valid": 300}
+    assert classifier.done("report", "c") == "c/report.html\n"
+    words = ("--from", "dbn", "--hidden", "4", "--out", "c", "--resume")
+    assert "report: c/report.html" in classifier.done("train", "classifier", *words)
+
+
+def test_what_a_classifier_has_not_is_refused(classifier):
+    assert "has no likelihood of rows" in classifier.refused("evaluate", "c", "--method", "ais")
+    assert "a Classifier has not" in classifier.refused("sample", "c", "--out", "x.npy")
+    np.save(classifier.folder / "rows.npy", np.full((2, 64), np.nan))
+    assert "a Classifier has not" in classifier.refused("impute", "c", "--input", "rows.npy", "--out", "x.npy")
+    assert "was started with from_=dbn" in classifier.refused(
+        "train", "classifier", "--from", "dbm", "--out", "c", "--resume"
+    )
+
+
+def test_a_resumed_run_knows_its_files_by_any_path(harmonium):
+    np.save(harmonium.folder / "bits.npy", BITS)
+    (harmonium.folder / "pairs.csv").write_text("0,1\n2,3\n")
+    words = ("train", "boltzmann", "--data", "bits.npy", "--edges", "pairs.csv", "--out", "b")
+    harmonium.done(*words, "--objective", "pseudo", "--batch-size", "8", "--epochs", "1")
+    assert "(exact, by enumeration" in harmonium.done(*words, "--resume")
 
 
 def test_each_method_has_its_own_options(harmonium):

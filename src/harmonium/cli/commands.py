@@ -22,13 +22,20 @@ def evaluate(
     temperatures: Annotated[int | None, typer.Option(help="Temperatures of the estimate.")] = None,
     seed: Seed = 0,
 ) -> None:
-    """Measure the log-likelihood of a split, print it with its kind and error, and record it in the run."""
+    """Measure the log-likelihood of a split (the error rate, where the model is a classifier), print it with its kind
+    and error, and record it in the run."""
     import jax
 
     from harmonium.evaluation import log_likelihood
+    from harmonium.recipes.common import classifies, error_of
 
     folder, model, data = _opened(run)
     rows = _split(data, split)
+    if method == "auto" and classifies(model):
+        rate = error_of(model, data, split, rows)
+        folder.save_error_rate(split, rate)
+        print(f"{rate}\nrecorded in {folder.path / 'error_rates.json'}; `harmonium report {run}` shows it")
+        return
     given = {"chains": chains, "temperatures": temperatures}
     options = {name: number for name, number in given.items() if number is not None}  # the rest as the method has it
     estimate = log_likelihood(model, rows, key=jax.random.key(seed), method=method, **options)

@@ -69,7 +69,8 @@ def _options(function: Callable[..., Any]) -> list[inspect.Parameter]:
         if get_origin(hint) is Annotated:
             hint, text = get_args(hint)[:2]
         default = True if parameter.name == "progress" else parameter.default
-        option = Annotated[hint, typer.Option(help=text)]
+        named = (f"--{parameter.name[:-1]}",) if parameter.name.endswith("_") else ()  # a word of Python's own
+        option = Annotated[hint, typer.Option(*named, help=text)]
         parameters.append(
             inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from harmonium.errors import InputError, RunError
 from harmonium.recipes.common import COMMON, new_folder
+from harmonium.recipes.common import about as describe_recipe
 from harmonium.training import RunFolder
 
 
@@ -42,8 +43,9 @@ def _resumed(name: str, function: Callable[..., Any], arguments: dict[str, Any],
     recorded = about.get("arguments")
     if not recorded:
         raise InputError(f"The record of the run in '{arguments['out']}' is damaged: train again in another folder.")
+    typed = describe_recipe(name, arguments)["arguments"]  # paths of files as they are recorded
     for key in given - set(COMMON):
-        if arguments[key] != recorded.get(key):
+        if typed[key] != recorded.get(key):
             raise InputError(
                 f"The run in '{arguments['out']}' was started with {key}={recorded.get(key)}, not {arguments[key]}: "
                 "leave the flag out to go on with it, or start another run in another folder."

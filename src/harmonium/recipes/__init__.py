@@ -8,9 +8,12 @@ from typing import Any
 
 # Name on the command line -> "module:function", imported when asked for.
 RECIPES = {
+    "boltzmann": "harmonium.recipes.boltzmann:boltzmann",
     "rbm": "harmonium.recipes.rbm:rbm",
     "dbn": "harmonium.recipes.dbn:dbn",
     "dbm": "harmonium.recipes.dbm:dbm",
+    "mpdbm": "harmonium.recipes.mpdbm:mpdbm",
+    "classifier": "harmonium.recipes.classifier:classifier",
 }
 
 

@@ -16,14 +16,19 @@ from harmonium import data as datasets
 from harmonium import units
 from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError
-from harmonium.evaluation import Estimate, check_annealing, log_likelihood
-from harmonium.models import is_weight
+from harmonium.evaluation import ErrorRate, Estimate, check_annealing, error_rate, log_likelihood
+from harmonium.inference import encode
+from harmonium.models import MPDBM, Classifier, EnergyModel, is_weight
 from harmonium.objectives import Objective
-from harmonium.training import Run, RunFolder, check_settings, fit, is_main
+from harmonium.training import Run, RunFolder, check_settings, describe, fit, is_main
 
 COMMON = ("out", "resume", "force", "progress")  # arguments that say where a run goes, not what it is
 FIT = ("epochs", "batch_size", "average", "products")  # arguments that a recipe hands to `fit` as they are
 MARGINAL_ROWS = 100_000  # rows, at most, whose marginals the visible biases start at
+FILES = ("data", "labels", "edges")  # arguments that may be the path of a file
+STAGES = "stages"  # where a run keeps the runs of its parts
+JOINT = "stages/joint"  # and of the deep Boltzmann machine that a classifier is made of
+WIDE_ROWS = 2000  # rows whose mean field is inferred at a time
 CATEGORICAL_LIMIT = 64  # states beyond which whole numbers are taken for grey values and not for codes
 
 
@@ -94,7 +99,8 @@ def class_unit(data: Dataset) -> units.Categorical:
     """A layer for the labels of the data. Raises `InputError` where it has none, or negative ones."""
     if data.train_labels is None:
         raise InputError(f"'{data.name}' has no labels: give them with --labels, or leave --classes out.")
-    low, high = int(np.min(data.train_labels)), int(np.max(data.train_labels))
+    every = [data.train_labels, *(x for x in (data.valid_labels, data.test_labels) if x is not None)]
+    low, high = (int(bound(np.concatenate(every))) for bound in (np.min, np.max))
     if low < 0:
         raise InputError(f"Labels are whole numbers from 0, but '{data.name}' has {low}: count its classes from 0.")
     return units.Categorical(1, states=max(high + 1, 2))
@@ -116,6 +122,13 @@ def sgd(
     return optax.chain(decay, optax.sgd(rates[schedule], momentum=momentum or None))
 
 
+def annealed(learning_rate: float, steps: int) -> optax.GradientTransformation:
+    """Adam with a rate that falls along a cosine to zero."""
+    if not 0 < learning_rate < math.inf:
+        raise InputError(f"Gradient steps take a positive learning rate, not {learning_rate:g}.")
+    return optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
+
+
 def weights_only(model: PyTree) -> PyTree:
     """True at the weight matrices of a model and False at its biases, for Optax's masks."""
     return jax.tree_util.tree_map_with_path(lambda path, _: is_weight(path), model)
@@ -124,8 +137,9 @@ def weights_only(model: PyTree) -> PyTree:
 def about(recipe: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """What `run.json` says of a recipe: enough to run it again, and to load its data."""
     known = {k: v for k, v in arguments.items() if k not in COMMON}
-    if known.get("data") and Path(known["data"]).exists() and known["data"] not in datasets.available():
-        known["data"] = str(Path(known["data"]).resolve())  # found again from any other folder
+    for name in (name for name in FILES if known.get(name) and known[name] not in datasets.available()):
+        if Path(known[name]).exists():
+            known[name] = str(Path(known[name]).resolve())  # found again from any other folder
     return {"recipe": recipe, "arguments": known}
 
 
@@ -140,6 +154,8 @@ def data_of(folder: RunFolder) -> Dataset:
         arguments["seed"],
         **{name: arguments.get(name) for name in ("standardize", "scale", "labels")},
     )
+    if arguments.get("from_") == "dbm":
+        data = beside_means(data, RunFolder(folder.path / JOINT).load_model())
     recorded, found = folder.about["data"]["space"].get("hash"), space_of(data.train).hash
     if recorded != found:
         raise InputError(
@@ -151,10 +167,29 @@ def data_of(folder: RunFolder) -> Dataset:
 
 def opened(arguments: dict[str, Any]) -> Dataset:
     """The data that a recipe's arguments name, after everything that can be refused without it."""
-    check_annealing(arguments["ais_chains"], arguments["temperatures"])
+    if "temperatures" in arguments:
+        check_annealing(arguments["ais_chains"], arguments["temperatures"])
     check_settings(**{name: arguments[name] for name in ("epochs", "average", "products", "out", "resume", "force")})
     named = {name: arguments[name] for name in ("standardize", "scale", "labels")}
     return load_data(arguments["data"], arguments["binarize"], arguments["seed"], **named)
+
+
+def staged(recipe: str, arguments: dict[str, Any], data: Dataset) -> tuple[dict[str, Any], bool]:
+    """The folder of a run that begins with runs of its parts, made before the first of them (or found, to go on).
+
+    Returns where these go, as options of `stack`, and whether they lie behind, for the run itself has a checkpoint.
+    The arguments then say where that run goes.
+    """
+    if arguments["out"] is None:
+        return {}, False
+    resume, folder = arguments["resume"], RunFolder(arguments["out"])
+    if not resume:
+        folder = RunFolder.create(folder.path, force=arguments["force"])
+        if is_main():
+            folder.write_about(describe(data, **about(recipe, arguments)))
+    begun = resume and folder.has_checkpoint
+    arguments |= {"out": folder, "resume": begun}
+    return {"out": folder.path / STAGES, "resume": resume}, begun
 
 
 def trained(
@@ -166,30 +201,70 @@ def trained(
     key, record = jax.random.key(arguments["seed"]), about(recipe, arguments)
     run = fit(model, data, rule, optimizer=optimizer, key=key, about=record, **settings)
     if run.finished:
-        options |= {"chains": arguments["ais_chains"], "temperatures": arguments["temperatures"]}
+        if "temperatures" in arguments:
+            options |= {"chains": arguments["ais_chains"], "temperatures": arguments["temperatures"]}
         run.estimate = measured(run, data, seed=arguments["seed"], **options)
     return run
 
 
-def held_out(data: Dataset) -> tuple[str, Any]:
-    """The name and rows of the split to evaluate on: test, or else validation, or else training."""
+def held_out(data: Dataset, *, labelled: bool = False) -> tuple[str, Any]:
+    """The name and rows of the split to evaluate on: test, or else validation, or else training; `labelled`, the first
+    of them that has labels."""
     for split in ("test", "valid", "train"):
         rows = getattr(data, split)
-        if rows is not None and len(rows):
+        if rows is not None and len(rows) and not (labelled and getattr(data, f"{split}_labels") is None):
             return split, rows
     raise InputError(f"'{data.name}' has no rows to evaluate on.")
 
 
-def measured(run: Run, data: Dataset, *, seed: int, **options: Any) -> Estimate:
-    """The held-out log-likelihood of a finished run; with a folder, recorded in it and shown in its report."""
-    split, rows = held_out(data)
-    estimate = log_likelihood(run.model, rows, key=jax.random.key(seed), **options)
+def classifies(model: Any) -> bool:
+    """Whether a model is judged by its classes and not by its likelihood: a classifier, or a multi-prediction machine
+    with labels."""
+    return isinstance(model, Classifier) or (isinstance(model, MPDBM) and "y" in model.layers)
+
+
+def error_of(model: Any, data: Dataset, split: str, rows: Any) -> ErrorRate:
+    """The error rate on the rows of a split. Raises `InputError` where it has no labels."""
+    labels = getattr(data, f"{split}_labels")
+    if labels is None:
+        raise InputError(f"The {split} rows of '{data.name}' have no labels to hold the classes against.")
+    return error_rate(model, rows, labels)
+
+
+def measured(run: Run, data: Dataset, *, seed: int, **options: Any) -> Estimate | ErrorRate:
+    """The held-out log-likelihood of a finished run, or the error rate of a classifier; with a folder, recorded in it
+    and shown in its report."""
+    by_class = classifies(run.model)
+    split, rows = held_out(data, labelled=by_class)
+    if by_class:
+        found = error_of(run.model, data, split, rows if split != "train" else data.shown(rows))
+    else:
+        found = log_likelihood(run.model, rows, key=jax.random.key(seed), **options)
     if run.folder and is_main():
         from harmonium.report import write_report  # brings Matplotlib, which only finished runs need
 
-        run.folder.save_estimate(split, estimate)
+        record = run.folder.save_error_rate if by_class else run.folder.save_estimate
+        record(split, found)
         write_report(run.folder, run.model, data, key=jax.random.key(seed))
-    return estimate
+    return found
+
+
+def beside_means(data: Dataset, dbm: EnergyModel) -> Dataset:
+    """The data of a classifier made of a deep Boltzmann machine: each row beside the means of `h2` that the machine
+    infers from it (Fig. 20.4 of the book)."""
+
+    def wide(rows: Any) -> np.ndarray | None:
+        if rows is None:
+            return None
+        rows = np.asarray(rows, np.float32)
+        parts = [encode(dbm, rows[i : i + WIDE_ROWS])["h2"] for i in range(0, len(rows), WIDE_ROWS)]
+        return np.concatenate([rows, np.concatenate([np.asarray(part) for part in parts])], axis=1)
+
+    marks = {f"{split}_labels": getattr(data, f"{split}_labels") for split in ("valid", "test")}
+    return datasets.from_arrays(
+        wide(data.shown(data.train)), wide(data.valid), wide(data.test), labels=data.train_labels, **marks,
+        name=f"{data.name} and h2",
+    )  # fmt: skip
 
 
 def new_folder(recipe: str, data: str | None, parent: str = "runs") -> Path:

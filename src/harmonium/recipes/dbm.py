@@ -17,6 +17,7 @@ from harmonium.recipes.common import (
     layer_units,
     opened,
     sgd,
+    staged,
     trained,
     visible_unit,
 )
@@ -32,7 +33,7 @@ def dbm(
     labels: flags.Labels = None,
     hidden: flags.Layers = "64,32",
     visible: flags.Visible = "auto",
-    classes: Annotated[bool, "join the labels of the data to the top hidden layer, as layer y"] = False,
+    classes: flags.Classes = False,
     steps: flags.Steps = 1,
     chains: flags.Chains = 100,
     mean_field_steps: Annotated[int, "sweeps of mean field, at most, for each row and update"] = 10,
@@ -69,9 +70,10 @@ def dbm(
     model = at_marginals(model, dataset.shown(dataset.train[:MARGINAL_ROWS]))
     total = epochs * dataset.steps_per_epoch(batch_size)
     optimizer = sgd(learning_rate, total, momentum=momentum, weight_decay=weight_decay, schedule=schedule)
-    if pretraining and not resume:  # a resumed run reads its machine from the checkpoint
+    stages, begun = staged("dbm", arguments, dataset) if pretraining else ({}, False)
+    if pretraining and not begun:  # a run that has begun reads its machine from the checkpoint
         first = {"visible": unit, "key": key, "epochs": pretraining, "batch_size": batch_size}
-        model = pretrained_dbm(dataset, layers, CD(1), monitor=False, **first)
+        model = pretrained_dbm(dataset, layers, CD(1), products=products, progress=progress, **first, **stages)
     model = Centred(model) if centred and not pretraining else model
     rule = PCD(steps, chains, mean_field_steps=mean_field_steps)
     return trained("dbm", arguments, model, dataset, rule, optimizer)

@@ -11,7 +11,7 @@ from harmonium.errors import InputError
 from harmonium.models import DBN
 from harmonium.objectives import PCD, UpDown
 from harmonium.recipes import flags
-from harmonium.recipes.common import class_unit, layer_units, opened, sgd, trained, visible_unit
+from harmonium.recipes.common import class_unit, layer_units, opened, sgd, staged, trained, visible_unit
 from harmonium.training import Run, check_data, stack
 
 
@@ -63,8 +63,10 @@ def dbn(
         return sgd(rate, total, momentum=0.0, weight_decay=0.0, schedule="linear")
 
     fine = optimizer(fine_rate, epochs)
-    if greedy_epochs and not resume:  # a resumed run reads its net from the checkpoint
+    stages, begun = staged("dbn", arguments, dataset) if greedy_epochs else ({}, False)
+    if greedy_epochs and not begun:  # a run that has begun reads its net from the checkpoint
         first = {"visible": unit, "key": key, "labels": top, "epochs": greedy_epochs, "batch_size": batch_size}
-        rates = {"optimizer": lambda: optimizer(learning_rate, greedy_epochs), "products": products}
-        model = DBN.stacked(stack(dataset, layers, PCD(1, chains), centred=True, monitor=False, **first, **rates))
+        first |= {"optimizer": lambda: optimizer(learning_rate, greedy_epochs), "products": products}
+        first |= {"progress": progress, **stages}
+        model = DBN.stacked(stack(dataset, layers, PCD(1, chains), centred=True, **first))
     return trained("dbn", arguments, model, dataset, UpDown(steps), fine, samples=samples)

@@ -6,13 +6,11 @@ from typing import Annotated
 
 import jax
 
-from harmonium import objectives
-from harmonium.errors import InputError
 from harmonium.inference import at_marginals
 from harmonium.models import RBM, Centred
-from harmonium.objectives import Objective
 from harmonium.recipes import flags
 from harmonium.recipes.common import MARGINAL_ROWS, named_unit, opened, sgd, trained, visible_unit
+from harmonium.recipes.rules import constrained, learning_rule
 from harmonium.training import Run, check_data
 
 
@@ -26,9 +24,21 @@ def rbm(
     hidden: Annotated[int, "hidden units"] = 64,
     visible: flags.Visible = "auto",
     hidden_units: Annotated[str, "kind of hidden units: bernoulli, spin or gaussian"] = "bernoulli",
-    objective: Annotated[str, "learning rule: pcd, cd or pseudo"] = "pcd",
+    objective: Annotated[
+        str,
+        "learning rule: pcd, cd, fpcd, tempered, trajectory (of pcd); exact, for few units; pseudo, or ratio for "
+        "binary visible units; nce; score, denoising for gaussian ones",
+    ] = "pcd",
     steps: flags.Steps = 1,
     chains: flags.Chains = 100,
+    rungs: Annotated[int, "temperatures of tempered, or snapshots of trajectory, for each chain"] = 10,
+    fast_rate: Annotated[float, "learning rate of the fast weights of fpcd"] = 0.05,
+    sites: flags.Sites = 1,
+    ratio: Annotated[int, "rows of noise that nce draws for each row of data"] = 10,
+    noise: Annotated[float, "standard deviation of the noise of denoising, in units of the data"] = 0.3,
+    sparsity: Annotated[float | None, "mean activation that hidden units are drawn to, such as 0.1"] = None,
+    sparsity_strength: Annotated[float, "weight of the penalty on other activations"] = 1.0,
+    max_norm: Annotated[float | None, "largest norm of the weights into each hidden unit, such as 3"] = None,
     centred: flags.Centring = True,
     epochs: flags.Epochs = 200,
     batch_size: flags.BatchSize = 50,
@@ -53,20 +63,9 @@ def rbm(
     units = visible_unit(dataset, visible), named_unit(hidden_units, hidden)
     model = RBM(*units, key=jax.random.fold_in(key, 1))
     check_data(model, dataset)
-    model = at_marginals(model, dataset.shown(dataset.train[:MARGINAL_ROWS]))
+    rows = dataset.shown(dataset.train[:MARGINAL_ROWS])
+    model = at_marginals(model, rows)
     total = epochs * dataset.steps_per_epoch(batch_size)
     optimizer = sgd(learning_rate, total, momentum=momentum, weight_decay=weight_decay, schedule=schedule)
-    return trained(
-        "rbm", arguments, Centred(model) if centred else model, dataset, _rule(objective, steps, chains), optimizer
-    )
-
-
-def _rule(name: str, steps: int, chains: int) -> Objective:
-    rules = {
-        "cd": lambda: objectives.CD(steps),
-        "pcd": lambda: objectives.PCD(steps, chains),
-        "pseudo": lambda: objectives.PseudoLikelihood(),
-    }
-    if name not in rules:
-        raise InputError(f"There is no learning rule '{name}': choose one of {', '.join(rules)}.")
-    return rules[name]()
+    model, rule = learning_rule(arguments, Centred(model) if centred else model, rows)
+    return trained("rbm", arguments, model, dataset, constrained(arguments, rule), optimizer)

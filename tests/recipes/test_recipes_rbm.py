@@ -20,7 +20,7 @@ from harmonium.errors import InputError
 from harmonium.evaluation import Estimate
 from harmonium.models import RBM, Centred
 from harmonium.recipes import RECIPES, published, recipe
-from harmonium.recipes.common import data_of, held_out, new_folder, sgd, visible_unit, weights_only
+from harmonium.recipes.common import class_unit, data_of, held_out, new_folder, sgd, visible_unit, weights_only
 from harmonium.training import RunFolder
 from harmonium.units import Bernoulli, Categorical, Gaussian, Spin
 
@@ -58,6 +58,17 @@ def test_units_by_name():
         visible_unit(from_arrays(BITS), "bernouli")
     with pytest.raises(InputError, match="--binarize"):
         visible_unit(from_arrays((BITS * 255).astype(np.uint8)), "auto")
+
+
+def test_classes_are_those_of_the_labels_of_all_splits():
+    def unit(train, test):
+        return class_unit(from_arrays(BITS[:4], test=BITS[:2], labels=train, test_labels=test))
+
+    assert unit([0, 1, 2, 0], [1, 2]).states == 3
+    with pytest.raises(InputError, match=r"begin at 1, so that class 0 would be empty: count .* \(labels - 1\)"):
+        unit([1, 2, 3, 1], [1, 3])
+    with pytest.warns(UserWarning, match=r"go up to 9, but 8 of these 10 classes .* \(the first is class 0\)"):
+        assert unit([1, 2, 2, 1], [0, 9]).states == 10
 
 
 def test_decay_and_schedule_act_where_they_should():

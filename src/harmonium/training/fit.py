@@ -20,7 +20,7 @@ import optax
 from jaxtyping import Array, Key, PyTree
 
 from harmonium.data import Dataset, as_dataset
-from harmonium.data.storage import blocks
+from harmonium.data.storage import blocks, fingerprint
 from harmonium.errors import InputError, NonFiniteLossError
 from harmonium.models import EnergyModel
 from harmonium.objectives import Metrics, Objective
@@ -28,10 +28,11 @@ from harmonium.products import check_products
 from harmonium.rng import cheap, words
 from harmonium.training.callbacks import Callback, Interrupt, Progress, progress_bar, tensorboard
 from harmonium.training.devices import Placement, anywhere, is_main, local
-from harmonium.training.folder import RunFolder, describe
+from harmonium.training.folder import RunFolder, describe, form
 from harmonium.training.log import Log, Run
 from harmonium.training.monitor import Monitor
 from harmonium.training.state import Rule, TrainState, all_finite, final_model, first_state, run_chunk
+from harmonium.units import Unit
 
 CHUNK_BYTES = 2**27  # of stored rows that one compiled scan takes in
 
@@ -82,7 +83,7 @@ def fit(
     placement = Placement(batch_size)
     state = _placed(first_state(model, objective, optimizer, key, average), placement)
     settings = {"epochs": epochs, "batch_size": batch_size, "average": average, "products": products}
-    record = _record(objective, key, settings) | (about or {})
+    record = _record(model, data, objective, key, settings) | (about or {})
     log = Log.start(out, state, resume=resume, force=force, about=describe(data, **record) if out else {})
     with ExitStack() as stack:
         listeners = [*callbacks, stack.enter_context(progress_bar(progress and is_main()))]
@@ -128,10 +129,14 @@ def _placed(state: TrainState, placement: Placement) -> TrainState:
     return dataclasses.replace(rest, memory=memory)
 
 
-def _record(objective: Objective, key: Key[Array, ""], settings: dict[str, Any]) -> dict[str, Any]:
-    """What a run's `run.json` says of its settings and its random numbers."""
-    generator = str(jax.random.key_impl(cheap(key)))
-    return {"settings": {"objective": repr(objective), **settings}, "seed": words(key), "generator": generator}
+def _record(
+    model: Any, data: Dataset, objective: Objective, key: Key[Array, ""], settings: dict[str, Any]
+) -> dict[str, Any]:
+    """What a run's `run.json` says of its model, settings, labels where they are learned, and random numbers."""
+    record = {"model": form(model), "settings": {"objective": repr(objective), **settings}, "seed": words(key)}
+    if "y" in model.layers and data.train_labels is not None:
+        record["labels"] = fingerprint(data.train_labels)
+    return record | {"generator": str(jax.random.key_impl(cheap(key)))}
 
 
 @cache
@@ -159,10 +164,26 @@ def check_data(model: Any, data: Dataset) -> None:
     for rows, as_shown in ((data.train, data.shown), (data.valid, np.asarray)):
         for _, block in () if rows is None else blocks(rows):
             unit.check(as_shown(block), expectation=expectation)
-    if "y" in model.layers and data.train_labels is not None:
-        model.layers["y"].check(np.asarray(data.train_labels)[:, None])
+    if "y" in model.layers:
+        check_classes(model.layers["y"], data)
     if isinstance(model, EnergyModel) and unit.states is None and not data.streamed:
         _warn_constant(data)
+
+
+def check_classes(unit: Unit, data: Dataset) -> None:
+    """Refuse labels, of any split, that are no state of the units that a model has for them.
+
+    >>> import harmonium as hm
+    >>> check_classes(hm.units.Categorical(1, states=2), hm.data.from_arrays(np.eye(2), labels=[1, 2]))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: The train labels of 'array' do not fit the model's layer y: Categorical units with ...
+    """
+    for split in ("train", "valid", "test"):
+        labels = getattr(data, f"{split}_labels")
+        try:
+            unit.check(np.zeros((0, 1), int) if labels is None else np.asarray(labels)[:, None])
+        except InputError as error:
+            raise InputError(f"The {split} labels of {data.name!r} do not fit the model's layer y: {error}") from error
 
 
 def _warn_constant(data: Dataset) -> None:

@@ -17,7 +17,7 @@ from harmonium.inference import at_marginals, encode, mean_field
 from harmonium.models import DBM, RBM, Centred, EnergyModel, Twin
 from harmonium.models.energy import with_biases
 from harmonium.objectives import Mirrored, Objective
-from harmonium.training.fit import fit
+from harmonium.training.fit import check_classes, fit
 from harmonium.training.log import Run
 from harmonium.units import Bernoulli, Unit
 
@@ -155,7 +155,7 @@ def _refuse(data: Dataset, hidden: Sequence[Unit], labels: Unit | None) -> None:
             f"{data.name!r} has no labels: give them where the data is loaded (labels=...), or leave them out."
         )
     if labels is not None:
-        labels.check(np.asarray(data.train_labels)[:, None])
+        check_classes(labels, data)
 
 
 def _composed(machines: Sequence[RBM | Twin], units: Sequence[Unit], key: jax.Array) -> DBM:

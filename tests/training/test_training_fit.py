@@ -219,9 +219,32 @@ class Spoiled(Objective):
 
 
 def test_parameters_that_are_not_finite_do_not_pass_for_a_model():
-    with pytest.raises(NonFiniteLossError, match="step 1 ") as caught:
+    with pytest.raises(NonFiniteLossError, match=r"step 1 .* of step 0 is kept only in this error's `run`") as caught:
         trained(rule=Spoiled(), epochs=1, batch_size=80)
     assert bits(caught.value.run.model) == bits(RBM8)
+
+
+KINDS = {
+    "the key 0": ({"key": 0}, r"a key, not from 0: pass key=jax.random.key\(0\)"),
+    "no key": ({"key": None}, "a key, not from None"),
+    "many keys": ({"key": jax.random.split(jax.random.key(0))}, "one key, not from 2"),
+    "optimizer by name": ({"optimizer": "adam"}, r"such as optax.adam\(1e-3\), not 'adam'"),
+    "optimizer unmade": ({"optimizer": optax.adam}, "not the function adam: make one"),
+    "rule by name": ({"rule": "cd"}, r"such as hm.objectives.CD\(\), not 'cd'"),
+    "rule unmade": ({"rule": CD}, "not the class CD: make one"),
+    "model by name": ({"model": "rbm"}, "takes a model, such as an hm.RBM, not 'rbm'"),
+    "model unmade": ({"model": RBM}, "not the class RBM"),
+    "epochs": ({"epochs": 1.5}, "whole numbers, not epochs=1.5"),
+    "batch_size": ({"batch_size": 20.0}, "A batch of 20.0 .* whole batch_size"),
+    "average": ({"average": "0.9"}, "not average=0.9"),
+}
+
+
+@pytest.mark.parametrize("what", KINDS)
+def test_things_of_the_wrong_kind_are_refused_with_the_cure(what):
+    options, words = KINDS[what]
+    with pytest.raises(InputError, match=words):
+        trained(**options)
 
 
 def bad_data():

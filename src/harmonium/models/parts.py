@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, shown
 from harmonium.units import Categorical, Unit
 
 
@@ -21,7 +21,7 @@ def check_units(model: str, *layers: Any) -> None:
         if not isinstance(layer, Unit):
             size = layer if isinstance(layer, int) else 500
             raise InputError(
-                f"{model} is made of units, not of {layer!r}: give them as, say, hm.units.Bernoulli({size})."
+                f"{model} is made of units, not of {shown(layer)}: give them as, say, hm.units.Bernoulli({size})."
             )
     sizes = [layer.size for layer in layers]
     if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):

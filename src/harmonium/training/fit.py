@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -21,11 +21,11 @@ from jaxtyping import Array, Key, PyTree
 
 from harmonium.data import Dataset, as_dataset
 from harmonium.data.storage import blocks, fingerprint
-from harmonium.errors import InputError, NonFiniteLossError
+from harmonium.errors import InputError, NonFiniteLossError, shown
 from harmonium.models import EnergyModel
 from harmonium.objectives import Metrics, Objective
 from harmonium.products import check_products
-from harmonium.rng import cheap, words
+from harmonium.rng import cheap, check_key, words
 from harmonium.training.callbacks import Callback, Interrupt, Progress, progress_bar, tensorboard
 from harmonium.training.devices import Placement, anywhere, is_main, local
 from harmonium.training.folder import RunFolder, describe, form
@@ -76,6 +76,7 @@ def fit(
     6
     """
     data = as_dataset(data)
+    _check_parts(model, objective, optimizer, key)
     check_data(model, data)
     check_settings(epochs, average, products)
     optimizer = _adam() if optimizer is None else optimizer
@@ -104,6 +105,34 @@ def fit(
         return loop.run(log.state)
 
 
+@runtime_checkable
+class Optimizer(Protocol):
+    """What Optax's gradient transformations are."""
+
+    def init(self, params: PyTree) -> PyTree:
+        """The state before the first step."""
+
+    def update(self, updates: PyTree, state: PyTree, params: PyTree) -> tuple[PyTree, PyTree]:
+        """Steps for a gradient, and the next state."""
+
+
+def _check_parts(model: Any, objective: Any, optimizer: Any, key: Any) -> None:
+    """Refuse what is no model, learning rule, optimizer or key."""
+    if not isinstance(model, eqx.Module):
+        raise InputError(f"Training takes a model, such as an hm.RBM, not {shown(model)}: make one and pass it.")
+    if not isinstance(objective, Objective):
+        raise InputError(
+            f"A learning rule is an object, such as hm.objectives.CD(), not {shown(objective)}: make one and pass it."
+        )
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        raise InputError(
+            f"An optimizer is one of Optax's, such as optax.adam(1e-3), not {shown(optimizer)}: make one and pass it."
+        )
+    check_key(key)
+    if jnp.shape(key) not in ((), (2,)) or (jnp.shape(key) == (2,) and key.dtype != np.uint32):
+        raise InputError(f"A run follows from one key, not from {jnp.shape(key)[0]} of them: pass a single one.")
+
+
 def check_settings(
     epochs: int, average: float | None, products: str, *, out: str | Path | None = None, resume: bool = False,
     force: bool = False,
@@ -112,11 +141,11 @@ def check_settings(
 
     >>> check_settings(0, None, "float32")
     Traceback (most recent call last):
-    harmonium.errors.InputError: Training takes at least one epoch, not epochs=0.
+    harmonium.errors.InputError: Training takes at least one epoch, in whole numbers, not epochs=0.
     """
-    if epochs < 1:
-        raise InputError(f"Training takes at least one epoch, not epochs={epochs}.")
-    if average is not None and not 0 <= average < 1:
+    if not isinstance(epochs, int | np.integer) or epochs < 1:
+        raise InputError(f"Training takes at least one epoch, in whole numbers, not epochs={epochs}.")
+    if average is not None and not (isinstance(average, float | int) and 0 <= average < 1):
         raise InputError(f"The decay of an average lies from 0 to below 1, such as 0.999, not average={average}.")
     check_products(products)
     if out is not None and not resume:
@@ -256,9 +285,10 @@ class _Loop:
         finite = np.isfinite(losses)  # where all are, the last step spoiled the parameters
         bad = int(good.step) + (len(finite) if finite.all() else int(np.argmin(finite)) + 1)
         run = self.log.close(good, finished=False)
-        kept = f"the checkpoint of step {run.step} in '{run.folder.path}'" if run.folder else f"step {run.step}"
+        where = f"in a checkpoint in '{run.folder.path}'" if run.folder else "only in this error's `run`"
         raise NonFiniteLossError(
-            f"The loss is no longer a finite number at step {bad} (seed {self.seed}); the model is kept as of {kept}. "
+            f"The loss is no longer a finite number at step {bad} (seed {self.seed}); the model of step {run.step} is "
+            f"kept {where}. "
             "Try a smaller learning rate, clip gradients (optax.clip_by_global_norm), or standardise real inputs.",
             run,
         )

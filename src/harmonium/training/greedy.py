@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from harmonium.data import Dataset, from_arrays
-from harmonium.errors import InputError, RunError
+from harmonium.data import Dataset, as_dataset, from_arrays
+from harmonium.errors import InputError, RunError, shown
 from harmonium.inference import at_marginals, encode, mean_field
 from harmonium.models import DBM, RBM, Centred, EnergyModel, Twin
 from harmonium.models.energy import with_biases
+from harmonium.models.parts import check_hidden, check_units
 from harmonium.objectives import Mirrored, Objective
 from harmonium.training.fit import check_classes, fit
 from harmonium.training.log import Run
@@ -24,13 +25,14 @@ from harmonium.units import Bernoulli, Unit
 ROWS = 10_000  # rows encoded at a time
 
 
-def upper_data(data: Dataset, machine: EnergyModel) -> Dataset:
+def upper_data(data: Dataset | np.ndarray, machine: EnergyModel) -> Dataset:
     """The data of the next machine: at each presentation a fresh sample of the hidden units given a training row.
 
         E_{v ~ data} E_{h ~ p(h | v)} log p_next(h)                                                     # (20.21)
 
     The hidden means are stored and drawn from as grey values are under the dynamic binarization; held-out rows are
-    drawn once, and so are grey training rows before they are encoded. Labels go along. Arguments: `machine`, an RBM
+    drawn once, and so are grey training rows before they are encoded. Labels go along. Arguments: `data`, also plain
+    rows `[n, size]`; `machine`, an RBM
     or a centred one with Bernoulli hidden units. Raises `InputError` for other hidden units.
 
     >>> import harmonium as hm
@@ -38,6 +40,7 @@ def upper_data(data: Dataset, machine: EnergyModel) -> Dataset:
     >>> upper_data(hm.data.from_arrays(np.eye(4)), rbm).train.shape
     (4, 3)
     """
+    data = as_dataset(data)
     if not isinstance(machine.layers.get("h"), Bernoulli):
         raise InputError("The next machine is trained on samples of hidden units, which must be Bernoulli.")
 
@@ -67,15 +70,15 @@ def upper_data(data: Dataset, machine: EnergyModel) -> Dataset:
 
 
 def stack(
-    data: Dataset, hidden: Sequence[Unit], rule: Objective, *, visible: Unit, key: jax.Array, centred: bool = False,
-    labels: Unit | None = None, **options: Any,
+    data: Dataset | np.ndarray, hidden: Sequence[Unit], rule: Objective, *, visible: Unit, key: jax.Array,
+    centred: bool = False, labels: Unit | None = None, **options: Any,
 ) -> list[EnergyModel]:  # fmt: skip
     """RBMs trained one on another, for `DBN.stacked`.
 
-    Arguments: `data`; `hidden`, the hidden units of each, from the data upwards; `rule`, the learning rule of all;
-    `visible`, the units of the data; `centred`, whether each is trained in centred coordinates; `labels`, units that
-    the last machine joins to its visible ones; `options`, those of `fit`, with a callable `optimizer()` that makes a
-    new one for each.
+    Arguments: `data`, a `Dataset` or rows `[n, size]`; `hidden`, the hidden units of each, from the data upwards;
+    `rule`, the learning rule of all; `visible`, the units of the data; `centred`, whether each is trained in centred
+    coordinates; `labels`, units that the last machine joins to its visible ones; `options`, those of `fit`, with a
+    callable `optimizer()` that makes a new one for each.
 
     >>> import harmonium as hm
     >>> units = [hm.units.Bernoulli(3), hm.units.Bernoulli(2)]
@@ -84,8 +87,9 @@ def stack(
     >>> [machine.W.shape for machine in stack(data, units, hm.objectives.CD(), **options)]
     [(4, 3), (3, 2)]
     """
-    _refuse(data, hidden, labels)
-    optimizer = options.pop("optimizer", lambda: None)
+    data = as_dataset(data)
+    _refuse(data, visible, hidden, labels)
+    optimizer = _maker(options)
     machines: list[EnergyModel] = []
     for i, unit in enumerate(hidden):
         start = jax.random.fold_in(key, i)
@@ -101,7 +105,13 @@ def stack(
 
 
 def pretrained_dbm(
-    data: Dataset, hidden: Sequence[Unit], rule: Objective, *, visible: Unit, key: jax.Array, **options: Any
+    data: Dataset | np.ndarray,
+    hidden: Sequence[Unit],
+    rule: Objective,
+    *,
+    visible: Unit,
+    key: jax.Array,
+    **options: Any,
 ) -> DBM:
     """A deep Boltzmann machine made of RBMs trained one on another, its parts weighted as the whole will need them.
 
@@ -116,10 +126,11 @@ def pretrained_dbm(
     >>> [W.shape for W in dbm.W]
     [(4, 3), (3, 2)]
     """
+    data = as_dataset(data)
+    _refuse(data, visible, hidden, None)
     if len(hidden) < 2:
         raise InputError("Pretraining a DBM takes at least two hidden layers: with one, train the RBM itself.")
-    _refuse(data, hidden, None)
-    optimizer = options.pop("optimizer", lambda: None)
+    optimizer = _maker(options)
     options = {"monitor": False} | options  # the free energy of a machine with a copy says nothing of the whole
     units, machines = [visible, *hidden], []
     for i, (below, above) in enumerate(zip(units, hidden, strict=False)):
@@ -146,9 +157,22 @@ def finished(run: Run) -> Run:
     return run
 
 
-def _refuse(data: Dataset, hidden: Sequence[Unit], labels: Unit | None) -> None:
+def _maker(options: dict[str, Any]) -> Callable[[], Any]:
+    """The function that makes optimizers, taken out of the options."""
+    found = options.pop("optimizer", lambda: None)
+    if not callable(found):
+        raise InputError(
+            f"Each machine of a stack gets an optimizer of its own: pass a function that makes one, such as "
+            f"lambda: optax.adam(1e-3), not {shown(found)}."
+        )
+    return found
+
+
+def _refuse(data: Dataset, visible: Unit, hidden: Sequence[Unit], labels: Unit | None) -> None:
     """Refuse what would only fail after some of the machines are trained."""
-    if not hidden or not all(isinstance(unit, Bernoulli) and unit.size > 0 for unit in hidden[:-1]):
+    check_hidden("A stack of machines", hidden)
+    check_units("A stack of machines", visible, *hidden)
+    if not all(isinstance(unit, Bernoulli) for unit in hidden[:-1]):
         raise InputError("Machines stand one on another by Bernoulli hidden units: give one such layer for each.")
     if labels is not None and data.train_labels is None:
         raise InputError(

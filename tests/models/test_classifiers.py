@@ -96,7 +96,7 @@ PLAIN, JX = RBM(B, Bernoulli(3), key=KEY), jnp.asarray(X)
     ("ask", "words"),
     [
         (lambda: error_rate(MODEL, X, np.full(40, 3)), "from 0 to 2"),
-        (lambda: error_rate(MODEL, X, np.zeros(3)), "40 rows and 3 labels"),
+        (lambda: error_rate(MODEL, X, np.zeros(3)), "labels are 3 for 40 rows"),
         (lambda: error_rate(MODEL, X, np.zeros(40), missing=1.0), "missing=1"),
         (lambda: error_rate(PLAIN, X, np.zeros(40)), "no layer of labels"),
         (lambda: classify(PLAIN, X), "no layer of labels"),

@@ -23,7 +23,7 @@ from harmonium.evaluation.reverse_annealing import reverse_annealing
 from harmonium.evaluation.rows import rows_of
 from harmonium.evaluation.sampling_bound import sampling_bound
 from harmonium.inference import configurations, exact_free_energy, has_closed_form, variational_free_energy
-from harmonium.models import BeliefNet, EnergyModel, coloured
+from harmonium.models import BeliefNet, EnergyModel, coloured, require_model
 
 Likelihood = Literal["auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory", "raise", "csl"]
 BOUNDS = {"raise": reverse_annealing, "csl": sampling_bound}  # of the likelihood itself, without log Z
@@ -60,6 +60,7 @@ def log_likelihood(
     >>> round(hm.log_likelihood(rbm, np.ones((4, 6))).value, 4)         # -6 log 2
     -4.1589
     """
+    require_model("hm.log_likelihood", model, EnergyModel, BeliefNet)
     if method not in (*METHODS, *BOUNDS):
         raise InputError(f"There is no method '{method}': choose one of {', '.join((*METHODS, *BOUNDS))}.")
     net = isinstance(model, BeliefNet)

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from harmonium.compiling import outermost
+from harmonium.data.check import as_numbers
 from harmonium.errors import InputError
 from harmonium.inference.conditional import has_closed_form
 from harmonium.inference.encode import recognised_stats
 from harmonium.inference.free_energy import free_energy, free_energy_of_stats
+from harmonium.inference.marginals import as_rows
 from harmonium.inference.partial import infer
-from harmonium.models import MPDBM, BeliefNet, Classifier, EnergyModel
+from harmonium.models import MPDBM, BeliefNet, Classifier, EnergyModel, require_model
 from harmonium.units import Unit
 
 ROWS = 2000  # rows classified at a time
 SWEEPS = 50  # of mean field, where a model does not say how many
 
 
-def classify(model: EnergyModel | BeliefNet | Classifier, x: Array | np.ndarray) -> Float[Array, "n classes"]:
+def classify(model: Any, x: Any) -> Float[Array, "n classes"]:
     """Probabilities of the classes for rows of data, `p(y | v)`; missing values (NaN) are inferred along with them.
 
     Exact where the hidden units can be summed out given `v` and `y` and nothing is missing; else by mean field (of a
     multi-prediction machine with its own number of sweeps); of a belief net by its recognition links, then exact in the
     top machine. Arguments: `x` `[n, size]` or `[size]`. Returns `[n, classes]` or `[classes]`.
-    Raises `InputError` for a model without labels, another width, or values outside the units' range.
+    Raises `InputError` for a model without labels, no rows, another width, or values outside the units' range.
 
     >>> import harmonium as hm, jax
     >>> labels = hm.units.Categorical(1, states=10)
@@ -34,7 +38,8 @@ def classify(model: EnergyModel | BeliefNet | Classifier, x: Array | np.ndarray)
     >>> hm.classify(dbm, np.zeros((5, 4))).shape
     (5, 10)
     """
-    rows = np.asarray(x, np.float32)
+    require_model("hm.classify", model, EnergyModel, BeliefNet, Classifier)
+    rows = as_numbers(x, "The rows").astype(np.float32)
     known = _checked(model, np.atleast_2d(rows))
     missing = bool((~known[1]).any())
     if missing and not isinstance(model, EnergyModel):
@@ -52,9 +57,7 @@ def _checked(model: EnergyModel | BeliefNet | Classifier, rows: np.ndarray) -> t
     if "y" not in model.layers:
         raise InputError("The model has no layer of labels: make it with labels=hm.units.Categorical(1, states=K).")
     unit: Unit = model.layers["v"]
-    if rows.ndim != 2 or rows.shape[1] != unit.size:
-        raise InputError(f"Rows to classify have {unit.size} columns in this model, but got shape {rows.shape}.")
-    given = ~np.isnan(rows)
+    given = ~np.isnan(as_rows(unit, rows))
     neutral = unit.values(jnp.zeros(unit.size, jnp.int32)) if unit.states else jnp.zeros(unit.size)
     filled = np.where(given, rows, np.asarray(neutral))
     unit.check(filled, expectation=True)

@@ -29,6 +29,7 @@ from harmonium.models.energy import (
     trainable,
     with_biases,
 )
+from harmonium.models.kinds import require_model
 from harmonium.models.saving import load, save, write_atomically
 
 MODELS = ("BoltzmannMachine", "RBM", "DBN", "DBM", "MPDBM", "Centred")  # what a person chooses from
@@ -63,6 +64,7 @@ __all__ = [
     "is_weight",
     "load",
     "recentred",
+    "require_model",
     "save",
     "trainable",
     "uncentred",

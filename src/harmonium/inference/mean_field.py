@@ -19,6 +19,7 @@ from harmonium.models.kinds import require_model
 from harmonium.units import Stats, inner
 
 TOLERANCE, MAX_STEPS = 1e-5, 100
+LOOSE = "its bound holds but is loose; raise max_steps, or train with smaller weights"
 
 
 class MeanField(NamedTuple):
@@ -178,11 +179,10 @@ def variational_free_energy(model: EnergyModel, values: LayerValues, q: MeanFiel
     return model.energy({**layer_stats(model, values), **q.mean}) - entropy  # (20.35)
 
 
-def warn_unsettled(change: float, tolerance: float, max_steps: int) -> None:
-    """Warn, with the residual, where mean field stopped before it settled."""
+def warn_unsettled(change: float, tolerance: float, max_steps: int, then: str = LOOSE) -> None:
+    """Warn, with the residual, where mean field stopped before it settled; `then`, what that means and its cure."""
     if not change <= tolerance:  # NaN counts as unsettled
         warnings.warn(
-            f"Mean field changed by {change:.2g} in the last of {max_steps} sweeps, more than {tolerance:g}: its bound "
-            "holds but is loose; raise max_steps, or train with smaller weights.",
+            f"Mean field changed by {change:.2g} in the last of {max_steps} sweeps, more than {tolerance:g}: {then}.",
             stacklevel=3,
         )

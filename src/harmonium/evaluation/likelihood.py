@@ -173,7 +173,7 @@ def _refuse_unknown(method: str, options: dict[str, Any], more: tuple[str, ...] 
     """Refuse options that the method does not take."""
     parameters = inspect.signature(BOUNDS.get(method, log_partition)).parameters.values()
     taken = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("key", "method", "data")]
-    taken += [name for name in more if name not in taken]
-    for name in options:
-        if name not in taken:
-            raise InputError(f"The method '{method}' has no option '{name}': it takes {', '.join(taken)}.")
+    taken = [*(taken if method != "exact" else ()), *(name for name in more if name not in taken)]
+    for name in (name for name in options if name not in taken):
+        has = f"it takes {', '.join(taken)}" if taken else "leave it out"
+        raise InputError(f"The method '{method}' has no option '{name}': {has}.")

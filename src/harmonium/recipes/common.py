@@ -144,7 +144,8 @@ def about(recipe: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def data_of(folder: RunFolder) -> Dataset:
-    """The data that a run was trained on, loaded again. Raises `InputError` where it has changed since."""
+    """The data that a run was trained on, loaded again but for a file of labels, which no estimate needs. Raises
+    `InputError` where it has changed since."""
     arguments = folder.about.get("arguments")
     if not arguments:
         raise InputError(f"The run in '{folder.path}' was not started by a recipe, so its data has no name here.")
@@ -152,7 +153,7 @@ def data_of(folder: RunFolder) -> Dataset:
         arguments["data"],
         arguments["binarize"],
         arguments["seed"],
-        **{name: arguments.get(name) for name in ("standardize", "scale", "labels")},
+        **{name: arguments.get(name) for name in ("standardize", "scale")},
     )
     recorded, found = folder.about["data"]["space"].get("hash"), space_of(data.train).hash
     if recorded != found:

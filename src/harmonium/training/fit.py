@@ -78,6 +78,7 @@ def fit(
     data = as_dataset(data)
     _check_parts(model, objective, optimizer, key)
     check_data(model, data)
+    _warn_constant(model, data)
     check_settings(epochs, average, products)
     optimizer = _adam() if optimizer is None else optimizer
     steps = epochs * data.steps_per_epoch(batch_size)
@@ -195,8 +196,6 @@ def check_data(model: Any, data: Dataset) -> None:
             unit.check(as_shown(block), expectation=expectation)
     if "y" in model.layers:
         check_classes(model.layers["y"], data)
-    if isinstance(model, EnergyModel) and unit.states is None and not data.streamed:
-        _warn_constant(data)
 
 
 def check_classes(unit: Unit, data: Dataset) -> None:
@@ -215,12 +214,17 @@ def check_classes(unit: Unit, data: Dataset) -> None:
             raise InputError(f"The {split} labels of {data.name!r} do not fit the model's layer y: {error}") from error
 
 
-def _warn_constant(data: Dataset) -> None:
+def _warn_constant(model: Any, data: Dataset) -> None:
+    """Warn of columns in which a density of real values has no upper limit."""
+    if not isinstance(model, EnergyModel) or model.layers["v"].states is not None or data.streamed:
+        return
     constant = np.flatnonzero(np.ptp(np.asarray(data.train), axis=0) == 0)
     if constant.size:
+        which = f"Column {constant[0]}" if constant.size == 1 else f"{constant.size} columns"
+        rest = "is constant" if constant.size == 1 else f"are constant (the first is column {constant[0]})"
         warnings.warn(
-            f"{constant.size} columns of '{data.name}' are constant (the first is column {constant[0]}): a density has "
-            "no upper limit there, and training may diverge; drop such columns.",
+            f"{which} of '{data.name}' {rest}: a density has no upper limit there, and training may diverge; drop "
+            f"{'it' if constant.size == 1 else 'them'}.",
             stacklevel=3,
         )
 

@@ -140,7 +140,7 @@ def test_a_run_of_the_recipe(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"objective": "cdd"}, "no learning rule 'cdd'"), ({"hidden": 0}, "units on both sides"),
+    [({"objective": "cdd"}, "no learning rule 'cdd'"), ({"hidden": 0}, r"needs units, not \[8, 0\]"),
      ({"hidden_units": "relu"}, "no units called 'relu'"), ({"temperatures": 0}, "1 temperature"),
      ({"ais_chains": 1}, "2 chains"), ({"steps": 0}, "steps=0"), ({"chains": 0}, "chains=0"),
      ({"visible": "gaussian", "standardize": True, "binarize": "fixed"}, "standard")],

@@ -219,7 +219,9 @@ class Spoiled(Objective):
 
 
 def test_parameters_that_are_not_finite_do_not_pass_for_a_model():
-    with pytest.raises(NonFiniteLossError, match=r"step 1 .* of step 0 is kept only in this error's `run`") as caught:
+    with pytest.raises(
+        NonFiniteLossError, match=r"step 1 .* of step 0 is in this error's `run`, and nothing was written"
+    ) as caught:
         trained(rule=Spoiled(), epochs=1, batch_size=80)
     assert bits(caught.value.run.model) == bits(RBM8)
 

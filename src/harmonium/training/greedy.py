@@ -18,7 +18,8 @@ from harmonium.models import DBM, RBM, Centred, EnergyModel, Twin
 from harmonium.models.energy import with_biases
 from harmonium.models.parts import check_hidden, check_units
 from harmonium.objectives import Mirrored, Objective
-from harmonium.training.fit import check_classes, fit
+from harmonium.training.check import check_classes
+from harmonium.training.fit import fit
 from harmonium.training.log import Run
 from harmonium.units import Bernoulli, Unit
 

@@ -72,7 +72,7 @@ def check_settings(
 def check_data(model: Any, data: Dataset) -> None:
     """Refuse data that does not fit the visible units, or labels outside the classes, before any work is done.
 
-    >>> import harmonium as hm
+    >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(2), key=jax.random.key(0))
     >>> check_data(rbm, hm.data.from_arrays(np.eye(3)))
     Traceback (most recent call last):

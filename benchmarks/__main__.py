@@ -18,6 +18,8 @@ from benchmarks.case import OURS, PRODUCTS, Case
 from benchmarks.cases import CASES, OFF
 from benchmarks.page import page
 from benchmarks.run import run_case
+from harmonium.errors import InputError
+from harmonium.models import write_atomically
 
 OTHERS = ("cold", "memory", "growth")
 RESULTS = Path(__file__).parent / "results"
@@ -36,6 +38,11 @@ def main(arguments: list[str] | None = None) -> None:
     if asked.results.is_file() or not asked.page.parent.is_dir() or asked.page.is_dir():
         _parser().error(f"results go to a folder and the page to a file: not {asked.results} and {asked.page}")
     chosen = asked.cases or known
+    try:
+        for file in asked.results.glob("*.json"):  # all of them make the page, after hours
+            _read(file)
+    except InputError as error:
+        _parser().error(str(error))
     with tempfile.TemporaryDirectory() as folder:
         print("making rows and models", flush=True)
         about = machine.describe(inputs.prepare(Path(folder)))
@@ -79,9 +86,24 @@ def _parts(folder: Path, repeats: int) -> list[tuple[str, Callable[[dict[str, An
     ]
 
 
+def _read(path: Path) -> dict[str, Any]:
+    """The results in a file. Raises `InputError` for a damaged file, or one that holds none."""
+    try:
+        found = json.loads(path.read_text())
+        about, cases = found["about"], found["cases"]
+        whole = {"machine", "device"} <= set(about) and all(
+            {"turns", "skipped"} <= set(case) for case in cases.values()
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        whole = False
+    if not whole:
+        raise InputError(f"'{path}' holds no results of benchmarks, or is damaged: move it out of the folder.")
+    return found
+
+
 def _kept(path: Path, about: dict[str, str]) -> dict[str, Any]:
     """Earlier results of this very machine with these versions, so that one table holds nothing else; or none."""
-    old = json.loads(path.read_text()) if path.exists() else {"cases": {}, "about": about}
+    old = _read(path) if path.exists() else {"cases": {}, "about": about}
     same = all(old["about"].get(fact) == about[fact] for fact in ("machine", "device", "versions", "rows"))
     return (old if same else {"cases": {}}) | {"about": about}
 
@@ -110,10 +132,8 @@ def _off_exact(settings: dict[str, Any], x: Any) -> float:
 
 
 def _write(path: Path, page_path: Path, result: dict[str, Any], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1) + "\n")
-    results = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
-    page_path.write_text(page(results, CASES))
+    write_atomically(path, (json.dumps(result, indent=1) + "\n").encode())
+    write_atomically(page_path, page([_read(file) for file in sorted(folder.glob("*.json"))], CASES).encode())
 
 
 def _say(line: str) -> None:

@@ -25,3 +25,27 @@ class NonFiniteLossError(RunError):
     def __init__(self, message: str, run: object | None = None) -> None:
         super().__init__(message)
         self.run = run
+
+
+def articled(name: str) -> str:
+    """A name with its article; names in capitals are read letter by letter.
+
+    >>> articled("RBM"), articled("DBM"), articled("EnergyModel"), articled("Classifier")
+    ('an RBM', 'a DBM', 'an EnergyModel', 'a Classifier')
+    """
+    spelt = len(name) > 1 and name[:2].isupper()
+    return f"{'an' if name[:1] in ('AEFHILMNORSX' if spelt else 'AEIOUaeiou') else 'a'} {name}"
+
+
+def shown(value: object) -> str:
+    """A value of the wrong kind, as a sentence names it: itself where that is short, else what it is.
+
+    >>> shown(3), shown("adam"), shown(int), shown(len), shown([1])
+    ('3', "'adam'", 'the class int', 'the function len', 'a list')
+    """
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    name = getattr(value, "__name__", None)
+    return f"the function {name}" if callable(value) and name else articled(type(value).__name__)

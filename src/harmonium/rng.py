@@ -11,12 +11,15 @@ the key, on any number of devices.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.random import define_prng_impl, threefry_prng_impl
 from jaxtyping import Array, Key, UInt32
+
+from harmonium.errors import InputError, shown
 
 _MULTIPLIER = np.uint32(1664525)
 _INCREMENT = np.uint32(1013904223)
@@ -37,15 +40,30 @@ def pcg3d(x: UInt32[Array, "..."], y: UInt32[Array, "..."], z: UInt32[Array, "..
     return _mix(x, y, z)
 
 
+def check_key(key: Any) -> None:
+    """Refuse what is no key of JAX, such as a seed.
+
+    >>> check_key(0)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: Random numbers follow from a key, not from 0: pass key=jax.random.key(0).
+    """
+    array = isinstance(key, jax.Array | np.ndarray)
+    if array and (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or (key.dtype == np.uint32 and key.shape == (2,))):
+        return
+    seed = key if isinstance(key, int) else 0
+    raise InputError(f"Random numbers follow from a key, not from {shown(key)}: pass key=jax.random.key({seed}).")
+
+
 def cheap(key: Key[Array, "..."]) -> Key[Array, "..."]:
     """The same key with draws by PCG3D; a key that asks for another generator is returned as it is.
 
     The library calls this wherever long chains start. To have Threefry throughout, pass `threefry(key)`.
-    Arguments: `key`, a JAX key (`jax.random.key(seed)`).
+    Arguments: `key`, a JAX key (`jax.random.key(seed)`). Raises `InputError` for anything else, such as a seed.
 
     >>> str(jax.random.key_impl(cheap(jax.random.key(0))))
     'pcg3d'
     """
+    check_key(key)
     return _with(key, PCG3D) if str(jax.random.key_impl(key)) == "threefry2x32" else key
 
 

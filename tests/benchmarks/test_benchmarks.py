@@ -15,6 +15,7 @@ from benchmarks import inputs, page, run, verdict, worker
 from benchmarks.case import OURS, PRODUCTS, Bar, Case
 from benchmarks.cases import CASES
 from benchmarks.entries import ours, products, twin
+from harmonium.errors import RunError
 
 TINY = {"visible": 12, "hidden": 6, "rule": "PCD", "sweeps": 2, "batch": 10, "rows": 200,
         "chains": 400, "temperatures": 50, "images": 50}  # fmt: skip
@@ -168,9 +169,42 @@ def test_the_rest_of_the_page():
 def test_results_of_another_machine_are_dropped(tmp_path):
     path, about = tmp_path / "cpu.json", {"machine": "a", "device": "cpu", "versions": "1", "rows": "some", "date": "2"}
     assert command._kept(path, about) == {"cases": {}, "about": about}
-    path.write_text(json.dumps({"about": about | {"date": "1"}, "cases": {"one": {}}, "memory": []}))
-    assert command._kept(path, about) == {"about": about, "cases": {"one": {}}, "memory": []}
+    case = {"turns": {}, "skipped": {}}
+    path.write_text(json.dumps({"about": about | {"date": "1"}, "cases": {"one": case}, "memory": []}))
+    assert command._kept(path, about) == {"about": about, "cases": {"one": case}, "memory": []}
     assert command._kept(path, about | {"versions": "2"}) == {"about": about | {"versions": "2"}, "cases": {}}
+
+
+NO_RESULTS = {
+    "truncated": json.dumps({"about": {"machine": "a", "device": "b"}, "cases": {}})[:-9],
+    "of something else": json.dumps({"name": "package", "version": "1"}),
+    "a list": "[1, 2]",
+    "no text": "\x00\x01",
+    "a case without turns": json.dumps({"about": {"machine": "a", "device": "b"}, "cases": {"cd1": {}}}),
+}
+
+
+@pytest.mark.parametrize("what", NO_RESULTS)
+def test_a_file_that_holds_no_results_is_told_before_anything_is_measured(what, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(inputs, "prepare", lambda folder: pytest.fail("something was measured"))
+    (tmp_path / "cpu-1.json").write_text(NO_RESULTS[what])
+    with pytest.raises(SystemExit) as left:
+        command.main(["--results", str(tmp_path), "--page", str(tmp_path / "page.md")])
+    assert left.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "cpu-1.json' holds no results of benchmarks, or is damaged: move it out of the folder." in said
+    assert (tmp_path / "cpu-1.json").read_text() == NO_RESULTS[what]
+
+
+def test_results_that_cannot_be_written_leave_what_was_there(tmp_path, monkeypatch):
+    about = {"machine": "a", "device": "b", "versions": "1", "rows": "2"}
+    path, result = tmp_path / "cpu-1.json", {"about": about, "cases": {}}
+    command._write(path, tmp_path / "page.md", result, tmp_path)
+    before = path.read_text(), (tmp_path / "page.md").read_text()
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(RunError, match="No space left"):
+        command._write(path, tmp_path / "page.md", result | {"memory": []}, tmp_path)
+    assert (path.read_text(), (tmp_path / "page.md").read_text()) == before
 
 
 def test_the_page_in_docs_is_what_the_results_say():

@@ -219,7 +219,10 @@ def test_a_stopped_run_says_how_to_go_on(harmonium, monkeypatch):
         (("sample", "run", "--out", "x.txt"), ".npy or .csv"),
         (("sample", "run", "--out", "absent/x.npy"), "no folder 'absent'"),
         (("train", "rbm", "--epochs", "0"), "epochs=0"),
-        (("train", "rbm", "--hidden", "0"), "64 and 0"),
+        (("train", "rbm", "--hidden", "0"), "needs units, not [64, 0]: give"),
+        (("evaluate", "run", "--method", "exact", "--chains", "5"), "'exact' has no option 'chains': leave it out"),
+        (("evaluate", "run", "--samples", "5"), "'auto' has no option 'samples': it takes chains"),
+        (("evaluate", "run", "--rows", "0"), "rows=0"),
         (("train", "rbm", "--batch-size", "0"), "choose a batch_size"),
         (("train", "rbm", "--visible", "relu"), "no units called 'relu'"),
         (("train", "rbm", "--binarize", "maybe"), "no binarization 'maybe'"),
@@ -317,6 +320,16 @@ def test_debug_shows_where_it_happened(harmonium):
         assert err.splitlines()[-1].startswith("harmonium: 'absent' holds no run")
 
 
+def test_ctrl_c_is_one_line_and_exit_code_130(harmonium, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harmonium.samplers.sample", stopped)
+    assert harmonium.refused("sample", "run", code=130) == "harmonium: stopped by Ctrl-C before it was done\n"
+    monkeypatch.setattr(MODULE, "app", stopped)
+    assert harmonium.refused("sample", "run", code=130) == "harmonium: stopped by Ctrl-C before it was done\n"
+
+
 def test_what_nobody_foresaw_is_one_line_too(harmonium, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError("first\nsecond")
@@ -335,8 +348,65 @@ def test_evaluate_prints_and_records(harmonium):
     words = ("--method", "two_sided", "--chains", "20", "--temperatures", "20")
     assert "interval in expectation" in harmonium.done("evaluate", "run", *words)
     found = RunFolder.open(harmonium.folder / "run").estimates
-    assert (found["valid"].kind, found["test"].kind) == ("exact", "interval")
-    assert len(found["test"].per_example) == 300
+    assert (found["valid"].kind, found["test"].kind) == ("exact", "exact")
+
+
+def test_a_weaker_estimate_is_recorded_beside_the_stronger(harmonium):
+    words = ("evaluate", "run", "--method", "two_sided", "--chains", "20", "--temperatures")
+    said = harmonium.done(*words, "20")
+    assert "as 'test by two_sided', beside the stronger one (exact, n = 300)" in said
+    folder = RunFolder.open(harmonium.folder / "run")
+    assert {name: found.kind for name, found in folder.estimates.items()} == {
+        "test": "exact", "test by two_sided": "interval",
+    }  # fmt: skip
+    assert len(folder.estimates["test by two_sided"].per_example) == 300
+    (folder.path / "estimates.json").unlink()
+    assert "beside" not in harmonium.done(*words, "20", "--rows", "7")
+    assert "beside" not in harmonium.done(*words, "20")  # of more rows
+    assert "beside" not in harmonium.done("evaluate", "run")
+    assert {name: (found.kind, found.n) for name, found in folder.estimates.items()} == {"test": ("exact", 300)}
+
+
+def test_a_number_of_rows_is_drawn_and_says_which(harmonium):
+    folder = RunFolder.open(harmonium.folder / "run")
+    whole = folder.estimates["test"]
+    words = ("evaluate", "run", "--rows", "9", "--method")
+    for method, options in (("exact", ()), ("raise", ("--chains", "2", "--temperatures", "5"))):
+        assert "n = 9;" in harmonium.done(*words, method, *options)
+        found = folder.estimates[f"test by {method}"]
+        assert (found.n, found.space.split) == (9, "test")
+        assert found.space.hash != whole.space.hash
+    assert "CSL; n = 9" in harmonium.done(*words, "csl", "--samples", "40", "--chains", "4")
+    assert folder.estimates["test by csl"].settings["samples"] == 40
+    rows = {name: folder.estimates[name].per_example for name in ("test", "test by exact")}
+    assert set(rows["test by exact"].round(3)) <= set(rows["test"].round(3))
+
+
+def test_a_split_that_is_not_there_is_told_with_those_that_are(harmonium):
+    np.savez(harmonium.folder / "x.npz", train=BITS, valid=BITS)
+    harmonium.done("train", "rbm", "--data", "x.npz", *TINY[:4], "--batch-size", "10", "--chains", "4", "--out", "new")
+    assert "has no test rows: choose --split train or valid." in harmonium.refused("evaluate", "new")
+
+
+def test_a_run_is_evaluated_without_its_labels(harmonium):
+    """No likelihood needs them, and their file may be gone."""
+    np.save(harmonium.folder / "x.npy", BITS)
+    np.save(harmonium.folder / "y.npy", np.arange(len(BITS)) % 2)
+    words = ("--data", "x.npy", "--labels", "y.npy", "--classes", "--hidden", "3", "--epochs", "1", "--out", "new")
+    harmonium.done("train", "dbm", *words, "--batch-size", "5", "--chains", "4")
+    (harmonium.folder / "y.npy").unlink()
+    harmonium.done("evaluate", "new")
+    harmonium.done("report", "new")
+
+
+def test_constant_columns_are_told_once(harmonium):
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    rows[:, 1] = 7.0
+    np.save(harmonium.folder / "real.npy", rows)
+    words = ("--data", "real.npy", "--hidden", "2", "--learning-rate", "1e-4", "--out", "new", "--batch-size", "10")
+    with pytest.warns(UserWarning, match=r"Column 1 of 'real.npy' is constant: .* drop it\.") as told:
+        harmonium.done("train", "rbm", *words, "--epochs", "1")
+    assert sum("constant" in str(warning.message) for warning in told) == 1
 
 
 @pytest.fixture(scope="module")
@@ -358,7 +428,7 @@ def test_a_classifier_is_evaluated_by_its_errors(classifier):
 
 
 def test_what_a_classifier_has_not_is_refused(classifier):
-    assert "has no likelihood of rows" in classifier.refused("evaluate", "c", "--method", "ais")
+    assert "this model answers hm.classify" in classifier.refused("evaluate", "c", "--method", "ais")
     assert "a Classifier has not" in classifier.refused("sample", "c", "--out", "x.npy")
     np.save(classifier.folder / "rows.npy", np.full((2, 64), np.nan))
     assert "a Classifier has not" in classifier.refused("impute", "c", "--input", "rows.npy", "--out", "x.npy")

@@ -92,6 +92,8 @@ REFUSED = {
     ),
     "labels": (lambda: from_arrays(X, labels=[1, 2]), "train labels of 'array' are 2 for 40 rows"),
     "label values": (lambda: from_arrays(X[:2], labels=[0.5, 1]), "not whole numbers"),
+    "label from -1": (lambda: from_arrays(X[:2], test=X[:2], test_labels=[-1, 1]), "test labels of .array. hold -1"),
+    "label beyond": (lambda: from_arrays(X[:2], labels=[0, np.inf]), "labels of 'array' hold inf"),
     "label text": (lambda: from_arrays(X[:2], labels=["a", "b"]), "not a number"),
     "labels of nothing": (lambda: from_arrays(X, test_labels=[1]), "test labels but no test rows"),
     "picture": (

@@ -106,7 +106,7 @@ def test_bad_questions_about_a_net_are_refused():
         log_likelihood(NET, BITS)
     with pytest.raises(InputError, match="samples=0"):
         belief_net_bound(NET, BITS, KEY, "auto", samples=0)
-    with pytest.raises(InputError, match="3 visible units"):
+    with pytest.raises(InputError, match="3 columns"):
         log_likelihood(NET, np.zeros((2, 5)), key=KEY)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 
@@ -84,7 +85,7 @@ def test_better_worse_or_inconclusive(a, b):
     assert compare(b, up) == "worse"
     assert compare(b, up).difference == -compare(up, b).difference
     assert compare(a, b) == "inconclusive"
-    assert "within 2 standard errors" in compare(a, b).reason
+    assert ("within 2 standard errors" if a is b is EXACT else "overlaps") in compare(a, b).reason
 
 
 @pytest.mark.parametrize(("a", "b"), [(LOWER, LOWER), (UPPER, UPPER), (LOWER, EXACT), (INTERVAL, UPPER)])
@@ -97,6 +98,29 @@ def test_bounds_of_one_side_answer_only_what_they_can(a, b, by):
         assert "both are lower bounds" in answer.reason
     if a is b is UPPER:
         assert "neither is bounded from below" in answer.reason
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "said"),
+    [
+        (INTERVAL, dataclasses.replace(INTERVAL, lower=-3.9, upper=-3.5), r"-3.60 to -3.40, and -3.90 to -3.50"),
+        (INTERVAL, dataclasses.replace(INTERVAL, lower=-99.0, upper=-1.0), r"-3.60 to -3.40, and -99.00 to -1.00"),
+        (EXACT, LOWER, r"-3.50, and at least -3.60"),
+        (UPPER, EXACT, r"at most -3.40, and -3.50"),
+    ],
+)
+def test_what_overlaps_is_not_said_to_be_near(a, b, said):
+    answer = compare(a, b)
+    assert answer == "inconclusive"
+    assert answer.reason == f"what is known of them overlaps ({said}), so either may be the larger"
+
+
+def test_the_stronger_estimate_is_exact_then_two_sided_then_a_bound():
+    ranked = [dataclasses.replace(LOWER, kind="unordered"), LOWER, INTERVAL, EXACT]
+    assert all(weak.strength < strong.strength for weak, strong in itertools.pairwise(ranked))
+    assert LOWER.strength == UPPER.strength
+    assert dataclasses.replace(INTERVAL, verdict="do not report: wide").strength < INTERVAL.strength
+    assert dataclasses.replace(EXACT, n=5).strength < EXACT.strength
 
 
 def test_a_comparison_is_its_answer():

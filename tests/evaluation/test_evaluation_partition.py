@@ -198,8 +198,8 @@ def test_rows_are_taken_in_chunks(monkeypatch):
 
 @pytest.mark.parametrize(
     ("rows", "said"),
-    [(ROWS * 0.5, "the data is grey"), (ROWS[:, :2], "3 visible units"), (ROWS[:0], "3 visible units"),
-     (ROWS[0], "3 visible units"), (np.full((2, 3), np.nan), "Bernoulli units take 0 and 1")],
+    [(ROWS * 0.5, "the data is grey"), (ROWS[:, :2], "3 columns"), (ROWS[:0], "3 columns"),
+     (ROWS[0], "3 columns"), (np.full((2, 3), np.nan), "Bernoulli units take 0 and 1")],
 )  # fmt: skip
 def test_bad_rows_are_refused(rows, said):
     with pytest.raises(InputError, match=said):

@@ -201,6 +201,8 @@ TWO = np.array([[False, True], [True, False]])
     [
         (lambda: BoltzmannMachine(Bernoulli(0), key=KEY), r"needs units, not \[0\]"),
         (lambda: BoltzmannMachine(B3, Bernoulli(0), key=KEY), r"needs units, not \[3, 0\]"),
+        (lambda: BoltzmannMachine(4, key=KEY), r"made of units, not of 4: .* hm.units.Bernoulli\(4\)"),
+        (lambda: BoltzmannMachine(B3, 3, key=KEY), "made of units, not of 3"),
         (lambda: BoltzmannMachine(Gaussian(2), key=KEY), "not Gaussian ones: use an RBM"),
         (lambda: BoltzmannMachine(B3, Gaussian(2), key=KEY), "not Gaussian ones"),
         (lambda: BoltzmannMachine(Bernoulli(2), mask=TWO, edges=[(0, 1)], key=KEY), "`mask` or `edges`, not both"),
@@ -215,6 +217,11 @@ TWO = np.array([[False, True], [True, False]])
         (lambda: BoltzmannMachine(B3, edges=[(0, 1, 2)], key=KEY), r"pairs of unit numbers, not int64 of shape \(1, 3"),
         (lambda: BoltzmannMachine(B3, edges=[(0.5, 1.0)], key=KEY), "pairs of unit numbers, not float64"),
         (lambda: BoltzmannMachine(B3, edges=[(0, 1), (2,)], key=KEY), "pairs of unit numbers"),
+        (lambda: BoltzmannMachine(B3, edges=3, key=KEY), "pairs of unit numbers"),
+        (lambda: BoltzmannMachine.lattice(6, (2, 3), key=KEY), "A lattice is made of units, not of 6"),
+        (lambda: BoltzmannMachine.lattice(Spin(4), 4.0, key=KEY), r"whole numbers, such as \(4, 4\), not 4.0"),
+        (lambda: BoltzmannMachine.lattice(Spin(4), (2.5, 2.0), key=KEY), r"whole numbers, .* not \(2.5, 2.0\)"),
+        (lambda: BoltzmannMachine.lattice(Spin(4), "2x2", key=KEY), "whole numbers, .* not '2x2'"),
         (lambda: BoltzmannMachine.lattice(Spin(5), (2, 3), key=KEY), r"shape \(2, 3\) has not the 5 places"),
         (lambda: BoltzmannMachine.lattice(Spin(1), (), key=KEY), "has not the 1 places"),
     ],
@@ -222,6 +229,12 @@ TWO = np.array([[False, True], [True, False]])
 def test_machines_that_cannot_be_are_refused(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+def test_edges_may_come_one_by_one():
+    edges = [(0, 1), (1, 2)]
+    drawn = BoltzmannMachine(B3, edges=(edge for edge in edges), key=KEY)
+    np.testing.assert_array_equal(drawn.U, BoltzmannMachine(B3, edges=np.array(edges), key=KEY).U)
 
 
 def test_every_pair_of_states_of_categories_has_a_weight():

@@ -74,7 +74,7 @@ def test_every_example_is_of_one_kind(name):
 
 @pytest.mark.parametrize("sizes", [(0, 2), (2, 0)])
 def test_a_layer_without_units_is_refused(sizes):
-    with pytest.raises(InputError, match="units on both sides"):
+    with pytest.raises(InputError, match=rf"needs units, not \[{sizes[0]}, {sizes[1]}\]: give"):
         RBM(visible=Bernoulli(sizes[0]), hidden=Bernoulli(sizes[1]), key=jax.random.key(0))
 
 

@@ -168,9 +168,19 @@ def test_loading_runs_no_code(path, tmp_path, monkeypatch):
     assert not (tmp_path / "exploded").exists()
 
 
+def test_no_model_and_no_name_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"A model is saved, not 'rbm': call hm.save\(model, path\)"):
+        save("rbm", tmp_path / "rbm")
+    for name in ("", None, MODEL):
+        for act in (lambda name: save(MODEL, name), load):
+            with pytest.raises(InputError, match=r"A model file has a name, such as 'rbm\.safetensors', not"):
+                act(name)
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_cannot_be_saved_is_named(tmp_path):
     odd = Mine(MODEL, {"a": jnp.ones(3), "f": len}, [])
-    with pytest.raises(InputError, match=r"builtin_function_or_method \(at 'parts.f'\)"):
+    with pytest.raises(InputError, match=r"the function len \(at 'parts.f'\)"):
         save(odd, tmp_path / "odd")
     assert list(tmp_path.iterdir()) == []
 

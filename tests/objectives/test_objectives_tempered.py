@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from examples import CENTRED, RBMS
+from examples import CENTRED, RBMS, randomised
 from harmonium.errors import InputError
-from harmonium.models import RBM
+from harmonium.models import RBM, BoltzmannMachine
 from harmonium.objectives import PCD, TemperedPCD, TrajectoryPCD, contrast
 from harmonium.objectives.tempered import WINDOW, Marginals
 from harmonium.objectives.trajectory import Trail, extended
@@ -204,3 +204,17 @@ def test_snapshots_are_taken_when_swaps_become_rare():
 def test_rules_that_cannot_be_are_refused(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+def test_units_that_act_on_each_other_are_tempered_too():
+    """The particles of many ladders against the listed law of a machine of all to all."""
+    model = randomised(BoltzmannMachine(Bernoulli(3), Bernoulli(2), key=KEY, scale=0.0), 3, 1.0)
+    rule = TemperedPCD(steps=30, chains=2**12, temperatures=4)
+    batch = jnp.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]])
+    memory = eqx.filter_jit(rule.init)(model, KEY)
+    _, (memory, metrics) = call(rule, model, batch, KEY, memory)
+    assert 0.1 < float(metrics["lowest_swap_rate"]) < 1.0
+    listed = list_states(model)
+    target = {name: np.asarray(x) for name, x in memory.chains.target.items()}
+    row = np.all([(target[n][:, None] == listed.values[n]).all(axis=2) for n in target], axis=0).argmax(axis=1)
+    matches_law(np.bincount(row, minlength=len(listed.index)), listed.probability[0], "Target replicas")

@@ -24,7 +24,16 @@ from harmonium.evaluation import ErrorRate, Estimate, log_likelihood
 from harmonium.models import RBM, Centred
 from harmonium.objectives import CD, MaxNorm, Sparse
 from harmonium.recipes import RECIPES, published, recipe
-from harmonium.recipes.common import data_of, error_of, held_out, new_folder, sgd, visible_unit, weights_only
+from harmonium.recipes.common import (
+    class_unit,
+    data_of,
+    error_of,
+    held_out,
+    new_folder,
+    sgd,
+    visible_unit,
+    weights_only,
+)
 from harmonium.recipes.rules import RBM_RULES, constrained, learning_rule
 from harmonium.training import RunFolder
 from harmonium.training.callbacks import Interrupt
@@ -71,6 +80,17 @@ def test_units_by_name():
         visible_unit(from_arrays(BITS), "bernouli")
     with pytest.raises(InputError, match="--binarize"):
         visible_unit(from_arrays((BITS * 255).astype(np.uint8)), "auto")
+
+
+def test_classes_are_those_of_the_labels_of_all_splits():
+    def unit(train, test):
+        return class_unit(from_arrays(BITS[:4], test=BITS[:2], labels=train, test_labels=test))
+
+    assert unit([0, 1, 2, 0], [1, 2]).states == 3
+    with pytest.raises(InputError, match=r"begin at 1, so that class 0 would be empty: count .* \(labels - 1\)"):
+        unit([1, 2, 3, 1], [1, 3])
+    with pytest.warns(UserWarning, match=r"go up to 9, but 8 of these 10 classes .* \(the first is class 0\)"):
+        assert unit([1, 2, 2, 1], [0, 9]).states == 10
 
 
 def test_decay_and_schedule_act_where_they_should():
@@ -142,7 +162,7 @@ def test_a_run_of_the_recipe(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"objective": "cdd"}, "no learning rule 'cdd'"), ({"hidden": 0}, "units on both sides"),
+    [({"objective": "cdd"}, "no learning rule 'cdd'"), ({"hidden": 0}, r"needs units, not \[8, 0\]"),
      ({"hidden_units": "relu"}, "no units called 'relu'"), ({"temperatures": 0}, "1 temperature"),
      ({"ais_chains": 1}, "2 chains"), ({"steps": 0}, "steps=0"), ({"chains": 0}, "chains=0"),
      ({"visible": "gaussian", "standardize": True, "binarize": "fixed"}, "standard")],
@@ -223,7 +243,7 @@ def test_classifiers_are_judged_by_their_classes(table, tmp_path):
     data = data_of(run.folder)  # rows beside the inferred means of h2
     assert data.train.shape == (32, 8 + 3)
     assert error_of(run.model, data, "test", data.test) == run.estimate
-    with pytest.raises(InputError, match="has no likelihood of rows"):
+    with pytest.raises(InputError, match="this model answers hm.classify"):
         log_likelihood(run.model, data.test)
 
 

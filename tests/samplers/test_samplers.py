@@ -115,7 +115,7 @@ def test_chains_start_where_they_are_told_whatever_the_type_of_the_rows(name):
     [
         ({"n": 0}, "n=0"),
         ({"steps": 0}, "steps=0"),
-        ({"n": 2, "start": np.zeros((3, 3))}, r"\(2, 3\), not \(3, 3\)"),
+        ({"n": 2, "start": np.zeros((3, 3))}, r"2 chains starts from a row, but there are 3"),
         ({"n": 2, "start": np.full((2, 3), 0.5)}, "grey"),
     ],
 )

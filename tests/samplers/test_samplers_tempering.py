@@ -13,7 +13,7 @@ import pytest
 
 from examples import CENTRED, DBMS, OTHERS, RBMS, randomised
 from harmonium.errors import InputError
-from harmonium.models import DBM, RBM, Centred, Independent
+from harmonium.models import DBM, RBM, BoltzmannMachine, Centred, Coloured, Independent
 from harmonium.rng import cheap
 from harmonium.samplers import (
     Kernel,
@@ -46,11 +46,20 @@ def machine(seed: int, units=UNITS) -> RBM:
     return randomised(RBM(*units, key=KEY, scale=0.0), seed, 2.0)
 
 
+def ising(*units, seed: int) -> Temperatures:
+    """From independent units to three that are all coupled."""
+    model = randomised(BoltzmannMachine(*units, key=KEY, scale=0.0), seed, 2.0)
+    return Temperatures(neutral(model), model, jnp.array([0.0, 0.4, 1.0]))
+
+
 SMALL = DBM(Bernoulli(1), [Bernoulli(1), Spin(1)], key=KEY, scale=0.0)
 LADDERS = {
     "temperatures": Temperatures(neutral(machine(0)), machine(0), jnp.array([0.0, 0.3, 1.0])),
     "snapshots": Snapshots.of([randomised(Centred(machine(seed)), seed, 0.5) for seed in (1, 2, 3)]),
     "deep": Temperatures(randomised(neutral(SMALL), 4), randomised(SMALL, 5, 2.0), jnp.array([0.0, 0.6, 1.0])),
+    "coloured": ising(Bernoulli(3), seed=8),
+    "coloured above": ising(Bernoulli(1), Bernoulli(2), seed=9),
+    "coloured below": ising(Bernoulli(2), Bernoulli(1), seed=10),
     "codes": Snapshots.of([machine(seed, (Categorical(1, states=3), Spin(1))) for seed in (6, 7)]),
 }
 
@@ -108,7 +117,8 @@ def test_swaps_have_the_probability_of_the_formula(name):
     """Against free energies by enumeration, for states drawn at random."""
     ladder, rng = LADDERS[name], np.random.default_rng(1)
     models = rungs(ladder)
-    kept = [n for n in models[0].layers if n not in models[0].blocks[-1]]
+    last = () if isinstance(models[0].blocks[-1][0], Coloured) else models[0].blocks[-1]  # not drawn after a swap
+    kept = [n for n in models[0].layers if n not in last]
     listed = list_states(models[0])
     for _ in range(8):
         rows = rng.integers(len(listed.index), size=len(models))

@@ -17,11 +17,12 @@ import pytest
 
 from harmonium.data import from_arrays
 from harmonium.errors import InputError, NonFiniteLossError, RunError
-from harmonium.models import RBM, Centred, load
+from harmonium.models import DBM, RBM, BoltzmannMachine, Centred, load
 from harmonium.objectives import CD, PCD, Objective, PseudoLikelihood
 from harmonium.training import Checkpoints, fit
+from harmonium.training.folder import form
 from harmonium.training.state import final_model
-from harmonium.units import Bernoulli, Gaussian
+from harmonium.units import Bernoulli, Categorical, Gaussian
 
 LOOP = importlib.import_module("harmonium.training.fit")
 LOG = importlib.import_module("harmonium.training.log")
@@ -123,7 +124,10 @@ OTHER = {
     "batch_size": {"batch_size": 10},
     "average": {"average": 0.5},
     "data": {"data": from_arrays(1 - X, X[:20], X[:10])},
-    "other settings": {"model": RBM(Bernoulli(8), Bernoulli(5), key=jax.random.key(0))},
+    r"another model \(RBM\(.*, now RBM\(": {"model": RBM(Bernoulli(8), Bernoulli(5), key=jax.random.key(0))},
+    r"another model \(RBM\(.*, now Centred\(": {"model": Centred(RBM8)},
+    r"another model \(RBM\(.*, now DBM\(": {"model": DBM(Bernoulli(8), [Bernoulli(4)], key=jax.random.key(0))},
+    "other settings": {"optimizer": optax.sgd(0.1)},
 }
 
 
@@ -133,6 +137,44 @@ def test_other_settings_are_refused_at_resume(tmp_path):
         with pytest.raises(InputError, match=what):
             trained(**other, out=tmp_path / "run", resume=True)
     assert bits(trained(out=tmp_path / "run", epochs=1, resume=True).state) == bits(first.state)
+
+
+CLASSES = DBM(Bernoulli(8), [Bernoulli(4)], Categorical(1, states=3), key=jax.random.key(0))
+
+
+def test_other_labels_are_refused_at_resume(tmp_path):
+    labels = np.arange(80) % 3
+    options = {"model": CLASSES, "rule": CD(), "out": tmp_path / "run", "epochs": 1}
+    trained(**options, data=from_arrays(X, labels=labels))
+    with pytest.raises(InputError, match=r"started with other labels \("):
+        trained(**options, data=from_arrays(X, labels=labels[::-1]), resume=True)
+    assert trained(**options, data=from_arrays(X, labels=labels), resume=True).finished
+
+
+def test_a_run_of_a_version_that_recorded_no_model_goes_on(tmp_path):
+    first = trained(out=tmp_path / "run", epochs=1)
+    about = json.loads((tmp_path / "run" / "run.json").read_text())
+    del about["model"]
+    first.folder.write_about(about)
+    assert trained(out=tmp_path / "run", epochs=1, resume=True).finished
+
+
+def test_the_form_of_a_machine_says_how_it_is_wired():
+    edges = [[(i, i + 1) for i in range(199)], [(i, i + 2) for i in range(198)] + [(0, 1)]]
+    chain, other = (form(BoltzmannMachine(Bernoulli(200), edges=pairs, key=jax.random.key(0))) for pairs in edges)
+    assert chain != other
+    assert max(len(chain), len(other)) < 400  # and not a number for each unit
+
+
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+def test_labels_of_every_split_must_be_classes_of_the_model(split):
+    labels = {"train": np.arange(80) % 3, "valid": np.arange(20) % 3, "test": np.arange(10) % 3}
+    labels[split] = labels[split] + 1
+    data = from_arrays(
+        X, X[:20], X[:10], labels=labels["train"], valid_labels=labels["valid"], test_labels=labels["test"]
+    )
+    with pytest.raises(InputError, match=f"The {split} labels of 'array' do not fit .* 3 states .* holds 3 in row"):
+        trained(CLASSES, data, CD())
 
 
 @pytest.mark.parametrize("steps", [1, 3])
@@ -177,9 +219,34 @@ class Spoiled(Objective):
 
 
 def test_parameters_that_are_not_finite_do_not_pass_for_a_model():
-    with pytest.raises(NonFiniteLossError, match="step 1 ") as caught:
+    with pytest.raises(
+        NonFiniteLossError, match=r"step 1 .* of step 0 is in this error's `run`, and nothing was written"
+    ) as caught:
         trained(rule=Spoiled(), epochs=1, batch_size=80)
     assert bits(caught.value.run.model) == bits(RBM8)
+
+
+KINDS = {
+    "the key 0": ({"key": 0}, r"a key, not from 0: pass key=jax.random.key\(0\)"),
+    "no key": ({"key": None}, "a key, not from None"),
+    "many keys": ({"key": jax.random.split(jax.random.key(0))}, "one key, not from 2"),
+    "optimizer by name": ({"optimizer": "adam"}, r"such as optax.adam\(1e-3\), not 'adam'"),
+    "optimizer unmade": ({"optimizer": optax.adam}, "not the function adam: make one"),
+    "rule by name": ({"rule": "cd"}, r"such as hm.objectives.CD\(\), not 'cd'"),
+    "rule unmade": ({"rule": CD}, "not the class CD: make one"),
+    "model by name": ({"model": "rbm"}, "takes a model, such as an hm.RBM, not 'rbm'"),
+    "model unmade": ({"model": RBM}, "not the class RBM"),
+    "epochs": ({"epochs": 1.5}, "whole numbers, not epochs=1.5"),
+    "batch_size": ({"batch_size": 20.0}, "A batch of 20.0 .* a batch_size from 1 to 80, a whole number"),
+    "average": ({"average": "0.9"}, "not average=0.9"),
+}
+
+
+@pytest.mark.parametrize("what", KINDS)
+def test_things_of_the_wrong_kind_are_refused_with_the_cure(what):
+    options, words = KINDS[what]
+    with pytest.raises(InputError, match=words):
+        trained(**options)
 
 
 def bad_data():

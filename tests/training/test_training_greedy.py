@@ -97,3 +97,27 @@ def test_the_composed_machine_has_the_parts_weights():
     for W, rbm, share in zip(dbm.W, rbms, (1.0, 0.5, 1.0), strict=True):
         np.testing.assert_allclose(W, share * rbm.W)
     np.testing.assert_allclose(dbm.b[1], (rbms[0].c + rbms[1].b) / 2)
+
+
+@pytest.mark.parametrize("make", [stack, pretrained_dbm])
+@pytest.mark.parametrize(
+    ("hidden", "options", "words"),
+    [
+        (Bernoulli(4), {}, "give a list of units"),
+        ([4, 3], {}, "made of units, not of 4"),
+        ([Bernoulli(4), 3], {}, "made of units, not of 3"),
+        ([Bernoulli(4), Bernoulli(3)], {"visible": 6}, "made of units, not of 6"),
+        ([Bernoulli(4), Bernoulli(3)], {"optimizer": optax.adam(0.1)}, r"a function that makes one, such as lambda: "),
+    ],
+)
+def test_what_makes_no_stack_is_refused_before_any_machine_is_trained(make, hidden, options, words):
+    with pytest.raises(InputError, match=words):
+        make(X, hidden, CD(), **OPTIONS | options)
+
+
+def test_plain_rows_are_taken_as_fit_takes_them():
+    hidden, options = [Bernoulli(4), Bernoulli(5)], OPTIONS | {"epochs": 1}
+    of_rows, of_data = (stack(data, hidden, CD(), **options) for data in (X, from_arrays(X)))
+    assert all((a.W == b.W).all() for a, b in zip(of_rows, of_data, strict=True))
+    assert upper_data(X, of_rows[0]).train.shape == (60, 4)
+    assert [W.shape for W in pretrained_dbm(X, hidden, CD(), **options).W] == [(6, 4), (4, 5)]

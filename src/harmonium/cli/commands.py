@@ -20,27 +20,44 @@ def evaluate(
     method: Annotated[str, typer.Option(help="auto, exact, ais, reverse_ais, two_sided, raise or csl.")] = "auto",
     chains: Annotated[int | None, typer.Option(help="Chains of the estimate, where it is not exact.")] = None,
     temperatures: Annotated[int | None, typer.Option(help="Temperatures of the estimate.")] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="Samples: for each row of a belief net, or altogether (csl).")
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option(help="Rows to measure, drawn at random; all without it (raise: 100).")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Measure the log-likelihood of a split (the error rate, where the model is a classifier), print it with its kind
-    and error, and record it in the run."""
+    and error, and record it in the run.
+
+    A weaker estimate does not replace a stronger one of the same split: it is recorded beside it.
+    """
     import jax
 
-    from harmonium.evaluation import log_likelihood
+    from harmonium.evaluation import at_least_one, log_likelihood, some_of
     from harmonium.recipes.common import classifies, error_of
 
     folder, model, data = _opened(run)
-    rows = _split(data, split)
+    chosen, key = _split(data, split), jax.random.key(seed)
     if method == "auto" and classifies(model):
-        rate = error_of(model, data, split, rows)
+        rate = error_of(model, data, split, chosen)
         folder.save_error_rate(split, rate)
         print(f"{rate}\nrecorded in {folder.path / 'error_rates.json'}; `harmonium report {run}` shows it")
         return
-    given = {"chains": chains, "temperatures": temperatures}
+    given = {"chains": chains, "temperatures": temperatures, "samples": samples}
+    if method == "raise":
+        given["rows"] = rows  # which draws them itself
+    elif rows is not None:
+        at_least_one("An evaluation", rows=rows)
+        chosen = some_of(chosen, key, rows)
     options = {name: number for name, number in given.items() if number is not None}  # the rest as the method has it
-    estimate = log_likelihood(model, rows, key=jax.random.key(seed), method=method, **options)
-    folder.save_estimate(split, estimate)
-    print(f"{estimate}\nrecorded in {folder.path / 'estimates.json'}; `harmonium report {run}` shows it")
+    estimate = log_likelihood(model, chosen, key=key, method=method, **options)
+    known = folder.estimates.get(split)
+    name = split if known is None or estimate.strength >= known.strength else f"{split} by {method}"
+    folder.save_estimate(name, estimate)
+    beside = "" if name == split else f" as '{name}', beside the stronger one ({known.kind}, n = {known.n})"
+    print(f"{estimate}\nrecorded in {folder.path / 'estimates.json'}{beside}; `harmonium report {run}` shows it")
 
 
 def sample(
@@ -192,17 +209,20 @@ def _split(data: Any, split: str) -> Any:
         raise InputError(f"There is no split '{split}': choose train, valid or test.")
     rows = getattr(data, split)
     if rows is None:
-        raise InputError(f"'{data.name}' has no {split} rows.")
+        there = " or ".join(name for name in ("train", "valid", "test") if getattr(data, name) is not None)
+        raise InputError(f"'{data.name}' has no {split} rows: choose --split {there}.")
     return rows if data.decode is None or split != "train" else data.shown(rows)
 
 
 def _free(out: Path, force: bool) -> None:
     if out.suffix not in (".npy", ".csv"):
-        raise InputError(f"'{out}' should end in .npy or .csv.")
+        raise InputError(f"'{out}' is no name of a table: choose an --out that ends in .npy or .csv.")
     if out.exists() and not force:
         raise InputError(f"'{out}' is there already: choose another --out, or replace it with --force.")
     if not out.parent.is_dir():
-        raise InputError(f"There is no folder '{out.parent}' to write '{out.name}' into.")
+        raise InputError(
+            f"There is no folder '{out.parent}' to write '{out.name}' into: make it, or choose another --out."
+        )
 
 
 def _write(out: Path, rows: Any) -> None:

@@ -1,7 +1,7 @@
 """The `harmonium` command: what it understands, and how its errors reach a person.
 
-Exit codes: 0 done; 1 the run failed, with the reason in one line; 2 bad usage or bad input. JAX is imported by the
-commands that need it, so that help is there at once.
+Exit codes: 0 done; 1 the run failed, with the reason in one line; 2 bad usage or bad input; 130 Ctrl-C. JAX
+is imported by the commands that need it, so that help is there at once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import typer
 from harmonium.cli import commands
 from harmonium.cli.recipe import RecipeGroup
 from harmonium.errors import HarmoniumError, InputError
+
+INTERRUPTED = 130  # the exit code of a command that Ctrl-C ended
 
 app = typer.Typer(
     name="harmonium",
@@ -50,6 +52,12 @@ def main() -> None:
     try:
         # Leaves by itself: with 0 when done, and with 2 after saying what is wrong with the flags.
         app(["--debug"] * debug + arguments, prog_name="harmonium")
+    except SystemExit as left:
+        if left.code == INTERRUPTED:  # by Ctrl-C, of which Typer tells by its exit code alone
+            _say("stopped by Ctrl-C before it was done", INTERRUPTED)
+        raise
+    except KeyboardInterrupt:
+        sys.exit(_say("stopped by Ctrl-C before it was done", INTERRUPTED))
     except Exception as error:
         if debug:
             traceback.print_exc()

@@ -9,6 +9,8 @@ import numpy as np
 from harmonium.data.storage import Survey, survey
 from harmonium.errors import InputError
 
+LARGEST_LABEL = 2**31 - 1  # of an int32, in which a model takes labels
+
 
 def as_numbers(x: object, what: str) -> np.ndarray:
     """`x` as an array of real numbers; nothing is copied if it is one.
@@ -74,7 +76,11 @@ def as_labels(labels: object, n: int, what: str) -> np.ndarray:
     """`labels` as integers [n].
 
     Raises:
-        InputError: if their number is not n, or they are not whole numbers.
+        InputError: if their number is not n, or they are not whole numbers from 0.
+
+    >>> as_labels([0, -1], 2, "The labels")
+    Traceback (most recent call last):
+    harmonium.errors.InputError: The labels hold -1: number the classes 0, 1, 2 and so on.
     """
     array = np.squeeze(as_numbers(labels, what))
     array = array.reshape(1) if array.ndim == 0 else array
@@ -83,6 +89,9 @@ def as_labels(labels: object, n: int, what: str) -> np.ndarray:
         raise InputError(f"{what} are {shown} for {n} rows: give one whole number a row.")
     if not (array == np.round(array)).all():
         raise InputError(f"{what} are not whole numbers: number the classes 0, 1, 2 and so on.")
+    outside = (array < 0) | (array > LARGEST_LABEL)
+    if outside.any():
+        raise InputError(f"{what} hold {array[outside][0]:g}: number the classes 0, 1, 2 and so on.")
     return array.astype(np.int64)
 
 

@@ -82,10 +82,10 @@ class Dataset:
             InputError: if the batch is empty or larger than the training set.
         """
         n = len(self.train)
-        if not 1 <= batch_size <= n:
+        if not isinstance(batch_size, int | np.integer) or not 1 <= batch_size <= n:
             raise InputError(
                 f"A batch of {batch_size} cannot be drawn from the {n} training rows of {self.name!r}: "
-                f"choose a batch_size from 1 to {n}."
+                f"choose a batch_size from 1 to {n}, a whole number."
             )
         return n // batch_size
 

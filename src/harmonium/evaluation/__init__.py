@@ -5,10 +5,11 @@ from harmonium.evaluation.compare import Comparison, compare
 from harmonium.evaluation.convergence import effective_samples, r_hat
 from harmonium.evaluation.diagnose import Diagnosis, Finding, diagnose
 from harmonium.evaluation.error_rate import ErrorRate, error_rate
-from harmonium.evaluation.estimate import Estimate, interval_verdict
+from harmonium.evaluation.estimate import Estimate, at_least_one, interval_verdict
 from harmonium.evaluation.likelihood import free_energies, log_likelihood
 from harmonium.evaluation.partition import check_annealing, log_partition
 from harmonium.evaluation.reverse_annealing import reverse_annealing
+from harmonium.evaluation.rows import some_of
 from harmonium.evaluation.sampling_bound import sampling_bound
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 
@@ -18,6 +19,7 @@ __all__ = [
     "ErrorRate",
     "Estimate",
     "Finding",
+    "at_least_one",
     "base_for",
     "check_annealing",
     "compare",
@@ -37,5 +39,6 @@ __all__ = [
     "reverse_along",
     "reverse_annealing",
     "sampling_bound",
+    "some_of",
     "training_path",
 ]

@@ -74,7 +74,19 @@ def _why_open(a: Estimate, b: Estimate, error: float) -> str:
         return "neither is bounded from below, so neither can be shown to be better"
     if math.isinf(a.ends[1]) and math.isinf(b.ends[1]):
         return "both are lower bounds, which say nothing about the order of what they bound"
+    if not a.kind == b.kind == "exact" and a.ends[0] <= b.ends[1] and b.ends[0] <= a.ends[1]:
+        return f"what is known of them overlaps ({_known(a)}, and {_known(b)}), so either may be the larger"
     return f"they lie within {ERRORS:g} standard errors ({error:.2f} nats each)"
+
+
+def _known(e: Estimate) -> str:
+    """What an estimate lies between, in words."""
+    low, high = e.ends
+    if e.kind == "exact":
+        return f"{e.value:.2f}"
+    if math.isinf(low) or math.isinf(high):
+        return f"at least {low:.2f}" if math.isfinite(low) else f"at most {high:.2f}"
+    return f"{low:.2f} to {high:.2f}"
 
 
 def _shared(e: Estimate) -> float | None:

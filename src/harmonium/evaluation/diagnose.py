@@ -20,7 +20,7 @@ from harmonium.evaluation.likelihood import free_energies
 from harmonium.evaluation.rows import rows_of, some_of
 from harmonium.evaluation.traces import traces
 from harmonium.inference import encode
-from harmonium.models import EnergyModel, is_weight
+from harmonium.models import EnergyModel, is_weight, require_model
 from harmonium.rng import cheap
 from harmonium.units import Bernoulli, Spin
 
@@ -113,10 +113,7 @@ def diagnose(
     >>> found.unchanging.found, found.free_energy_gap.verdict
     ('2 of 2', 'unknown')
     """
-    if not isinstance(model, EnergyModel):
-        raise InputError(
-            f"A {type(model).__name__} is no energy model with layers of units: there are no chains to see."
-        )
+    require_model("hm.diagnose", model, EnergyModel)
     if key is None:
         raise InputError("A diagnosis runs chains and draws random numbers: pass key=jax.random.key(seed).")
     at_least_one("A diagnosis", chains=chains, sweeps=sweeps, rows=rows)

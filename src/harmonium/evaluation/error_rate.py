@@ -11,8 +11,11 @@ import numpy as np
 from jaxtyping import Array
 
 from harmonium.data import Space, space_of
+from harmonium.data.check import as_labels
 from harmonium.errors import InputError
 from harmonium.inference import classify
+from harmonium.inference.marginals import as_rows
+from harmonium.models import BeliefNet, Classifier, EnergyModel, require_model
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,8 @@ def error_rate(
     >>> hm.error_rate(dbm, np.zeros((4, 4)), np.array([0, 0, 0, 1])).errors
     1
     """
-    labels = np.asarray(labels).reshape(-1)
-    if len(labels) != len(rows) or not len(rows):
-        raise InputError(f"There are {len(rows)} rows and {len(labels)} labels: give one label for each row.")
+    require_model("hm.error_rate", model, EnergyModel, BeliefNet, Classifier)
+    labels = as_labels(labels, len(as_rows(model.layers["v"], rows)), "The labels")
     if not 0 <= missing < 1:
         raise InputError(f"A share of missing values lies from 0 to below 1, not missing={missing}.")
     if "y" not in model.layers:

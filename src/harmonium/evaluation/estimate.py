@@ -64,6 +64,16 @@ class Estimate:
         return 0.0 if self.kind == "exact" else self.upper - self.lower
 
     @property
+    def strength(self) -> tuple[int, bool, int]:
+        """How much it says of its quantity: by its kind, then by its verdict, then by the number of examples.
+
+        >>> Estimate(-80.0, 0.1, "exact").strength > Estimate(-80.0, 0.1, "lower", lower=-80.0).strength
+        True
+        """
+        rank = {"unordered": 0, "lower": 1, "upper": 1, "interval": 2, "exact": 3}[self.kind]
+        return rank, self.verdict == "trust", self.n or 0
+
+    @property
     def ends(self) -> tuple[float, float]:
         """What the quantity lies between."""
         return (self.value, self.value) if self.kind == "exact" else (self.lower, self.upper)

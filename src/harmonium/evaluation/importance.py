@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from harmonium.compiling import outermost
-from harmonium.errors import InputError
+from harmonium.errors import InputError, shown
 from harmonium.evaluation.estimate import Estimate
 from harmonium.evaluation.partition import log_partition
 from harmonium.inference import configurations, exact_free_energy, variational_free_energy
@@ -37,7 +37,7 @@ def belief_net_bound(
     estimated by `method` and `options`, as in `log_partition`; an interval counts with its upper end.
     """
     if method in ("raise", "csl"):
-        raise InputError(f"The method '{method}' is for energy models: leave it out for a {type(net).__name__}.")
+        raise InputError(f"The method '{method}' is for energy models: leave it out for {shown(net)}.")
     if key is None:
         raise InputError("The bound of a belief net draws samples: pass key=jax.random.key(seed).")
     if samples < 1:

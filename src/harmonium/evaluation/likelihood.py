@@ -23,13 +23,21 @@ from harmonium.evaluation.reverse_annealing import reverse_annealing
 from harmonium.evaluation.rows import rows_of
 from harmonium.evaluation.sampling_bound import sampling_bound
 from harmonium.evaluation.tractable import chain_rule
-from harmonium.inference import configurations, exact_free_energy, has_closed_form, variational_free_energy
-from harmonium.models import BeliefNet, EnergyModel, TractableModel, coloured
+from harmonium.inference import (
+    configurations,
+    exact_free_energy,
+    fixed_point,
+    has_closed_form,
+    variational_free_energy,
+)
+from harmonium.inference.mean_field import MAX_STEPS, TOLERANCE, warn_unsettled
+from harmonium.models import BeliefNet, EnergyModel, TractableModel, coloured, require_model
 
 Likelihood = Literal["auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory", "raise", "csl"]
 BOUNDS = {"raise": reverse_annealing, "csl": sampling_bound}  # of the likelihood itself, without log Z
 ROWS = 1000  # rows whose free energy is computed at a time
 HIDDEN_LIMIT = 2**12  # states of hidden layers that are enumerated for every row
+LOOSE = "the bound holds but is loose; train with smaller weights"
 BOUND = "variational bound with mean field"
 
 
@@ -61,6 +69,7 @@ def log_likelihood(
     >>> round(hm.log_likelihood(rbm, np.ones((4, 6))).value, 4)         # -6 log 2
     -4.1589
     """
+    require_model("hm.log_likelihood", model, EnergyModel, BeliefNet, TractableModel)
     if isinstance(model, TractableModel):
         return chain_rule(model, rows_of(model, data), method, **options)
     if method not in (*METHODS, *BOUNDS):
@@ -137,7 +146,8 @@ def likelihood_from(log_z: Estimate, f: np.ndarray, space: Any) -> Estimate:
 def free_energies(model: EnergyModel, rows: Array) -> np.ndarray:
     """Free energies `[n]` of rows `[n, size]` in float64, computed a thousand rows at a time.
 
-    They are upper bounds by mean field where `free_energy_is_exact` does not hold.
+    They are upper bounds by mean field where `free_energy_is_exact` does not hold, with a warning where it does not
+    settle.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -146,20 +156,29 @@ def free_energies(model: EnergyModel, rows: Array) -> np.ndarray:
     """
     dtype = model.layers["v"].dtype
     parts = [_free_energies(model, jnp.asarray(rows[i : i + ROWS], dtype)) for i in range(0, len(rows), ROWS)]
-    return np.concatenate([np.asarray(part, np.float64) for part in parts])
+    warn_unsettled(max(float(change) for _, change in parts), TOLERANCE, MAX_STEPS, LOOSE)
+    return np.concatenate([np.asarray(f, np.float64) for f, _ in parts])
 
 
 @outermost
-def _free_energies(model: EnergyModel, v: Float[Array, "n size"]) -> Float[Array, "n"]:
-    free_energy = exact_free_energy if free_energy_is_exact(model) else variational_free_energy
-    return jax.vmap(lambda x: free_energy(model, {"v": x}))(v)
+def _free_energies(model: EnergyModel, v: Float[Array, "n size"]) -> tuple[Float[Array, "n"], Float[Array, ""]]:
+    """Free energies, and the largest change of the last sweep of mean field: 0 where it has no part in them."""
+
+    def one(x: Array) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        if free_energy_is_exact(model):
+            return exact_free_energy(model, {"v": x}), jnp.zeros(())
+        q = fixed_point(model, {"v": x})
+        return variational_free_energy(model, {"v": x}, q), q.change
+
+    f, changes = jax.vmap(one)(v)
+    return f, jnp.max(changes)
 
 
 def _refuse_unknown(method: str, options: dict[str, Any], more: tuple[str, ...] = ()) -> None:
     """Refuse options that the method does not take."""
     parameters = inspect.signature(BOUNDS.get(method, log_partition)).parameters.values()
     taken = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("key", "method", "data")]
-    taken += [name for name in more if name not in taken]
-    for name in options:
-        if name not in taken:
-            raise InputError(f"The method '{method}' has no option '{name}': it takes {', '.join(taken)}.")
+    taken = [*(taken if method != "exact" else ()), *(name for name in more if name not in taken)]
+    for name in (name for name in options if name not in taken):
+        has = f"it takes {', '.join(taken)}" if taken else "leave it out"
+        raise InputError(f"The method '{method}' has no option '{name}': {has}.")

@@ -27,7 +27,7 @@ from harmonium.evaluation.annealed import (
 from harmonium.evaluation.estimate import ONE_SIDED, Estimate, interval_verdict
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 from harmonium.inference import configurations, exact_log_partition
-from harmonium.models import EnergyModel
+from harmonium.models import EnergyModel, require_model
 from harmonium.rng import cheap, words
 from harmonium.samplers import State
 
@@ -70,6 +70,7 @@ def log_partition(
     >>> print(hm.log_partition(rbm))
     log Z 6.24 ± 0.00 nats (exact, by enumeration)
     """
+    require_model("hm.log_partition", model, EnergyModel)
     if method not in METHODS:
         raise InputError(f"There is no method '{method}' for log Z: choose one of {', '.join(METHODS)}.")
     if method == "exact" or (method == "auto" and configurations(model) <= AUTO_LIMIT):

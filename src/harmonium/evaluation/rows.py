@@ -7,7 +7,9 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
+from harmonium.data.check import as_numbers
 from harmonium.errors import InputError
+from harmonium.inference.marginals import as_rows
 from harmonium.models import EnergyModel, TractableModel
 
 CHECKED = 1000  # rows checked at a time
@@ -25,12 +27,10 @@ def rows_of(model: EnergyModel | TractableModel, data: Dataset | Array) -> np.nd
         if data.test is None:
             raise InputError(f"'{data.name}' has no test rows: pass the rows to evaluate, such as data.train.")
         data = data.test
-    rows = np.asanyarray(data)
-    unit = model.layers["v"]
-    if rows.ndim > 2:
-        rows = rows.reshape(len(rows), -1)
-    if rows.ndim != 2 or rows.shape[1] != unit.size or not len(rows):
-        raise InputError(f"The model has {unit.size} visible units, but the data has shape {rows.shape}.")
+    as_numbers(data, "The rows")
+    rows, unit = np.asanyarray(data), model.layers["v"]
+    rows = rows.reshape(len(rows), -1) if rows.ndim > 2 and len(rows) else rows
+    as_rows(unit, rows)
     for i in range(0, len(rows), CHECKED):
         unit.check(np.asarray(rows[i : i + CHECKED]))
     return rows

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from harmonium.compiling import outermost
+from harmonium.data.check import as_numbers
 from harmonium.errors import InputError
 from harmonium.inference.conditional import has_closed_form
 from harmonium.inference.encode import recognised_stats
 from harmonium.inference.free_energy import free_energy, free_energy_of_stats
-from harmonium.inference.partial import infer
-from harmonium.models import MPDBM, BeliefNet, Classifier, EnergyModel
+from harmonium.inference.marginals import as_rows
+from harmonium.inference.mean_field import warn_unsettled
+from harmonium.inference.partial import change_of_a_sweep, infer
+from harmonium.models import MPDBM, BeliefNet, Classifier, EnergyModel, require_model
 from harmonium.units import Unit
 
 ROWS = 2000  # rows classified at a time
 SWEEPS = 50  # of mean field, where a model does not say how many
+SETTLED = 1e-3  # the largest change of a mean in a sweep that leaves the classes as they are
+UNSURE = "the probabilities are those of means that still move; train with smaller weights, or train an hm.MPDBM"
 
 
-def classify(model: EnergyModel | BeliefNet | Classifier, x: Array | np.ndarray) -> Float[Array, "n classes"]:
+def classify(model: Any, x: Any) -> Float[Array, "n classes"]:
     """Probabilities of the classes for rows of data, `p(y | v)`; missing values (NaN) are inferred along with them.
 
     Exact where the hidden units can be summed out given `v` and `y` and nothing is missing; else by mean field (of a
-    multi-prediction machine with its own number of sweeps); of a belief net by its recognition links, then exact in the
-    top machine. Arguments: `x` `[n, size]` or `[size]`. Returns `[n, classes]` or `[classes]`.
-    Raises `InputError` for a model without labels, another width, or values outside the units' range.
+    multi-prediction machine with its own number of sweeps), with a warning where it does not settle; of a belief net by
+    its recognition links, then exact in the top machine.
+    Arguments: `x` `[n, size]` or `[size]`. Returns `[n, classes]` or `[classes]`.
+    Raises `InputError` for a model without labels, no rows, another width, or values outside the units' range.
 
     >>> import harmonium as hm, jax
     >>> labels = hm.units.Categorical(1, states=10)
@@ -34,7 +43,8 @@ def classify(model: EnergyModel | BeliefNet | Classifier, x: Array | np.ndarray)
     >>> hm.classify(dbm, np.zeros((5, 4))).shape
     (5, 10)
     """
-    rows = np.asarray(x, np.float32)
+    require_model("hm.classify", model, EnergyModel, BeliefNet, Classifier)
+    rows = as_numbers(x, "The rows").astype(np.float32)
     known = _checked(model, np.atleast_2d(rows))
     missing = bool((~known[1]).any())
     if missing and not isinstance(model, EnergyModel):
@@ -43,7 +53,8 @@ def classify(model: EnergyModel | BeliefNet | Classifier, x: Array | np.ndarray)
         _probabilities(model, jnp.asarray(known[0][i : i + ROWS]), jnp.asarray(known[1][i : i + ROWS]), missing)
         for i in range(0, len(known[0]), ROWS)
     ]
-    found = jnp.concatenate(parts)
+    found = jnp.concatenate([part for part, _ in parts])
+    warn_unsettled(max(float(change) for _, change in parts), SETTLED, SWEEPS, UNSURE)
     return found[0] if rows.ndim == 1 else found
 
 
@@ -52,9 +63,7 @@ def _checked(model: EnergyModel | BeliefNet | Classifier, rows: np.ndarray) -> t
     if "y" not in model.layers:
         raise InputError("The model has no layer of labels: make it with labels=hm.units.Categorical(1, states=K).")
     unit: Unit = model.layers["v"]
-    if rows.ndim != 2 or rows.shape[1] != unit.size:
-        raise InputError(f"Rows to classify have {unit.size} columns in this model, but got shape {rows.shape}.")
-    given = ~np.isnan(rows)
+    given = ~np.isnan(as_rows(unit, rows))
     neutral = unit.values(jnp.zeros(unit.size, jnp.int32)) if unit.states else jnp.zeros(unit.size)
     filled = np.where(given, rows, np.asarray(neutral))
     unit.check(filled, expectation=True)
@@ -67,29 +76,29 @@ def _probabilities(
     rows: Float[Array, "n size"],
     given: Bool[Array, "n size"],
     missing: bool,
-) -> Float[Array, "n classes"]:
-    labels = model.layers["y"]
+) -> tuple[Float[Array, "n classes"], Float[Array, ""]]:
+    """The probabilities, and by how much a further sweep of mean field would change means: 0 where it has no part."""
+    labels, exact = model.layers["y"], jnp.zeros(())
     codes = labels.values(jnp.arange(labels.states)[:, None])
 
-    def of_free_energies(minus_f: Float[Array, "classes"]) -> Float[Array, "classes"]:
-        return jax.nn.softmax(minus_f)
+    def over_classes(free_energy_with: Callable[[Array], Array]) -> tuple[Float[Array, "classes"], Float[Array, ""]]:
+        return jax.nn.softmax(jax.vmap(lambda y: -free_energy_with(y))(codes)), exact
 
-    def one(v: Array, known: Array) -> Float[Array, "classes"]:
+    def one(v: Array, known: Array) -> tuple[Float[Array, "classes"], Float[Array, ""]]:
         if isinstance(model, Classifier):
-            return jnp.exp(model.log_prob(v))
+            return jnp.exp(model.log_prob(v)), exact
         if isinstance(model, BeliefNet):
-            stats = recognised_stats(model, v)
-            top = model.top
-            return of_free_energies(
-                jax.vmap(lambda y: -free_energy_of_stats(top, {"v": stats, "y": labels.stats(y)}))(codes)
-            )
+            stats, top = recognised_stats(model, v), model.top
+            return over_classes(lambda y: free_energy_of_stats(top, {"v": stats, "y": labels.stats(y)}))
         v = v.astype(model.layers["v"].dtype)
         if has_closed_form(model, ("v", "y")) and not missing:
-            return of_free_energies(jax.vmap(lambda y: -free_energy(model, {"v": v, "y": y}))(codes))
-        machine, steps, averaged = (
-            (model.model, model.steps, model.averaged) if isinstance(model, MPDBM) else (model, SWEEPS, False)
-        )
-        q = infer(machine, {"v": v}, {"v": known}, steps=steps, averaged=averaged)
-        return labels.mean(q.natural["y"])[0]
+            return over_classes(lambda y: free_energy(model, {"v": v, "y": y}))
+        given = {"v": v}, {"v": known}
+        if isinstance(model, MPDBM):  # made for this number of sweeps, whether means settle or not
+            q = infer(model.model, *given, steps=model.steps, averaged=model.averaged)
+            return labels.mean(q.natural["y"])[0], exact
+        q = infer(model, *given, steps=SWEEPS)
+        return labels.mean(q.natural["y"])[0], change_of_a_sweep(model, *given, q)
 
-    return jax.vmap(one)(rows, given)
+    found, changes = jax.vmap(one)(rows, given)
+    return found, jnp.max(changes)

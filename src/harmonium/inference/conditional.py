@@ -10,6 +10,7 @@ exactly, whatever the units (Welling, Rosen-Zvi & Hinton 2005). The derivative i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,6 +18,7 @@ from jaxtyping import Array, Float
 
 from harmonium.errors import InputError
 from harmonium.models.energy import Coloured, EnergyModel, LayerStats, coloured
+from harmonium.models.kinds import require_model
 from harmonium.units import Conditional, Stats
 
 LayerValues = Mapping[str, Array | np.ndarray]
@@ -46,7 +48,7 @@ def as_values(x: Array | np.ndarray | LayerValues) -> dict[str, Array]:
     return dict(x) if isinstance(x, Mapping) else {"v": x}
 
 
-def energy(model: EnergyModel, values: LayerValues) -> Float[Array, ""]:
+def energy(model: Any, values: LayerValues) -> Float[Array, ""]:
     """Energy `E` of one configuration of all layers, in nats.
 
     Arguments: `values`, every layer's value `[size]` by name. Raises `InputError` for a missing layer or wrong shape.
@@ -56,6 +58,7 @@ def energy(model: EnergyModel, values: LayerValues) -> Float[Array, ""]:
     >>> float(hm.energy(rbm, {"v": jnp.zeros(6), "h": jnp.ones(3)})) == 0.0
     True
     """
+    require_model("hm.energy", model, EnergyModel)
     _require(model, values, model.layers)
     return model.energy(layer_stats(model, values))
 
@@ -83,7 +86,7 @@ def energy_and_slope(
     return jax.value_and_grad(lambda block: model.energy({**rest, **block}))(zeros)
 
 
-def conditional(model: EnergyModel, layer: str, values: LayerValues) -> Conditional:
+def conditional(model: Any, layer: str, values: LayerValues) -> Conditional:
     """The distribution of one layer given all the others: `p(x_l | rest)` with `eta_l = -dE/dT_l`.
 
     Arguments: `layer`, its name; `values`, the other layers' values `[size]` by name. The result has `.natural`,
@@ -95,6 +98,7 @@ def conditional(model: EnergyModel, layer: str, values: LayerValues) -> Conditio
     >>> hm.conditional(rbm, "h", {"v": jnp.zeros(6)}).mean
     Array([0.5, 0.5, 0.5], dtype=float32)
     """
+    require_model("hm.conditional", model, EnergyModel)
     if layer not in model.layers:
         raise InputError(f"There is no layer '{layer}'; the layers are {', '.join(model.layers)}.")
     if coloured(model, layer) is not None:

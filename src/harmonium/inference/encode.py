@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Num
+from jaxtyping import Array
 
 from harmonium.compiling import in_float32
-from harmonium.errors import InputError
+from harmonium.data.check import as_numbers
 from harmonium.inference.marginals import checked_rows
-from harmonium.inference.mean_field import MAX_STEPS, TOLERANCE, fixed_point, fixed_point_of_stats, warn_unsettled
-from harmonium.models import BeliefNet, EnergyModel
+from harmonium.inference.mean_field import (
+    MAX_STEPS,
+    TOLERANCE,
+    check_sweeps,
+    fixed_point,
+    fixed_point_of_stats,
+    warn_unsettled,
+)
+from harmonium.models import BeliefNet, EnergyModel, require_model
 from harmonium.units import Stats
 
 
 def encode(
-    model: EnergyModel | BeliefNet, x: Num[Array | np.ndarray, "*batch size"], *, tolerance: float = TOLERANCE,
+    model: Any, x: Any, *, tolerance: float = TOLERANCE,
     max_steps: int = MAX_STEPS,
 ) -> Array | dict[str, Array]:  # fmt: skip
     """Expected values of the hidden units given rows of data: exact for an RBM, by mean field for deeper machines, by
@@ -26,20 +35,18 @@ def encode(
     Arguments: `x` `[n, size]` or `[size]`, values of layer `v`; `tolerance` and `max_steps`, of mean field, which warns
     where it does not settle. Returns `[n, hidden]` (`[n, hidden, states]` for categorical units), or a dict of such
     arrays by layer where there are several hidden layers; layer `y`, where there is one, holds the probabilities of the
-    classes.
+    classes. Raises `InputError` for another kind of model, or rows that do not fit it.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> hm.encode(rbm, jnp.zeros((5, 6))).shape
     (5, 3)
     """
-    if max_steps < 1 or tolerance < 0:
-        raise InputError(
-            f"Mean field takes at least one sweep and no negative tolerance, not max_steps={max_steps} and "
-            f"tolerance={tolerance:g}."
-        )
+    require_model("hm.encode", model, EnergyModel, BeliefNet)
+    check_sweeps(tolerance, max_steps)
     if not isinstance(x, jax.core.Tracer):
-        checked_rows(model.layers["v"], np.atleast_2d(np.asarray(x)))
+        x = as_numbers(x, "The rows")
+        checked_rows(model.layers["v"], np.atleast_2d(x))
     hidden, change = _encode(model, jnp.asarray(x), tolerance, max_steps)
     if not isinstance(change, jax.core.Tracer):
         warn_unsettled(float(change), tolerance, max_steps)

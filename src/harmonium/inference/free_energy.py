@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 from jaxtyping import Array, Float
 
 from harmonium.inference.conditional import LayerValues, energy_and_slope, free_block, layer_stats
 from harmonium.models.energy import EnergyModel, LayerStats
+from harmonium.models.kinds import require_model
 
 
-def free_energy(model: EnergyModel, values: LayerValues) -> Float[Array, ""]:
+def free_energy(model: Any, values: LayerValues) -> Float[Array, ""]:
     """Free energy of the given layers, `F(v) = -log sum_h exp(-E(v, h))`, in nats.
 
         F(v) = E(v, 0) - sum_l A(-dE/dT_l)
@@ -23,6 +26,7 @@ def free_energy(model: EnergyModel, values: LayerValues) -> Float[Array, ""]:
     >>> hm.free_energy(rbm, {"v": jnp.zeros(6)})        # -3 log 2
     Array(-2.0794415, dtype=float32)
     """
+    require_model("hm.free_energy", model, EnergyModel)
     return free_energy_of_stats(model, layer_stats(model, values))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
 
+from harmonium.data.check import as_numbers
 from harmonium.errors import InputError
-from harmonium.models import Independent
+from harmonium.models import Independent, require_model
 from harmonium.models.energy import BiasedModel, with_biases
 from harmonium.units import Stats, Unit
 
@@ -45,30 +47,48 @@ def mean_stats(unit: Unit, x: Num[Array | np.ndarray, "n size"]) -> Stats:
     return jax.tree.map(lambda s: jnp.mean(s, axis=0), jax.vmap(unit.stats)(x))
 
 
-def checked_rows(unit: Unit, x: Num[Array | np.ndarray, "n size"]) -> Num[Array | np.ndarray, "n size"]:
+def as_rows(unit: Unit, x: Any, what: str = "The rows") -> np.ndarray:
+    """Rows `[n, size]` of a layer, as numbers, whatever their values. Raises `InputError` for no rows or no numbers.
+
+    >>> import harmonium as hm
+    >>> as_rows(hm.units.Bernoulli(2), [["a", "b"]])
+    Traceback (most recent call last):
+    harmonium.errors.InputError: The rows have dtype <U1, which is not a number: convert them first, ...
+    """
+    rows = as_numbers(x, what)
+    if rows.ndim != 2 or rows.shape[1] != unit.size or not len(rows):
+        raise InputError(
+            f"{what} must have {unit.size} columns, one for each unit, and at least one row, but have shape "
+            f"{rows.shape}: reshape them, or choose the columns."
+        )
+    return rows
+
+
+def checked_rows(unit: Unit, x: Any) -> np.ndarray:
     """Rows `[n, size]` of values or expectations of a layer. Raises `InputError` for others, before anything is done.
 
     >>> import harmonium as hm
     >>> checked_rows(hm.units.Bernoulli(2), np.zeros((0, 2)))
     Traceback (most recent call last):
-    harmonium.errors.InputError: Rows of this layer have shape (n, 2) with at least one row, not (0, 2).
+    harmonium.errors.InputError: The rows must have 2 columns, one for each unit, and at least one row, ...
     """
-    if np.ndim(x) != 2 or np.shape(x)[1] != unit.size or not len(x):
-        raise InputError(f"Rows of this layer have shape (n, {unit.size}) with at least one row, not {np.shape(x)}.")
-    unit.check(np.asarray(x), expectation=True)
-    return x
+    rows = as_rows(unit, x)
+    unit.check(rows, expectation=True)
+    return rows
 
 
-def at_marginals(model: BiasedModel, x: Num[Array | np.ndarray, "n size"], layer: str = "v") -> BiasedModel:
+def at_marginals(model: Any, x: Any, layer: str = "v") -> Any:
     """The model with a layer's bias set to the marginals of rows `x` `[n, size]` (Hinton 2012, section 8).
 
-    The usual start of training: the weights need not learn what single units do on their own.
+    The usual start of training: the weights need not learn what single units do on their own. Raises `InputError` for a
+    model without biases, or rows that are none.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(2), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> [round(float(b), 4) for b in hm.at_marginals(rbm, jnp.ones((9, 2))).b]
     [2.9444, 2.9444]
     """
+    require_model("hm.at_marginals", model, BiasedModel)
     rows = checked_rows(model.layers[layer], x)
     return with_biases(model, {layer: _bias(model.layers[layer], jnp.asarray(rows))})
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from harmonium.errors import InputError
 from harmonium.inference.conditional import LayerValues, has_closed_form, layer_stats, natural_parameters
 from harmonium.inference.free_energy import free_energy
 from harmonium.models.energy import Coloured, EnergyModel, LayerStats, acting_on
+from harmonium.models.kinds import require_model
 from harmonium.units import Stats, inner
 
 TOLERANCE, MAX_STEPS = 1e-5, 100
+LOOSE = "its bound holds but is loose; raise max_steps, or train with smaller weights"
 
 
 class MeanField(NamedTuple):
@@ -36,7 +39,7 @@ class MeanField(NamedTuple):
 
 
 def mean_field(
-    model: EnergyModel, values: LayerValues, *, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS
+    model: Any, values: LayerValues, *, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS
 ) -> dict[str, Stats]:
     """Mean statistics `q_l` of the layers that are not given, by coordinate ascent on the variational bound.
 
@@ -46,17 +49,34 @@ def mean_field(
     raises the bound (20.35); a layer whose units act on each other is updated colour by colour. Warns, with the
     residual, where `max_steps` sweeps do not settle it.
     Arguments: `values`, the given layers' values `[size]` by name; `tolerance`, the largest change at which to stop;
-    `max_steps`, sweeps at most.
+    `max_steps`, sweeps at most, one or more. Raises `InputError` for another kind of model, values that do not fit it,
+    or fewer sweeps.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> hm.mean_field(rbm, {"v": jnp.zeros(6)})["h"]
     Array([0.5, 0.5, 0.5], dtype=float32)
     """
+    require_model("hm.mean_field", model, EnergyModel)
+    check_sweeps(tolerance, max_steps)
     found = fixed_point(model, values, tolerance=tolerance, max_steps=max_steps)
     if not isinstance(found.change, jax.core.Tracer):
         warn_unsettled(float(found.change), tolerance, max_steps)
     return found.mean
+
+
+def check_sweeps(tolerance: float, max_steps: int) -> None:
+    """Refuse numbers with which mean field does nothing.
+
+    >>> check_sweeps(1e-5, 0)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: Mean field takes at least one sweep and no negative tolerance, not max_steps=0 and ...
+    """
+    if max_steps < 1 or not tolerance >= 0:
+        raise InputError(
+            f"Mean field takes at least one sweep and no negative tolerance, not max_steps={max_steps} and "
+            f"tolerance={tolerance:g}."
+        )
 
 
 def fixed_point(
@@ -159,11 +179,10 @@ def variational_free_energy(model: EnergyModel, values: LayerValues, q: MeanFiel
     return model.energy({**layer_stats(model, values), **q.mean}) - entropy  # (20.35)
 
 
-def warn_unsettled(change: float, tolerance: float, max_steps: int) -> None:
-    """Warn, with the residual, where mean field stopped before it settled."""
+def warn_unsettled(change: float, tolerance: float, max_steps: int, then: str = LOOSE) -> None:
+    """Warn, with the residual, where mean field stopped before it settled; `then`, what that means and its cure."""
     if not change <= tolerance:  # NaN counts as unsettled
         warnings.warn(
-            f"Mean field changed by {change:.2g} in the last of {max_steps} sweeps, more than {tolerance:g}: its bound "
-            "holds but is loose; raise max_steps, or train with smaller weights.",
+            f"Mean field changed by {change:.2g} in the last of {max_steps} sweeps, more than {tolerance:g}: {then}.",
             stacklevel=3,
         )

@@ -6,7 +6,7 @@ Boltzmann machine (Goodfellow, Mirza, Courville & Bengio 2013; book, section 20.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -49,6 +49,33 @@ def infer(model: EnergyModel, values: LayerValues, observed: Masks, *, steps: in
     [1.0, 1.0, 1.0, 0.5]
     """
     known = layer_stats(model, values)
+    sweep = _sweep_of(model, known, observed, averaged)
+    natural = {name: unit.reference() for name, unit in model.layers.items()}
+    first = {name: unit.mean(natural[name]) for name, unit in model.layers.items()}
+    start = Inferred(natural, {name: mixed(observed[name], known[name], q) if name in known else q
+                               for name, q in first.items()})  # fmt: skip
+    return jax.lax.scan(lambda state, _: (sweep(state.stats), None), start, length=steps)[0]
+
+
+def change_of_a_sweep(
+    model: EnergyModel, values: LayerValues, observed: Masks, found: Inferred, *, averaged: bool = False
+) -> Float[Array, ""]:
+    """The largest change of the statistics that `infer` has `found` in one sweep more: how far they are from settled.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> given = {"v": jnp.ones(4)}, {"v": jnp.ones(4, bool)}
+    >>> float(change_of_a_sweep(rbm, *given, infer(rbm, *given, steps=1)))             # exact after one
+    0.0
+    """
+    after = _sweep_of(model, layer_stats(model, values), observed, averaged)(found.stats).stats
+    return jax.tree.reduce(jnp.maximum, jax.tree.map(lambda a, b: jnp.max(jnp.abs(a - b)), after, found.stats))
+
+
+def _sweep_of(
+    model: EnergyModel, known: LayerStats, observed: Masks, averaged: bool
+) -> Callable[[LayerStats], Inferred]:
+    """One sweep over all blocks, from given statistics."""
 
     def feed(name: str, predicted: Stats, units: Int[Array, "units"] | slice) -> Stats:
         if name not in known:
@@ -65,11 +92,7 @@ def infer(model: EnergyModel, values: LayerValues, observed: Masks, *, steps: in
             stats |= found[1]
         return Inferred(natural, stats)
 
-    natural = {name: unit.reference() for name, unit in model.layers.items()}
-    first = {name: unit.mean(natural[name]) for name, unit in model.layers.items()}
-    start = Inferred(natural, {name: mixed(observed[name], known[name], q) if name in known else q
-                               for name, q in first.items()})  # fmt: skip
-    return jax.lax.scan(lambda state, _: (sweep(state.stats), None), start, length=steps)[0]
+    return sweep
 
 
 def log_prob_missing(unit: Unit, eta: Stats, x: Array, observed: Bool[Array, "size"]) -> Float[Array, ""]:

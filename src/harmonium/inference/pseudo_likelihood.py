@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
@@ -10,11 +12,10 @@ from harmonium.errors import InputError
 from harmonium.inference.free_energy import free_energy
 from harmonium.inference.sites import sum_over_sites
 from harmonium.models.energy import EnergyModel
+from harmonium.models.kinds import require_model
 
 
-def log_pseudo_likelihood(
-    model: EnergyModel, key: Key[Array, ""], v: Array, *, sites: int | None = None
-) -> Float[Array, ""]:
+def log_pseudo_likelihood(model: Any, key: Key[Array, ""], v: Array, *, sites: int | None = None) -> Float[Array, ""]:
     """Log pseudo-likelihood of one visible configuration, in nats (Besag 1975; book, section 18.3).
 
         log PL(v) = sum_i log p(v_i | v_-i),      p(v_i = s | v_-i) proportional to exp(-F(v with v_i = s))
@@ -28,6 +29,7 @@ def log_pseudo_likelihood(
     >>> hm.log_pseudo_likelihood(rbm, jax.random.key(1), jnp.ones(4))   # -4 log 2
     Array(-2.7725887, dtype=float32)
     """
+    require_model("hm.log_pseudo_likelihood", model, EnergyModel)
     unit, v = model.layers["v"], jnp.asarray(v)
     if unit.states is None:
         raise InputError(

@@ -30,6 +30,7 @@ from harmonium.models.energy import (
     trainable,
     with_biases,
 )
+from harmonium.models.kinds import require_model
 from harmonium.models.saving import load, save, write_atomically
 from harmonium.models.tractable import TractableModel
 
@@ -83,6 +84,7 @@ __all__ = [
     "linear_gaussian",
     "load",
     "recentred",
+    "require_model",
     "save",
     "trainable",
     "uncentred",

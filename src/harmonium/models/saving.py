@@ -19,7 +19,7 @@ from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as write_tensors
 
 from harmonium import units
-from harmonium.errors import InputError, RunError
+from harmonium.errors import InputError, RunError, shown
 from harmonium.models.autoregressive import FVBN, MADE, NADE, NeuralAutoregressive
 from harmonium.models.boltzmann import (
     DBM,
@@ -51,12 +51,12 @@ CLASSES = {
 }  # fmt: skip
 
 
-def save(model: eqx.Module, path: str | Path) -> Path:
+def save(model: Any, path: Any) -> Path:
     """Write a model to `NAME.safetensors` (its arrays) and `NAME.json` (its structure); return the first path.
 
-    The files are replaced when both are written, so a full disk leaves what was there. Raises `InputError` for another
-    ending, or where the model holds something that is neither an array, a number, a text nor a module; `RunError`
-    where writing fails.
+    The files are replaced when both are written, so a full disk leaves what was there. Raises `InputError` for no name
+    or another ending, or where the model holds something that is neither an array, a number, a text nor a module;
+    `RunError` where writing fails.
 
     >>> import harmonium as hm, jax, tempfile
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -64,6 +64,8 @@ def save(model: eqx.Module, path: str | Path) -> Path:
     (6, 3)
     """
     path = _tensor_path(path)
+    if not isinstance(model, eqx.Module):
+        raise InputError(f"A model is saved, not {shown(model)}: call hm.save(model, path).")
     tensors: dict[str, np.ndarray] = {}
     structure = _describe(model, "", tensors)
     data = write_tensors(tensors)
@@ -77,7 +79,7 @@ def save(model: eqx.Module, path: str | Path) -> Path:
     return path
 
 
-def load(path: str | Path, *, classes: Mapping[str, type] | None = None) -> Any:
+def load(path: Any, *, classes: Mapping[str, type] | None = None) -> Any:
     """Read a model that `save` wrote.
 
     Arguments: `path`, the `.safetensors` file, with its `.json` beside it; `classes`, your own model classes by
@@ -105,7 +107,7 @@ def load(path: str | Path, *, classes: Mapping[str, type] | None = None) -> Any:
             f"'{path}' is not a model that this version can read ({type(error).__name__}: {error})."
         ) from error
     if not isinstance(model, eqx.Module):
-        raise InputError(f"'{path}' holds a {type(model).__name__} and no model.")
+        raise InputError(f"'{path}' holds {shown(model)} and no model.")
     return model
 
 
@@ -143,7 +145,9 @@ def _write_together(contents: Mapping[Path, bytes]) -> None:
             file.unlink()
 
 
-def _tensor_path(path: str | Path) -> Path:
+def _tensor_path(path: Any) -> Path:
+    if not isinstance(path, str | os.PathLike) or not Path(path).name:
+        raise InputError(f"A model file has a name, such as 'rbm.safetensors', not {shown(path)}: give one.")
     path = Path(path)
     if path.suffix == "":
         path = path.with_suffix(".safetensors")
@@ -189,7 +193,7 @@ def _describe(node: Any, path: str, tensors: dict[str, np.ndarray]) -> dict[str,
         return {kind: list(inside({str(i): child for i, child in enumerate(node)}).values())}
     if node is None or isinstance(node, bool | int | float | str):
         return {"value": node}
-    raise InputError(f"A model that holds a {type(node).__name__} (at '{path}') cannot be saved.")
+    raise InputError(f"A model that holds {shown(node)} (at '{path}') cannot be saved.")
 
 
 def _build(spec: Mapping[str, Any], tensors: Mapping[str, np.ndarray], classes: Mapping[str, type]) -> Any:

@@ -139,7 +139,8 @@ def contrast(
     Arguments: `positive`, values of the given layers `[batch, size]`; `negative`, states of the chains
     `[chains, size]`, of which the layers drawn last are summed out again where the others suffice (where none can be,
     their free energy is the energy, whose gradient is the same on average); `inferred`, the `posterior` of the positive
-    values, for a machine whose hidden layers depend on each other.
+    values, for a machine whose hidden layers depend on each other. Metrics: the two means, and with `inferred` the
+    largest change of its last sweep, `mean_field_change`.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -150,7 +151,10 @@ def contrast(
     bound = jax.vmap(lambda v, q: variational_free_energy(model, v, q))(as_values(positive), inferred)
     data = jnp.mean(bound)
     chains = jnp.mean(jax.vmap(lambda x: free_energy(model, x))(_without_last_block(model, as_values(negative))))
-    return data - chains, {"free_energy_data": data, "free_energy_chains": chains}
+    metrics = {"free_energy_data": data, "free_energy_chains": chains}
+    if inferred is not None:
+        metrics["mean_field_change"] = jnp.max(inferred.change)
+    return data - chains, metrics
 
 
 def phase_means(

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, Num
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, shown
 from harmonium.inference import conditional, free_energy, independent_at_marginals
 from harmonium.models import Independent, Normalised
 from harmonium.models.energy import EnergyModel
@@ -66,7 +66,7 @@ class NCE(Objective):
     def _check(self, model: EnergyModel) -> None:
         if not isinstance(model, Normalised):
             raise InputError(
-                f"NCE learns log Z as a number of the model, which a {type(model).__name__} does not have: "
+                f"NCE learns log Z as a number of the model, which {shown(model)} does not have: "
                 "wrap it, hm.Normalised(model) (outside of hm.Centred)."
             )
         ours, theirs = model.layers["v"], self.noise.layers["v"]

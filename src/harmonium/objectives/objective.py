@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num, PyTree
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, articled, shown
 from harmonium.inference import LayerValues, MeanField, as_values, fixed_point, has_closed_form, layer_stats
 from harmonium.models import EnergyModel, centred_part, recentred
 from harmonium.samplers import Replicas, State
@@ -76,12 +76,11 @@ def require(rule: Objective, model: Any, kind: type) -> None:
     >>> import harmonium as hm
     >>> require(hm.objectives.UpDown(), "a text", hm.DBN)
     Traceback (most recent call last):
-    harmonium.errors.InputError: UpDown trains a DBN, not a str: choose another rule or model.
+    harmonium.errors.InputError: UpDown trains a DBN, not 'a text': choose another rule or model.
     """
     if not isinstance(model, kind):
         raise InputError(
-            f"{type(rule).__name__} trains {'an' if kind.__name__[0] in 'AEIOM' else 'a'} {kind.__name__}, not a "
-            f"{type(model).__name__}: choose another rule or model."
+            f"{type(rule).__name__} trains {articled(kind.__name__)}, not {shown(model)}: choose another rule or model."
         )
 
 

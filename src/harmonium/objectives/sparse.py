@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, shown
 from harmonium.inference import as_values, layer_stats, natural_parameters
 from harmonium.models import EnergyModel
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, posterior
@@ -99,7 +99,7 @@ def _free(model: EnergyModel, name: str, given: dict[str, Array]) -> tuple[str, 
 
 def _hidden(model: Any) -> list[str]:
     if not isinstance(model, EnergyModel):
-        raise InputError(f"A sparsity penalty is for machines with an energy, which a {type(model).__name__} has not.")
+        raise InputError(f"A sparsity penalty is for machines with an energy, which {shown(model)} has not.")
     names = [name for name, unit in model.layers.items() if name not in ("v", "y") and isinstance(unit, Bernoulli)]
     if not names:
         raise InputError("A sparsity penalty is for Bernoulli hidden units, and the model has none: leave it out.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -96,14 +97,26 @@ def layer_units(text: str) -> list[units.Unit]:
 
 
 def class_unit(data: Dataset) -> units.Categorical:
-    """A layer for the labels of the data. Raises `InputError` where it has none, or negative ones."""
+    """A layer for the labels of the data, those of all its splits. Raises `InputError` where there are none, or they
+    are counted from 1; warns of classes between others that no training row has."""
     if data.train_labels is None:
         raise InputError(f"'{data.name}' has no labels: give them with --labels, or leave --classes out.")
-    every = [data.train_labels, *(x for x in (data.valid_labels, data.test_labels) if x is not None)]
-    low, high = (int(bound(np.concatenate(every))) for bound in (np.min, np.max))
-    if low < 0:
-        raise InputError(f"Labels are whole numbers from 0, but '{data.name}' has {low}: count its classes from 0.")
-    return units.Categorical(1, states=max(high + 1, 2))
+    splits = (data.train_labels, data.valid_labels, data.test_labels)
+    found = np.unique(np.concatenate([labels for labels in splits if labels is not None]))
+    if found[0] > 0:
+        raise InputError(
+            f"The labels of '{data.name}' begin at {found[0]}, so that class 0 would be empty: count its classes from "
+            f"0 (labels - {found[0]})."
+        )
+    count, trained_on = int(found[-1]) + 1, np.unique(data.train_labels)
+    if len(trained_on) < count:
+        empty = np.setdiff1d(np.arange(min(count, len(trained_on) + 1)), trained_on)[0]
+        warnings.warn(
+            f"The labels of '{data.name}' go up to {count - 1}, but {count - len(trained_on)} of these {count} classes "
+            f"have no training row (the first is class {empty}): number the classes without gaps.",
+            stacklevel=2,
+        )
+    return units.Categorical(1, states=max(count, 2))
 
 
 def sgd(
@@ -144,7 +157,8 @@ def about(recipe: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def data_of(folder: RunFolder) -> Dataset:
-    """The data that a run was trained on, loaded again. Raises `InputError` where it has changed since."""
+    """The data that a run was trained on, loaded again but for a file of labels, which no estimate needs. Raises
+    `InputError` where it has changed since."""
     arguments = folder.about.get("arguments")
     if not arguments:
         raise InputError(f"The run in '{folder.path}' was not started by a recipe, so its data has no name here.")
@@ -152,7 +166,7 @@ def data_of(folder: RunFolder) -> Dataset:
         arguments["data"],
         arguments["binarize"],
         arguments["seed"],
-        **{name: arguments.get(name) for name in ("standardize", "scale", "labels")},
+        **{name: arguments.get(name) for name in ("standardize", "scale")},
     )
     if arguments.get("from_") == "dbm":
         data = beside_means(data, RunFolder(folder.path / JOINT).load_model())

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from harmonium.errors import shown
 from harmonium.evaluation import diagnose
 from harmonium.evaluation.diagnose import DEAD, SATURATED
 from harmonium.inference import encode
@@ -26,7 +27,7 @@ def filters(subject: Subject) -> Section:
     """The weights of the strongest hidden units, as pictures, or the weight matrix in colours."""
     weights = subject.lowest_weights
     if weights is None:
-        raise NotApplicable(f"this {type(subject.inner).__name__} has no weights between visible and hidden units")
+        raise NotApplicable(f"{shown(subject.inner)} has no weights between visible and hidden units")
     if not np.isfinite(weights).all():
         raise NotApplicable("the weights are no longer finite numbers")
     norms = np.linalg.norm(weights, axis=0)

@@ -32,6 +32,8 @@ MEANINGS = {
     "log_prob_y": "Log-probability of the label where it was hidden, given the rest; of the others it counts 0.",
     "free_energy_data": "Of the batches and of the chains. The two should keep together; chains far below "
     "the data have stopped mixing.",
+    "mean_field_change": "Largest change of a mean in the last sweep of mean field over each batch. Where it grows "
+    "towards 1, the positive phase has not settled: take more sweeps, or smaller weights.",
 }
 
 

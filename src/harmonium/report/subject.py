@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
-from harmonium.errors import InputError
+from harmonium.errors import InputError, shown
 from harmonium.models import DBM, DBN, RBM, BeliefNet, BoltzmannMachine, Classifier, EnergyModel, Link, Wrapped
 from harmonium.report.walk import Walk, random_rows
 from harmonium.samplers import sample
@@ -85,7 +85,7 @@ class Subject:
             family = Bernoulli if self.data.space.support in ("binary", "unit interval") else Gaussian
             return family(self.data.train.shape[1])
         if not isinstance(self.model, EnergyModel | BeliefNet):
-            raise NotApplicable(f"a {type(self.model).__name__} has no layers of units")
+            raise NotApplicable(f"{shown(self.model)} has no layers of units")
         return self.model.layers["v"]
 
     @property
@@ -184,7 +184,7 @@ class Subject:
         """Chains from random states, from held-out rows, and with what is known of `to_fill` held fixed."""
         unit, random = self.unit, self.random(3)
         if not isinstance(self.model, EnergyModel):
-            raise NotApplicable(f"a {type(self.model).__name__} has no chain over its visible units")
+            raise NotApplicable(f"{shown(self.model)} has no chain over its visible units")
         if unit.size != self.held.shape[1]:
             raise NotApplicable("the model and the data have different numbers of columns")
         rows, hidden = self.to_fill

@@ -10,8 +10,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Key
 
 from harmonium.compiling import outermost
+from harmonium.data.check import as_numbers
 from harmonium.errors import InputError
-from harmonium.models import BeliefNet, EnergyModel, TractableModel
+from harmonium.inference.marginals import as_rows
+from harmonium.models import BeliefNet, EnergyModel, TractableModel, require_model
 from harmonium.rng import cheap
 from harmonium.samplers.ancestral import downwards, top_layer, top_sample, upwards
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
@@ -23,7 +25,7 @@ def sample(
     n: int = 1,
     *,
     steps: int = 1000,
-    start: Array | np.ndarray | None = None,
+    start: Any = None,
 ) -> Array:
     """Values of the visible layer from `n` independent chains of block Gibbs sampling, or straight from the model.
 
@@ -38,8 +40,7 @@ def sample(
     >>> hm.sample(rbm, jax.random.key(1), 4, steps=10).shape
     (4, 6)
     """
-    if not isinstance(model, EnergyModel | BeliefNet | TractableModel):
-        raise InputError(f"Samples are drawn from a distribution of the data, which a {type(model).__name__} has not.")
+    require_model("hm.sample", model, EnergyModel, BeliefNet, TractableModel)
     if n < 1 or steps < 1:
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
     if isinstance(model, TractableModel):
@@ -52,27 +53,25 @@ def sample(
     return draw(model, cheap(key), start, n, steps)
 
 
-def impute(model: Any, key: Key[Array, ""], x: Array | np.ndarray, *, steps: int = 500) -> Array:
+def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Array:
     """Rows with their missing values (NaN) drawn from the model given the others, by clamped Gibbs sampling.
 
         x_missing ~ p(x_missing | x_observed)
 
     Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain. Returns an array of the
-    same shape; observed values are returned as given. Raises `InputError` for observed values outside the range.
+    same shape; observed values are returned as given. Raises `InputError` for another kind of model, no rows, or
+    observed values outside the range.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> bool(jnp.isnan(hm.impute(rbm, jax.random.key(1), jnp.array([1.0, jnp.nan, 0.0]), steps=10)).any())
     False
     """
-    if not isinstance(model, EnergyModel):
-        raise InputError(f"Missing values are filled in by Gibbs sampling, which a {type(model).__name__} has not.")
+    require_model("hm.impute", model, EnergyModel)
     if steps < 1:
         raise InputError(f"Imputation needs at least one step, not steps={steps}.")
     unit = model.layers["v"]
-    given = np.atleast_2d(np.asarray(x, np.float32))
-    if given.ndim != 2 or given.shape[1] != unit.size:
-        raise InputError(f"Rows to fill have {unit.size} columns in this model, but got shape {np.shape(x)}.")
+    given = as_rows(unit, np.atleast_2d(as_numbers(x, "The rows"))).astype(np.float32)
     missing = np.isnan(given)
     neutral = np.asarray(unit.values(jnp.zeros(unit.size, jnp.int32)) if unit.states else jnp.zeros(unit.size))
     known = np.where(missing, neutral, given)
@@ -117,9 +116,9 @@ def _impute(model: EnergyModel, key: Key[Array, ""], known: Array, mask: Bool[Ar
     return jax.vmap(chain)(jax.random.split(key, len(known)), known, mask)
 
 
-def _checked_rows(model: EnergyModel | BeliefNet, rows: Array | np.ndarray, n: int) -> Array:
-    rows = np.asarray(rows)
-    if rows.shape != (n, model.layers["v"].size):
-        raise InputError(f"Start rows must have shape ({n}, {model.layers['v'].size}), not {rows.shape}.")
+def _checked_rows(model: EnergyModel | BeliefNet, rows: Any, n: int) -> Array:
+    rows = as_rows(model.layers["v"], rows, "Start rows")
+    if len(rows) != n:
+        raise InputError(f"Each of the {n} chains starts from a row, but there are {len(rows)}: give one for each.")
     model.layers["v"].check(rows)
     return jnp.asarray(rows, model.layers["v"].dtype)

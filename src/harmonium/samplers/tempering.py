@@ -10,7 +10,8 @@ which leaves the product of all rungs' distributions invariant (Swendsen & Wang 
 Desjardins, Courville, Bengio, Vincent & Delalleau 2010, and Cho, Raiko & Ilin 2010; book, section 18.2). A state from
 the easy end thus finds its way to the target, and new modes with it. `F` is the free energy of the layers that a sweep
 draws before its last block: those of the last block are drawn after the exchange, in the model of the new rung, so that
-what they were does not stand in the way. Pairs (0, 1), (2, 3), ... and (1, 2), (3, 4), ... take turns, which carries
+what they were does not stand in the way (where units of the last block act on each other, whole states are exchanged by
+their energies). Pairs (0, 1), (2, 3), ... and (1, 2), (3, 4), ... take turns, which carries
 states along the ladder faster than pairs chosen at random (Okabe, Kawata, Okamoto & Mikami 2001).
 """
 
@@ -26,7 +27,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from harmonium.compiling import outermost
 from harmonium.errors import InputError
 from harmonium.inference import free_energy, layer_stats, natural_parameters
-from harmonium.models import coloured
+from harmonium.models import Coloured
 from harmonium.rng import cheap
 from harmonium.samplers.gibbs import Gibbs, State, initial_state, run_chain, sample_layers
 from harmonium.samplers.ladders import Ladder
@@ -191,12 +192,10 @@ def _sample(ladder: Ladder, key: Key[Array, ""], n: int, steps: int) -> Replicas
 
 
 def _last_block(ladder: Ladder) -> tuple[str, ...]:
-    """The layers that a sweep draws last; none where all layers are independent of each other."""
-    model = ladder.at(jnp.int32(0))
-    if any(coloured(model, layer) for layer in model.layers):
-        raise InputError("Tempering takes layers whose units are independent given the rest: train with PCD instead.")
-    blocks = model.blocks
-    return blocks[-1] if len(blocks) > 1 else ()
+    """The layers that are drawn after the exchange, and summed out of its probability; none where all layers are
+    independent of each other, or where the units of the last act on each other: whole states are then exchanged."""
+    blocks = ladder.at(jnp.int32(0)).blocks
+    return () if len(blocks) == 1 or any(isinstance(name, Coloured) for name in blocks[-1]) else blocks[-1]
 
 
 def _views(ladder: Ladder, values: State) -> tuple[_View, _View, _View]:

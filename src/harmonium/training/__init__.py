@@ -1,9 +1,10 @@
 """Training: one loop, its checkpoints, its folder on disk, and what may listen to it."""
 
 from harmonium.training.callbacks import Progress
+from harmonium.training.check import check_data, check_settings
 from harmonium.training.checkpoint import Checkpoints
 from harmonium.training.devices import is_main
-from harmonium.training.fit import check_data, check_settings, fit
+from harmonium.training.fit import fit
 from harmonium.training.folder import RunFolder, describe
 from harmonium.training.greedy import finished, pretrained_dbm, stack, stage_at, upper_data
 from harmonium.training.log import Run

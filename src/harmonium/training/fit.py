@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-import warnings
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,15 +19,15 @@ import optax
 from jaxtyping import Array, Key, PyTree
 
 from harmonium.data import Dataset, as_dataset
-from harmonium.data.storage import blocks
-from harmonium.errors import InputError, NonFiniteLossError
+from harmonium.data.storage import fingerprint
+from harmonium.errors import NonFiniteLossError
 from harmonium.models import EnergyModel
 from harmonium.objectives import Metrics, Objective
-from harmonium.products import check_products
 from harmonium.rng import cheap, words
 from harmonium.training.callbacks import Callback, Interrupt, Progress, progress_bar, tensorboard
+from harmonium.training.check import check_data, check_parts, check_settings, warn_constant
 from harmonium.training.devices import Placement, anywhere, is_main, local
-from harmonium.training.folder import RunFolder, describe
+from harmonium.training.folder import RunFolder, describe, form
 from harmonium.training.log import Log, Run
 from harmonium.training.monitor import Monitor
 from harmonium.training.state import Rule, TrainState, all_finite, final_model, first_state, run_chunk
@@ -75,14 +74,16 @@ def fit(
     6
     """
     data = as_dataset(data)
+    check_parts(model, objective, optimizer, key)
     check_data(model, data)
+    warn_constant(model, data)
     check_settings(epochs, average, products)
     optimizer = _adam() if optimizer is None else optimizer
     steps = epochs * data.steps_per_epoch(batch_size)
     placement = Placement(batch_size)
     state = _placed(first_state(model, objective, optimizer, key, average), placement)
     settings = {"epochs": epochs, "batch_size": batch_size, "average": average, "products": products}
-    record = _record(objective, key, settings) | (about or {})
+    record = _record(model, data, objective, key, settings) | (about or {})
     log = Log.start(out, state, resume=resume, force=force, about=describe(data, **record) if out else {})
     with ExitStack() as stack:
         listeners = [*callbacks, stack.enter_context(progress_bar(progress and is_main()))]
@@ -103,76 +104,26 @@ def fit(
         return loop.run(log.state)
 
 
-def check_settings(
-    epochs: int, average: float | None, products: str, *, out: str | Path | None = None, resume: bool = False,
-    force: bool = False,
-) -> None:  # fmt: skip
-    """Refuse settings of a run, or a folder in use, before any work is done.
-
-    >>> check_settings(0, None, "float32")
-    Traceback (most recent call last):
-    harmonium.errors.InputError: Training takes at least one epoch, not epochs=0.
-    """
-    if epochs < 1:
-        raise InputError(f"Training takes at least one epoch, not epochs={epochs}.")
-    if average is not None and not 0 <= average < 1:
-        raise InputError(f"The decay of an average lies from 0 to below 1, such as 0.999, not average={average}.")
-    check_products(products)
-    if out is not None and not resume:
-        RunFolder(out).refuse_occupied(force)
-
-
 def _placed(state: TrainState, placement: Placement) -> TrainState:
     """The state on its devices: chains shared among them, the rest on each."""
     rest, memory = placement.place(dataclasses.replace(state, memory=None), state.memory)
     return dataclasses.replace(rest, memory=memory)
 
 
-def _record(objective: Objective, key: Key[Array, ""], settings: dict[str, Any]) -> dict[str, Any]:
-    """What a run's `run.json` says of its settings and its random numbers."""
-    generator = str(jax.random.key_impl(cheap(key)))
-    return {"settings": {"objective": repr(objective), **settings}, "seed": words(key), "generator": generator}
+def _record(
+    model: Any, data: Dataset, objective: Objective, key: Key[Array, ""], settings: dict[str, Any]
+) -> dict[str, Any]:
+    """What a run's `run.json` says of its model, settings, labels where they are learned, and random numbers."""
+    record = {"model": form(model), "settings": {"objective": repr(objective), **settings}, "seed": words(key)}
+    if "y" in model.layers and data.train_labels is not None:
+        record["labels"] = fingerprint(data.train_labels)
+    return record | {"generator": str(jax.random.key_impl(cheap(key)))}
 
 
 @cache
 def _adam() -> optax.GradientTransformation:
     """The default optimizer, always the same one, so that the next run finds its step compiled."""
     return optax.adam(1e-3)
-
-
-def check_data(model: Any, data: Dataset) -> None:
-    """Refuse data that does not fit the visible units, or labels outside the classes, before any work is done.
-
-    >>> import harmonium as hm
-    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(2), key=jax.random.key(0))
-    >>> check_data(rbm, hm.data.from_arrays(np.eye(3)))
-    Traceback (most recent call last):
-    harmonium.errors.InputError: The model has 4 visible units, but ... has 3 columns: ...
-    """
-    unit = model.layers["v"]
-    if data.train.shape[1] != unit.size:
-        raise InputError(
-            f"The model has {unit.size} visible units, but '{data.name}' has {data.train.shape[1]} columns: "
-            f"make the model with {data.train.shape[1]} visible units or choose the columns."
-        )
-    expectation = data.binarization in ("dynamic", "probabilities")
-    for rows, as_shown in ((data.train, data.shown), (data.valid, np.asarray)):
-        for _, block in () if rows is None else blocks(rows):
-            unit.check(as_shown(block), expectation=expectation)
-    if "y" in model.layers and data.train_labels is not None:
-        model.layers["y"].check(np.asarray(data.train_labels)[:, None])
-    if isinstance(model, EnergyModel) and unit.states is None and not data.streamed:
-        _warn_constant(data)
-
-
-def _warn_constant(data: Dataset) -> None:
-    constant = np.flatnonzero(np.ptp(np.asarray(data.train), axis=0) == 0)
-    if constant.size:
-        warnings.warn(
-            f"{constant.size} columns of '{data.name}' are constant (the first is column {constant[0]}): a density has "
-            "no upper limit there, and training may diverge; drop such columns.",
-            stacklevel=3,
-        )
 
 
 @dataclass
@@ -235,9 +186,10 @@ class _Loop:
         finite = np.isfinite(losses)  # where all are, the last step spoiled the parameters
         bad = int(good.step) + (len(finite) if finite.all() else int(np.argmin(finite)) + 1)
         run = self.log.close(good, finished=False)
-        kept = f"the checkpoint of step {run.step} in '{run.folder.path}'" if run.folder else f"step {run.step}"
+        where = f"is kept in '{run.folder.path}'" if run.folder else "is in this error's `run`, and nothing was written"
         raise NonFiniteLossError(
-            f"The loss is no longer a finite number at step {bad} (seed {self.seed}); the model is kept as of {kept}. "
+            f"The loss is no longer a finite number at step {bad} (seed {self.seed}); the model of step "
+            f"{run.step} {where}. "
             "Try a smaller learning rate, clip gradients (optax.clip_by_global_norm), or standardise real inputs.",
             run,
         )

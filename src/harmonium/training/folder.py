@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import math
@@ -16,10 +17,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 
 from harmonium.data import Dataset, space_of
+from harmonium.data.storage import fingerprint
 from harmonium.errors import InputError, RunError
 from harmonium.evaluation import ErrorRate, Estimate
 from harmonium.models import load, save, write_atomically
@@ -219,6 +222,27 @@ class RunFolder:
         if not isinstance(found, dict):
             raise InputError(f"'{self.path / name}' is damaged (no record): restore it, or train again.")
         return found
+
+
+def form(model: Any) -> str:
+    """What a model is, but for the numbers that it learns: its class, its units, its settings, and how it is wired.
+
+    >>> import harmonium as hm
+    >>> form(hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(2), key=jax.random.key(0)))
+    'RBM(visible=Bernoulli(size=4), hidden=Bernoulli(size=2))'
+    """
+    if isinstance(model, eqx.Module):
+        names = [field.name for field in dataclasses.fields(model)]
+        parts = [f"{name}={part}" for name in names if (part := form(getattr(model, name)))]
+        return f"{type(model).__name__}({', '.join(parts)})"
+    if isinstance(model, tuple | list):
+        parts = [part for value in model if (part := form(value))]
+        text = f"({', '.join(parts)})" if parts else ""
+        units = any(isinstance(value, eqx.Module) for value in model)
+        return text if units or len(text) < 100 else hashlib.sha256(text.encode()).hexdigest()[:16]
+    if eqx.is_array(model):  # whole numbers are no parameters: they say which units are coupled
+        return "" if eqx.is_inexact_array(model) else fingerprint(np.asarray(model))
+    return str(model) if isinstance(model, bool | int | float | str) else ""
 
 
 def describe(data: Dataset, **about: Any) -> dict[str, Any]:

@@ -12,12 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from harmonium.data import Dataset, from_arrays
-from harmonium.errors import InputError, RunError
+from harmonium.data import Dataset, as_dataset, from_arrays
+from harmonium.errors import InputError, RunError, shown
 from harmonium.inference import at_marginals, encode, mean_field
 from harmonium.models import DBM, RBM, Centred, EnergyModel, Twin
 from harmonium.models.energy import with_biases
+from harmonium.models.parts import check_hidden, check_units
 from harmonium.objectives import Mirrored, Objective
+from harmonium.training.check import check_classes
 from harmonium.training.fit import fit
 from harmonium.training.folder import RunFolder
 from harmonium.training.log import Run
@@ -26,13 +28,14 @@ from harmonium.units import Bernoulli, Unit
 ROWS = 10_000  # rows encoded at a time
 
 
-def upper_data(data: Dataset, machine: EnergyModel) -> Dataset:
+def upper_data(data: Dataset | np.ndarray, machine: EnergyModel) -> Dataset:
     """The data of the next machine: at each presentation a fresh sample of the hidden units given a training row.
 
         E_{v ~ data} E_{h ~ p(h | v)} log p_next(h)                                                     # (20.21)
 
     The hidden means are stored and drawn from as grey values are under the dynamic binarization; held-out rows are
-    drawn once, and so are grey training rows before they are encoded. Labels go along. Arguments: `machine`, an RBM
+    drawn once, and so are grey training rows before they are encoded. Labels go along. Arguments: `data`, also plain
+    rows `[n, size]`; `machine`, an RBM
     or a centred one with Bernoulli hidden units. Raises `InputError` for other hidden units.
 
     >>> import harmonium as hm
@@ -40,6 +43,7 @@ def upper_data(data: Dataset, machine: EnergyModel) -> Dataset:
     >>> upper_data(hm.data.from_arrays(np.eye(4)), rbm).train.shape
     (4, 3)
     """
+    data = as_dataset(data)
     if not isinstance(machine.layers.get("h"), Bernoulli):
         raise InputError("The next machine is trained on samples of hidden units, which must be Bernoulli.")
 
@@ -69,16 +73,17 @@ def upper_data(data: Dataset, machine: EnergyModel) -> Dataset:
 
 
 def stack(
-    data: Dataset, hidden: Sequence[Unit], rule: Objective, *, visible: Unit, key: jax.Array, centred: bool = False,
-    labels: Unit | None = None, out: str | Path | None = None, resume: bool = False, **options: Any,
+    data: Dataset | np.ndarray, hidden: Sequence[Unit], rule: Objective, *, visible: Unit, key: jax.Array,
+    centred: bool = False, labels: Unit | None = None, out: str | Path | None = None, resume: bool = False,
+    **options: Any,
 ) -> list[EnergyModel]:  # fmt: skip
     """RBMs trained one on another, for `DBN.stacked`.
 
-    Arguments: `data`; `hidden`, the hidden units of each, from the data upwards; `rule`, the learning rule of all;
-    `visible`, the units of the data; `centred`, whether each is trained in centred coordinates; `labels`, units that
-    the last machine joins to its visible ones; `out`, a folder in which each has a run of its own, `1`, `2`, ...;
-    `resume`, go on with what is found there: machines that are done are taken as they are; `options`, those of `fit`,
-    with a callable `optimizer()` that makes a new one for each.
+    Arguments: `data`, a `Dataset` or rows `[n, size]`; `hidden`, the hidden units of each, from the data upwards;
+    `rule`, the learning rule of all; `visible`, the units of the data; `centred`, whether each is trained in centred
+    coordinates; `labels`, units that the last machine joins to its visible ones; `out`, a folder in which each has a
+    run of its own, `1`, `2`, ...; `resume`, go on with what is found there: machines that are done are taken as they
+    are; `options`, those of `fit`, with a callable `optimizer()` that makes a new one for each.
 
     >>> import harmonium as hm
     >>> units = [hm.units.Bernoulli(3), hm.units.Bernoulli(2)]
@@ -87,7 +92,8 @@ def stack(
     >>> [machine.W.shape for machine in stack(data, units, hm.objectives.CD(), **options)]
     [(4, 3), (3, 2)]
     """
-    _refuse(data, hidden, labels)
+    data = as_dataset(data)
+    _refuse(data, visible, hidden, labels)
 
     def made(i: int, below: Unit, above: Unit, data: Dataset, key: jax.Array) -> tuple[EnergyModel, Objective]:
         joined = labels is not None and i == len(hidden) - 1
@@ -99,7 +105,13 @@ def stack(
 
 
 def pretrained_dbm(
-    data: Dataset, hidden: Sequence[Unit], rule: Objective, *, visible: Unit, key: jax.Array, **options: Any
+    data: Dataset | np.ndarray,
+    hidden: Sequence[Unit],
+    rule: Objective,
+    *,
+    visible: Unit,
+    key: jax.Array,
+    **options: Any,
 ) -> DBM:
     """A deep Boltzmann machine made of RBMs trained one on another, its parts weighted as the whole will need them.
 
@@ -114,9 +126,10 @@ def pretrained_dbm(
     >>> [W.shape for W in dbm.W]
     [(4, 3), (3, 2)]
     """
+    data = as_dataset(data)
+    _refuse(data, visible, hidden, None)
     if len(hidden) < 2:
         raise InputError("Pretraining a DBM takes at least two hidden layers: with one, train the RBM itself.")
-    _refuse(data, hidden, None)
 
     def made(i: int, below: Unit, above: Unit, data: Dataset, key: jax.Array) -> tuple[EnergyModel, Objective]:
         rbm = at_marginals(RBM(below, above, key=key), _some(data))
@@ -131,9 +144,14 @@ def pretrained_dbm(
 
 def _one_on_another(
     data: Dataset, units: Sequence[Unit], made: Callable[..., tuple[EnergyModel, Objective]], *, key: jax.Array,
-    out: str | Path | None = None, resume: bool = False, optimizer: Callable[[], Any] = lambda: None, **options: Any,
+    out: str | Path | None = None, resume: bool = False, optimizer: Any = lambda: None, **options: Any,
 ) -> list[EnergyModel]:  # fmt: skip
     """Machines trained one on another: `made(i, below, above, data, key)` makes number `i`, and says by what rule."""
+    if not callable(optimizer):
+        raise InputError(
+            f"Each machine of a stack gets an optimizer of its own: pass a function that makes one, such as "
+            f"lambda: optax.adam(1e-3), not {shown(optimizer)}."
+        )
     machines: list[EnergyModel] = []
     for i, (below, above) in enumerate(itertools.pairwise(units)):
         start = jax.random.fold_in(key, i)
@@ -168,16 +186,18 @@ def finished(run: Run) -> Run:
     return run
 
 
-def _refuse(data: Dataset, hidden: Sequence[Unit], labels: Unit | None) -> None:
+def _refuse(data: Dataset, visible: Unit, hidden: Sequence[Unit], labels: Unit | None) -> None:
     """Refuse what would only fail after some of the machines are trained."""
-    if not hidden or not all(isinstance(unit, Bernoulli) and unit.size > 0 for unit in hidden[:-1]):
+    check_hidden("A stack of machines", hidden)
+    check_units("A stack of machines", visible, *hidden)
+    if not all(isinstance(unit, Bernoulli) for unit in hidden[:-1]):
         raise InputError("Machines stand one on another by Bernoulli hidden units: give one such layer for each.")
     if labels is not None and data.train_labels is None:
         raise InputError(
             f"{data.name!r} has no labels: give them where the data is loaded (labels=...), or leave them out."
         )
     if labels is not None:
-        labels.check(np.asarray(data.train_labels)[:, None])
+        check_classes(labels, data)
 
 
 def _composed(machines: Sequence[RBM | Twin], units: Sequence[Unit], key: jax.Array) -> DBM:

@@ -104,8 +104,12 @@ def _refuse_other(folder: RunFolder, about: dict[str, Any]) -> None:
         }
 
     old, new = parts(folder.about), parts(about)
+    for name in ("model", "labels"):  # of which runs of earlier versions say nothing
+        if name in folder.about:
+            old, new = old | {name: folder.about[name]}, new | {name: about.get(name)}
     for name in (name for name in old if old[name] != new[name]):
         raise InputError(
-            f"The run in '{folder.path}' was started with another {name} ({old[name]}, now {new[name]}): "
+            f"The run in '{folder.path}' was started with {'other' if name == 'labels' else 'another'} {name} "
+            f"({old[name]}, now {new[name]}): "
             "resume with the arguments that it was started with, or start another run in another folder."
         )

@@ -85,7 +85,7 @@ class Unit(eqx.Module):
 
     def zeros(self) -> Stats:
         """Statistics that are all zero: the point at which energies are differentiated."""
-        spec = jax.eval_shape(self.stats, jax.ShapeDtypeStruct((self.size,), jnp.float32))
+        spec = jax.eval_shape(self.stats, jax.ShapeDtypeStruct((self.size,), self.dtype))
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), spec)
 
     # ---- how a model ties the layer to others --------------------------------------------------------------

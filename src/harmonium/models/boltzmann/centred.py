@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from harmonium.errors import InputError
 from harmonium.models.boltzmann.normalised import Normalised
-from harmonium.models.boltzmann.wrapped import Wrapped
+from harmonium.models.boltzmann.wrapped import Wrapped, check_wrapped
 from harmonium.models.energy import BiasedModel, Constant, LayerStats, acting_on, with_biases
 from harmonium.units import Stats
 
@@ -42,9 +43,10 @@ class Centred(Wrapped):
     follow: str = eqx.field(static=True, default="positive")
 
     def __init__(
-        self, model: BiasedModel, offsets: Mapping[str, Stats] | None = None, *, rate: float = 0.01,
+        self, model: Any, offsets: Mapping[str, Stats] | None = None, *, rate: float = 0.01,
         follow: str = "positive",
     ) -> None:  # fmt: skip
+        check_wrapped("hm.Centred", model)
         if follow not in ("positive", "both"):
             raise InputError(f"Offsets follow the means of the 'positive' phase or of 'both', not of {follow!r}.")
         if offsets is None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from harmonium.errors import InputError
 from harmonium.models.energy import LayerStats
-from harmonium.units import Categorical, Unit, inner
+from harmonium.models.parts import check_hidden, check_labels, check_units
+from harmonium.units import Unit, inner
 
 
 class DBM(eqx.Module):
@@ -28,7 +28,8 @@ class DBM(eqx.Module):
     units of a layer `y` above the last hidden one (`Categorical(1, states=10)` for ten classes), or None; `key`, for
     the weights' start; `scale`, their standard deviation.
     Fields: `W`, a tuple of weights `[width below, width above]`; `b`, a tuple of biases, one for each layer. Layers:
-    `v`, `h` (or `h1`, `h2`, ...), `y`. Raises `InputError` where a layer has no units or there is no hidden layer.
+    `v`, `h` (or `h1`, `h2`, ...), `y`. Raises `InputError` for layers that are no units or
+    have none, or no list of hidden layers.
 
     >>> import harmonium as hm, jax
     >>> dbm = hm.DBM(hm.units.Bernoulli(6), [hm.units.Bernoulli(4), hm.units.Bernoulli(3)], key=jax.random.key(0))
@@ -43,19 +44,14 @@ class DBM(eqx.Module):
     b: tuple[PyTree, ...]
 
     def __init__(
-        self, visible: Unit, hidden: Sequence[Unit], labels: Unit | None = None, *, key: Key[Array, ""],
+        self, visible: Any, hidden: Any, labels: Any = None, *, key: Key[Array, ""],
         scale: float = 0.01,
     ) -> None:  # fmt: skip
-        if not isinstance(hidden, list | tuple) or not hidden or not all(isinstance(unit, Unit) for unit in hidden):
-            raise InputError(
-                "A DBM needs at least one hidden layer: give a list of units, from the data upwards, such as "
-                "[hm.units.Bernoulli(500), hm.units.Bernoulli(1000)]."
-            )
+        check_hidden("A DBM", hidden)
+        check_units("A DBM", visible, *hidden)
         check_labels(labels)
         self.visible, self.hidden, self.labels = visible, tuple(hidden), labels
         units = list(self.layers.values())
-        if min(unit.size for unit in units) < 1:
-            raise InputError(f"Every layer of a DBM needs units, not {[unit.size for unit in units]}.")
         shapes = [(below.width, above.width) for below, above in itertools.pairwise(units)]
         keys = jax.random.split(key, len(shapes))
         self.W = tuple(scale * jax.random.normal(k, shape, jnp.float32) for k, shape in zip(keys, shapes, strict=True))
@@ -86,15 +82,3 @@ class DBM(eqx.Module):
         x = [unit.coupling(s, bias) for unit, bias, s in ties]
         coupled = sum((below @ W) @ above for below, W, above in zip(x, self.W, x[1:], strict=False))
         return -alone - coupled  # (20.25)
-
-
-def check_labels(labels: Unit | None) -> None:
-    """Refuse units of a layer of labels that are not one categorical unit.
-
-    >>> import harmonium as hm
-    >>> check_labels(hm.units.Bernoulli(3))
-    Traceback (most recent call last):
-    harmonium.errors.InputError: Labels are one categorical unit, hm.units.Categorical(1, states=K), not ...
-    """
-    if labels is not None and not (isinstance(labels, Categorical) and labels.size == 1):
-        raise InputError(f"Labels are one categorical unit, hm.units.Categorical(1, states=K), not {labels}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 from harmonium.errors import InputError
 from harmonium.models.boltzmann.pairs import Pairs, colouring, lattice_edges
 from harmonium.models.energy import Coloured, LayerStats
+from harmonium.models.parts import check_units
 from harmonium.units import Stats, Unit, inner
 
 
@@ -28,13 +29,13 @@ class BoltzmannMachine(eqx.Module):
     colour, units of one colour at once. A dense layer has as many colours as units, a lattice two.
 
     Arguments: `visible` and `hidden`, the units (`hidden` None: all units are visible); `mask` `[n, n]`, symmetric,
-    True where two units are coupled; or `edges`, a list of pairs `(i, j)` of coupled units; units are numbered from 0,
+    True where two units are coupled; or `edges`, pairs `(i, j)` of coupled units; units are numbered from 0,
     first `v` and then `h`; with neither, all are coupled to all. `key`, for the weights' start; `scale`, their standard
     deviation.
     Fields: `weights`, one for each edge in order (for categorical units, of each pair of their states); `b` and `c`,
     the biases of `v` and `h`. `U` is the symmetric matrix of the weights. Layers: `v`, and `h` where there is one.
-    Raises `InputError` for a layer without units or with real ones, both `mask` and `edges`, a mask that is not
-    symmetric or couples a unit to itself, an edge that does so, is given twice or names a unit that is not there.
+    Raises `InputError` for layers that are no units, have none or real ones, both `mask` and `edges`, a mask that is
+    not symmetric or couples a unit to itself, an edge that does so, is given twice or names a unit that is not there.
 
     >>> import harmonium as hm, jax
     >>> machine = hm.BoltzmannMachine(hm.units.Bernoulli(4), edges=[(0, 1), (1, 2)], key=jax.random.key(0))
@@ -51,8 +52,8 @@ class BoltzmannMachine(eqx.Module):
     colours: tuple[tuple[int, ...], ...] = eqx.field(static=True)  # of the units of each layer
 
     def __init__(
-        self, visible: Unit, hidden: Unit | None = None, *, mask: Any = None,
-        edges: Sequence[Sequence[Any]] | np.ndarray | None = None, key: Key[Array, ""], scale: float = 0.01,
+        self, visible: Any, hidden: Any = None, *, mask: Any = None, edges: Any = None, key: Key[Array, ""],
+        scale: float = 0.01,
     ) -> None:  # fmt: skip
         units = [visible] if hidden is None else [visible, hidden]
         n = _checked_size(units)
@@ -72,7 +73,7 @@ class BoltzmannMachine(eqx.Module):
 
     @classmethod
     def lattice(
-        cls, unit: Unit, shape: Sequence[int], periodic: bool = True, *, key: Key[Array, ""], scale: float = 0.01
+        cls, unit: Any, shape: Any, periodic: bool = True, *, key: Key[Array, ""], scale: float = 0.01
     ) -> BoltzmannMachine:
         """Units on a grid of any dimension, each coupled to its nearest neighbours: an Ising machine of `Spin` units.
 
@@ -85,6 +86,9 @@ class BoltzmannMachine(eqx.Module):
         >>> ising.weights.shape, set(ising.blocks[0][0].colours)
         ((32,), {0, 1})
         """
+        check_units("A lattice", unit)
+        if not isinstance(shape, Sequence | np.ndarray) or not all(isinstance(n, int | np.integer) for n in shape):
+            raise InputError(f"The sides of a lattice are whole numbers, such as (4, 4), not {shape!r}.")
         shape = tuple(int(side) for side in shape)
         if not shape or min(shape) < 1 or math.prod(shape) != unit.size:
             raise InputError(
@@ -135,10 +139,9 @@ class BoltzmannMachine(eqx.Module):
         return jnp.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
-def _checked_size(units: Sequence[Unit]) -> int:
+def _checked_size(units: Sequence[Any]) -> int:
     """How many units there are, where they are units that can be coupled here."""
-    if min(unit.size for unit in units) < 1:
-        raise InputError(f"Every layer of a Boltzmann machine needs units, not {[unit.size for unit in units]}.")
+    check_units("A Boltzmann machine", *units)
     real = [type(unit).__name__ for unit in units if unit.states is None]
     if real:
         raise InputError(
@@ -166,6 +169,8 @@ def _edges_of_mask(mask: Any, n: int) -> Int[np.ndarray, "edges 2"]:
 
 def _checked_edges(edges: Any, n: int) -> Int[np.ndarray, "edges 2"]:
     """Edges as an array, where each joins two different units that are there, and none is given twice."""
+    if not isinstance(edges, np.ndarray | jax.Array):
+        edges = list(edges) if isinstance(edges, Iterable) else [edges]
     try:
         found = np.asarray(edges) if len(edges) else np.zeros((0, 2), int)
     except ValueError:  # pairs of unequal length

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 from jaxtyping import Array, Float, Key
@@ -11,7 +11,6 @@ from harmonium.errors import InputError
 from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.wrapped import Wrapped
 from harmonium.models.energy import LayerStats
-from harmonium.units import Unit
 
 
 class MPDBM(Wrapped):
@@ -37,7 +36,7 @@ class MPDBM(Wrapped):
     averaged: bool = eqx.field(static=True)
 
     def __init__(
-        self, visible: Unit, hidden: Sequence[Unit], labels: Unit | None = None, *, key: Key[Array, ""],
+        self, visible: Any, hidden: Any, labels: Any = None, *, key: Key[Array, ""],
         steps: int = 10, averaged: bool = False, scale: float = 0.01,
     ) -> None:  # fmt: skip
         if steps < 1:

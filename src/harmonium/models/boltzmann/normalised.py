@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from harmonium.models.boltzmann.wrapped import Wrapped
+from harmonium.models.boltzmann.wrapped import Wrapped, check_wrapped
 from harmonium.models.energy import BiasedModel, LayerStats
 
 
@@ -35,7 +37,8 @@ class Normalised(Wrapped):
     model: BiasedModel
     log_partition: Float[Array, ""]
 
-    def __init__(self, model: BiasedModel, log_partition: Float[Array, ""] | float | None = None) -> None:
+    def __init__(self, model: Any, log_partition: Float[Array, ""] | float | None = None) -> None:
+        check_wrapped("hm.Normalised", model)
         self.model = model
         value = _of_biases(model) if log_partition is None else log_partition
         self.log_partition = jnp.asarray(value, jnp.float32)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from harmonium.errors import InputError
 from harmonium.models.energy import LayerStats
+from harmonium.models.parts import check_units
 from harmonium.units import Unit, inner
 
 
@@ -24,7 +26,7 @@ class RBM(eqx.Module):
     Arguments: `visible` and `hidden`, the units; `key`, for the weights' start; `scale`, their standard deviation.
     Fields: `W` `[visible.width, hidden.width]`, `b` and `c`, the biases (`[size]`; `[size, states]` for categorical
     units, a `GaussianBias` for Gaussian ones). Layers: `v`, `h`.
-    Raises `InputError` where a layer has no units.
+    Raises `InputError` for layers that are no units, or have none.
 
     >>> import harmonium as hm, jax
     >>> hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0)).W.shape
@@ -37,9 +39,8 @@ class RBM(eqx.Module):
     b: PyTree
     c: PyTree
 
-    def __init__(self, visible: Unit, hidden: Unit, *, key: Key[Array, ""], scale: float = 0.01) -> None:
-        if visible.size < 1 or hidden.size < 1:
-            raise InputError(f"An RBM needs units on both sides, not {visible.size} and {hidden.size}.")
+    def __init__(self, visible: Any, hidden: Any, *, key: Key[Array, ""], scale: float = 0.01) -> None:
+        check_units("An RBM", visible, hidden)
         self.visible = visible
         self.hidden = hidden
         self.W = scale * jax.random.normal(key, (visible.width, hidden.width), jnp.float32)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, shown
 from harmonium.models.boltzmann.centred import uncentred
 from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.rbm import RBM
@@ -100,7 +100,7 @@ def _for_values(unit: Unit, bias: PyTree, W: Float[Array, "width above"]) -> Flo
 
 def _need_bernoulli(model: EnergyModel | DBN, name: str) -> None:
     if not isinstance(model, DBN if name == "DBN" else DBM):
-        raise InputError(f"This classifier is made of a {name}, not of a {type(model).__name__}.")
+        raise InputError(f"This classifier is made of a {name}, not of {shown(model)}: pass such a model.")
     hidden = [unit for layer, unit in model.layers.items() if layer.startswith("h")]
     if not all(isinstance(unit, Bernoulli) for unit in hidden):
         raise InputError(f"The classifier of a {name} has sigmoid layers, so its hidden units must be Bernoulli.")

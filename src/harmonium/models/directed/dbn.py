@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -11,10 +12,10 @@ from jaxtyping import Array, Key
 
 from harmonium.errors import InputError
 from harmonium.models.boltzmann.centred import uncentred
-from harmonium.models.boltzmann.dbm import DBM, check_labels
+from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.rbm import RBM
 from harmonium.models.directed.link import Link
-from harmonium.models.energy import BiasedModel
+from harmonium.models.parts import check_hidden, check_labels, check_units
 from harmonium.units import Unit
 
 
@@ -31,7 +32,7 @@ class DBN(eqx.Module):
     Arguments: `visible`, the visible units; `hidden`, the units of each hidden layer, from the data upwards, with
     finitely many states; `labels`, units of a layer `y`, or None; `key`, for the weights' start; `scale`, their
     standard deviation. Fields: `down`, `up`, tuples of links; `top`, an `RBM` or `DBM`.
-    Raises `InputError` where a layer has no units, or a hidden layer has real ones.
+    Raises `InputError` for layers that are no units or have none, no list of hidden layers, or real hidden units.
 
     >>> import harmonium as hm, jax
     >>> dbn = hm.DBN(hm.units.Bernoulli(6), [hm.units.Bernoulli(4), hm.units.Bernoulli(3)], key=jax.random.key(0))
@@ -44,13 +45,19 @@ class DBN(eqx.Module):
     top: RBM | DBM
 
     def __init__(
-        self, visible: Unit, hidden: Sequence[Unit], labels: Unit | None = None, *, key: Key[Array, ""],
+        self, visible: Any, hidden: Any, labels: Any = None, *, key: Key[Array, ""],
         scale: float = 0.01,
     ) -> None:  # fmt: skip
-        check_labels(labels)
+        check_hidden("A DBN", hidden)
         units = [visible, *hidden]
-        if len(units) < 2 or any(unit.states is None for unit in hidden):
-            raise InputError("A DBN needs at least one hidden layer, and hidden units with finitely many states.")
+        check_units("A DBN", *units)
+        check_labels(labels)
+        real = [type(unit).__name__ for unit in hidden if unit.states is None]
+        if real:
+            raise InputError(
+                f"The hidden units of a DBN have finitely many states, not {real[0]} ones: use Bernoulli, Spin or "
+                "Categorical units there."
+            )
         keys = jax.random.split(key, len(hidden))
         pairs = zip(units, units[1:], keys, strict=False)
         rbms = [RBM(below, above, key=k, scale=scale) for below, above, k in pairs]
@@ -58,7 +65,7 @@ class DBN(eqx.Module):
         self.down, self.up, self.top = *_links(rbms[:-1]), top
 
     @classmethod
-    def stacked(cls, machines: Sequence[BiasedModel]) -> DBN:
+    def stacked(cls, machines: Any) -> DBN:
         """The DBN that machines trained one on another make: the lower ones give links, the last is the top.
 
         Arguments: `machines`, RBMs from the data upwards (the last may be a `DBM` with labels; centred ones are brought
@@ -71,9 +78,12 @@ class DBN(eqx.Module):
         >>> list(DBN.stacked(rbms).layers)
         ['v', 'h1', 'h2']
         """
-        machines = [uncentred(machine) for machine in machines]
+        machines = [uncentred(machine) for machine in machines] if isinstance(machines, list | tuple) else []
         if not machines or not isinstance(machines[-1], RBM | DBM) or "h" not in machines[-1].layers:
-            raise InputError("A DBN is stacked of RBMs; the last may be a DBM of one hidden layer with labels.")
+            raise InputError(
+                "A DBN is stacked of a list of RBMs, from the data upwards: give one, of which the last may be a "
+                "DBM of one hidden layer with labels."
+            )
         for i, (below, above) in enumerate(itertools.pairwise(machines)):
             if not isinstance(below, RBM) or below.hidden != above.visible or below.hidden.states is None:
                 raise InputError(

@@ -1,0 +1,50 @@
+"""What kinds of models there are, and what is said where one is asked for what another can do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harmonium.errors import InputError, shown
+from harmonium.models.directed.classifier import Classifier
+from harmonium.models.directed.link import BeliefNet
+from harmonium.models.energy import BiasedModel, EnergyModel
+from harmonium.models.tractable import TractableModel
+
+NAMES = {
+    EnergyModel: "an energy model (an RBM, a DBM, ...)",
+    BiasedModel: "an energy model with biases (an RBM, a DBM, ...)",
+    BeliefNet: "a belief net",
+    Classifier: "a classifier",
+    TractableModel: "an auto-regressive network",
+}
+
+
+def require_model(asked: str, model: Any, *kinds: type) -> None:
+    """Refuse a model of another kind than a function is for, in a sentence that says what it can do instead.
+
+    Arguments: `asked`, the function's name; `kinds` that it takes, of `NAMES`.
+
+    >>> require_model("hm.free_energy", "an RBM", EnergyModel)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: hm.free_energy takes an energy model (an RBM, a DBM, ...), not 'an RBM': pass the ...
+    """
+    if isinstance(model, kinds) and not isinstance(model, type):  # a class has the methods too
+        return
+    *others, last = [NAMES[kind] for kind in kinds]
+    named = f"{', '.join(others)} or {last}" if others else last
+    raise InputError(f"{asked} takes {named}, not {shown(model)}: {_instead(model)}.")
+
+
+def _instead(model: Any) -> str:
+    if isinstance(model, type):
+        return "make one and pass it"
+    if isinstance(model, Classifier):
+        return "this model answers hm.classify and hm.error_rate"
+    if isinstance(model, BeliefNet):
+        return (
+            "a belief net is sampled by hm.sample, inferred by hm.encode and bounded by hm.log_likelihood, and its top "
+            "machine, model.top, is an energy model"
+        )
+    if isinstance(model, TractableModel):
+        return "an auto-regressive network is sampled by hm.sample and weighed, exactly, by hm.log_likelihood"
+    return "pass the model itself, such as run.model of a training run or what hm.load gives"

@@ -1,0 +1,57 @@
+"""What machines are made of, checked before they are: units, a list of hidden layers, labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from harmonium.errors import InputError, shown
+from harmonium.units import Categorical, Unit
+
+
+def check_units(model: str, *layers: Any) -> None:
+    """Refuse layers of a model (its name with an article) that are no units, or have none.
+
+    >>> check_units("An RBM", 6, 3)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: An RBM is made of units, not of 6: give them as, say, hm.units.Bernoulli(6).
+    """
+    for layer in layers:
+        if not isinstance(layer, Unit):
+            size = layer if isinstance(layer, int) else 500
+            raise InputError(
+                f"{model} is made of units, not of {shown(layer)}: give them as, say, hm.units.Bernoulli({size})."
+            )
+    sizes = [layer.size for layer in layers]
+    if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
+        raise InputError(
+            f"Every layer of {model[0].lower()}{model[1:]} needs units, not {sizes}: give at least one each."
+        )
+
+
+def check_hidden(model: str, hidden: Any) -> None:
+    """Refuse hidden layers that are no list, from the data upwards (what is in it is for `check_units`).
+
+    >>> import harmonium as hm
+    >>> check_hidden("A DBM", hm.units.Bernoulli(500))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: A DBM needs at least one hidden layer: give a list of units, from the data upwards, ...
+    """
+    if not isinstance(hidden, list | tuple) or not hidden:
+        raise InputError(
+            f"{model} needs at least one hidden layer: give a list of units, from the data upwards, such as "
+            "[hm.units.Bernoulli(500), hm.units.Bernoulli(1000)]."
+        )
+
+
+def check_labels(labels: Any) -> None:
+    """Refuse units of a layer of labels that are not one categorical unit.
+
+    >>> import harmonium as hm
+    >>> check_labels(hm.units.Bernoulli(3))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: Labels are one categorical unit, hm.units.Categorical(1, states=K), not ...
+    """
+    if labels is not None and not (isinstance(labels, Categorical) and labels.size == 1):
+        raise InputError(f"Labels are one categorical unit, hm.units.Categorical(1, states=K), not {labels}.")

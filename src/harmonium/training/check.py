@@ -1,0 +1,123 @@
+"""What training refuses before any work is done, and what it warns of."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from harmonium.data import Dataset
+from harmonium.data.storage import blocks
+from harmonium.errors import InputError, shown
+from harmonium.models import EnergyModel
+from harmonium.objectives import Objective
+from harmonium.products import check_products
+from harmonium.rng import check_key
+from harmonium.training.folder import RunFolder
+from harmonium.units import Unit
+
+
+@runtime_checkable
+class Optimizer(Protocol):
+    """What Optax's gradient transformations are."""
+
+    def init(self, params: PyTree) -> PyTree:
+        """The state before the first step."""
+
+    def update(self, updates: PyTree, state: PyTree, params: PyTree) -> tuple[PyTree, PyTree]:
+        """Steps for a gradient, and the next state."""
+
+
+def check_parts(model: Any, objective: Any, optimizer: Any, key: Any) -> None:
+    """Refuse what is no model, learning rule, optimizer or key."""
+    if not isinstance(model, eqx.Module):
+        raise InputError(f"Training takes a model, such as an hm.RBM, not {shown(model)}: make one and pass it.")
+    if not isinstance(objective, Objective):
+        raise InputError(
+            f"A learning rule is an object, such as hm.objectives.CD(), not {shown(objective)}: make one and pass it."
+        )
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        raise InputError(
+            f"An optimizer is one of Optax's, such as optax.adam(1e-3), not {shown(optimizer)}: make one and pass it."
+        )
+    check_key(key)
+    if jnp.shape(key) not in ((), (2,)) or (jnp.shape(key) == (2,) and key.dtype != np.uint32):
+        raise InputError(f"A run follows from one key, not from {jnp.shape(key)[0]} of them: pass a single one.")
+
+
+def check_settings(
+    epochs: int, average: float | None, products: str, *, out: str | Path | None = None, resume: bool = False,
+    force: bool = False,
+) -> None:  # fmt: skip
+    """Refuse settings of a run, or a folder in use, before any work is done.
+
+    >>> check_settings(0, None, "float32")
+    Traceback (most recent call last):
+    harmonium.errors.InputError: Training takes at least one epoch, in whole numbers, not epochs=0.
+    """
+    if not isinstance(epochs, int | np.integer) or epochs < 1:
+        raise InputError(f"Training takes at least one epoch, in whole numbers, not epochs={epochs}.")
+    if average is not None and not (isinstance(average, float | int) and 0 <= average < 1):
+        raise InputError(f"The decay of an average lies from 0 to below 1, such as 0.999, not average={average}.")
+    check_products(products)
+    if out is not None and not resume:
+        RunFolder(out).refuse_occupied(force)
+
+
+def check_data(model: Any, data: Dataset) -> None:
+    """Refuse data that does not fit the visible units, or labels outside the classes, before any work is done.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(2), key=jax.random.key(0))
+    >>> check_data(rbm, hm.data.from_arrays(np.eye(3)))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: The model has 4 visible units, but ... has 3 columns: ...
+    """
+    unit = model.layers["v"]
+    if data.train.shape[1] != unit.size:
+        raise InputError(
+            f"The model has {unit.size} visible units, but '{data.name}' has {data.train.shape[1]} columns: "
+            f"make the model with {data.train.shape[1]} visible units or choose the columns."
+        )
+    expectation = data.binarization in ("dynamic", "probabilities")
+    for rows, as_shown in ((data.train, data.shown), (data.valid, np.asarray)):
+        for _, block in () if rows is None else blocks(rows):
+            unit.check(as_shown(block), expectation=expectation)
+    if "y" in model.layers:
+        check_classes(model.layers["y"], data)
+
+
+def check_classes(unit: Unit, data: Dataset) -> None:
+    """Refuse labels, of any split, that are no state of the units that a model has for them.
+
+    >>> import harmonium as hm
+    >>> check_classes(hm.units.Categorical(1, states=2), hm.data.from_arrays(np.eye(2), labels=[1, 2]))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: The train labels of 'array' do not fit the model's layer y: Categorical units with ...
+    """
+    for split in ("train", "valid", "test"):
+        labels = getattr(data, f"{split}_labels")
+        try:
+            unit.check(np.zeros((0, 1), int) if labels is None else np.asarray(labels)[:, None])
+        except InputError as error:
+            raise InputError(f"The {split} labels of {data.name!r} do not fit the model's layer y: {error}") from error
+
+
+def warn_constant(model: Any, data: Dataset) -> None:
+    """Warn of columns in which a density of real values has no upper limit."""
+    if not isinstance(model, EnergyModel) or model.layers["v"].states is not None or data.streamed:
+        return
+    constant = np.flatnonzero(np.ptp(np.asarray(data.train), axis=0) == 0)
+    if constant.size:
+        which = f"Column {constant[0]}" if constant.size == 1 else f"{constant.size} columns"
+        rest = "is constant" if constant.size == 1 else f"are constant (the first is column {constant[0]})"
+        warnings.warn(
+            f"{which} of '{data.name}' {rest}: a density has no upper limit there, and training may diverge; drop "
+            f"{'it' if constant.size == 1 else 'them'}.",
+            stacklevel=3,
+        )

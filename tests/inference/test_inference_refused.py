@@ -1,0 +1,91 @@
+"""What functions of a model say to a model of another kind, and to rows that are none."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import harmonium as hm
+from harmonium.errors import InputError
+from harmonium.models import DBM, DBN, RBM, Classifier
+from harmonium.units import Bernoulli, Categorical
+
+ONE = {"v": jnp.zeros(6)}
+KEY = jax.random.key(0)
+ASKED = {
+    "hm.log_partition": lambda model: hm.log_partition(model),
+    "hm.free_energy": lambda model: hm.free_energy(model, ONE),
+    "hm.mean_field": lambda model: hm.mean_field(model, ONE),
+    "hm.energy": lambda model: hm.energy(model, ONE),
+    "hm.conditional": lambda model: hm.conditional(model, "h", ONE),
+    "hm.log_pseudo_likelihood": lambda model: hm.log_pseudo_likelihood(model, KEY, ONE["v"]),
+    "hm.at_marginals": lambda model: hm.at_marginals(model, np.zeros((4, 6))),
+    "hm.impute": lambda model: hm.impute(model, KEY, np.zeros((4, 6))),
+    "hm.Centred": lambda model: hm.Centred(model),
+    "hm.Normalised": lambda model: hm.Normalised(model),
+}
+OF_NETS = {
+    "hm.log_likelihood": lambda model: hm.log_likelihood(model, np.zeros((4, 6)), key=KEY),
+    "hm.sample": lambda model: hm.sample(model, KEY, 2),
+    "hm.encode": lambda model: hm.encode(model, np.zeros((4, 6))),
+}
+OF_LABELS = {
+    "hm.classify": lambda model: hm.classify(model, np.zeros((4, 6))),
+    "hm.error_rate": lambda model: hm.error_rate(model, np.zeros((4, 6)), np.zeros(4, int)),
+}
+NET = DBN(Bernoulli(6), [Bernoulli(3), Bernoulli(2)], key=KEY)
+JUDGE = Classifier(hm.nets.MLP([6, 3], key=KEY))
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_belief_net_has_no_energy_and_is_told_what_it_has(name):
+    with pytest.raises(InputError, match=rf"^{name} .* not a DBN: .*log_likelihood.* model\.top"):
+        ASKED[name](NET)
+
+
+@pytest.mark.parametrize("name", ASKED | OF_NETS)
+def test_a_classifier_has_no_energy_and_is_told_what_it_has(name):
+    with pytest.raises(InputError, match=rf"^{name} takes an energy model .*, not a Classifier: .* hm\.classify"):
+        (ASKED | OF_NETS)[name](JUDGE)
+
+
+@pytest.mark.parametrize("name", ASKED | OF_NETS | OF_LABELS)
+def test_what_is_no_model_is_refused(name):
+    for thing, words in (("rbm", "'rbm': pass the model"), (RBM, "the class RBM: make one"), (None, "None: pass")):
+        with pytest.raises(InputError, match=rf"^{name} takes an energy model .*, not {words}"):
+            (ASKED | OF_NETS | OF_LABELS)[name](thing)
+
+
+LABELLED = DBM(Bernoulli(2), [Bernoulli(3)], Categorical(1, states=2), key=KEY)
+TAKES_ROWS = {
+    "classify": lambda x: hm.classify(LABELLED, x),
+    "error_rate": lambda x: hm.error_rate(LABELLED, x, [0]),
+    "log_likelihood": lambda x: hm.log_likelihood(LABELLED, x),
+    "encode": lambda x: hm.encode(LABELLED, x),
+    "at_marginals": lambda x: hm.at_marginals(LABELLED, x),
+    "impute": lambda x: hm.impute(LABELLED, KEY, x),
+    "sample": lambda x: hm.sample(LABELLED, KEY, 1, start=x),
+}
+NO_ROWS = {
+    "none": (np.zeros((0, 2)), r"2 columns, one for each unit, and at least one row, but have shape \(0, 2\): reshape"),
+    "objects": (np.array([[None, 1.0]]), "dtype object, which is not a number: convert"),
+    "texts": ([["a", "b"]], "dtype <U1, which is not a number: convert"),
+    "complex": (np.ones((1, 2), complex), "dtype complex128, which is not a number: convert"),
+    "ragged": ([[1], [1, 0]], "not a table of numbers: give every row"),
+    "wide": (np.zeros((1, 3)), "2 columns"),
+}
+
+
+@pytest.mark.parametrize("name", TAKES_ROWS)
+def test_what_is_no_table_of_numbers_is_refused(name):
+    for rows, words in NO_ROWS.values():
+        with pytest.raises(InputError, match=words):
+            TAKES_ROWS[name](rows)
+
+
+def test_mean_field_takes_a_sweep_at_least():
+    for options in ({"max_steps": 0}, {"tolerance": -1.0}, {"tolerance": float("nan")}):
+        with pytest.raises(InputError, match="at least one sweep and no negative tolerance"):
+            hm.mean_field(LABELLED, {"v": jnp.zeros(2)}, **options)

@@ -429,9 +429,9 @@ def test_a_classifier_is_evaluated_by_its_errors(classifier):
 
 def test_what_a_classifier_has_not_is_refused(classifier):
     assert "this model answers hm.classify" in classifier.refused("evaluate", "c", "--method", "ais")
-    assert "a Classifier has not" in classifier.refused("sample", "c", "--out", "x.npy")
+    assert "not a Classifier: this model answers" in classifier.refused("sample", "c", "--out", "x.npy")
     np.save(classifier.folder / "rows.npy", np.full((2, 64), np.nan))
-    assert "a Classifier has not" in classifier.refused("impute", "c", "--input", "rows.npy", "--out", "x.npy")
+    assert "not a Classifier: this model answers" in classifier.refused("impute", "c", "--input", "rows.npy", "--out", "x.npy")
     assert "was started with from_=dbn" in classifier.refused(
         "train", "classifier", "--from", "dbm", "--out", "c", "--resume"
     )

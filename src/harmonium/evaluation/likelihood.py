@@ -75,8 +75,6 @@ def log_likelihood(
     if method not in (*METHODS, *BOUNDS):
         raise InputError(f"There is no method '{method}': choose one of {', '.join((*METHODS, *BOUNDS))}.")
     net = isinstance(model, BeliefNet)
-    if not net and not isinstance(model, EnergyModel):
-        raise InputError(f"A {type(model).__name__} has no likelihood of rows: hm.error_rate measures a classifier.")
     _refuse_unknown(method, options, more=("samples",) if net else ())
     rows = rows_of(model, data)
     if net:

@@ -431,7 +431,8 @@ def test_what_a_classifier_has_not_is_refused(classifier):
     assert "this model answers hm.classify" in classifier.refused("evaluate", "c", "--method", "ais")
     assert "not a Classifier: this model answers" in classifier.refused("sample", "c", "--out", "x.npy")
     np.save(classifier.folder / "rows.npy", np.full((2, 64), np.nan))
-    assert "not a Classifier: this model answers" in classifier.refused("impute", "c", "--input", "rows.npy", "--out", "x.npy")
+    impute = ("impute", "c", "--input", "rows.npy", "--out", "x.npy")
+    assert "not a Classifier: this model answers" in classifier.refused(*impute)
     assert "was started with from_=dbn" in classifier.refused(
         "train", "classifier", "--from", "dbm", "--out", "c", "--resume"
     )

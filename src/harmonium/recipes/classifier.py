@@ -130,7 +130,7 @@ def _dbm(
     key, rate, greedy = jax.random.key(arguments["seed"]), arguments["learning_rate"], arguments["greedy_epochs"]
     if greedy:
         options = _stage(data, greedy, arguments, rate / 2)
-        start: EnergyModel = pretrained_dbm(data, layers, CD(1), visible=unit, key=key, **options, **stages)
+        start: EnergyModel = pretrained_dbm(data, layers, PCD(), visible=unit, key=key, **options, **stages)
     else:
         start = DBM(unit, layers, class_unit(data), key=key)
         start = at_marginals(start, data.shown(data.train[:MARGINAL_ROWS]))

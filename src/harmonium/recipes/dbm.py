@@ -9,7 +9,7 @@ import jax
 from harmonium.errors import InputError
 from harmonium.inference import at_marginals
 from harmonium.models import DBM, Centred
-from harmonium.objectives import CD, PCD
+from harmonium.objectives import PCD
 from harmonium.recipes import flags
 from harmonium.recipes.common import (
     MARGINAL_ROWS,
@@ -73,7 +73,7 @@ def dbm(
     stages, begun = staged("dbm", arguments, dataset) if pretraining else ({}, False)
     if pretraining and not begun:  # a run that has begun reads its machine from the checkpoint
         first = {"visible": unit, "key": key, "epochs": pretraining, "batch_size": batch_size}
-        model = pretrained_dbm(dataset, layers, CD(1), products=products, progress=progress, **first, **stages)
+        model = pretrained_dbm(dataset, layers, PCD(1, chains), products=products, progress=progress, **first, **stages)
     model = Centred(model) if centred and not pretraining else model
     rule = PCD(steps, chains, mean_field_steps=mean_field_steps)
     return trained("dbm", arguments, model, dataset, rule, optimizer)

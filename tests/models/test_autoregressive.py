@@ -1,0 +1,87 @@
+"""Auto-regressive networks beside what they are another form of, and what they refuse."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import scipy.stats
+
+from examples import SEQUENCES, randomised
+from harmonium.errors import InputError
+from harmonium.evaluation import log_likelihood
+from harmonium.models import FVBN, MADE, NADE, NeuralAutoregressive, linear_gaussian
+from harmonium.objectives import MaximumLikelihood
+from harmonium.samplers import sample
+from harmonium.training import fit
+from harmonium.units import Bernoulli, Categorical, Columns, Gaussian
+
+KEY = jax.random.key(0)
+B = Bernoulli(4)
+ROWS = np.random.default_rng(0).normal(size=(200, 4)) @ np.random.default_rng(1).normal(size=(4, 4)) + 3.0
+
+
+@pytest.mark.parametrize("order", [None, (2, 0, 3, 1)])
+def test_the_linear_gaussian_network_is_the_multivariate_gaussian(order):
+    model = linear_gaussian(ROWS, order=order)
+    found = jax.vmap(model.log_prob)(jnp.asarray(ROWS, jnp.float32))
+    law = scipy.stats.multivariate_normal(ROWS.mean(axis=0), np.cov(ROWS.T, bias=True))
+    np.testing.assert_allclose(found, law.logpdf(ROWS), atol=2e-3)
+
+
+def test_training_finds_the_conditional_of_a_pair():
+    """Of two binary variables the logistic network is every law there is: it ends at the table's own frequencies."""
+    counts = np.array([5, 1, 2, 8])
+    x = np.repeat(np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32), counts, axis=0)
+    options = {"optimizer": optax.adam(0.03), "epochs": 1000, "batch_size": 16, "key": KEY}
+    run = fit(FVBN(Bernoulli(2)), x, MaximumLikelihood(), **options)
+    best = float((counts / 16 * np.log(counts / 16)).sum())
+    assert log_likelihood(run.model, x).value == pytest.approx(best, abs=1e-3)
+
+
+def test_an_exact_likelihood_takes_no_options_and_a_sample_no_start():
+    model = SEQUENCES["fvbn-bernoulli"]
+    x = np.zeros((3, 4), np.float32)
+    assert log_likelihood(model, x).kind == "exact"
+    with pytest.raises(InputError, match="says its likelihood exactly"):
+        log_likelihood(model, x, method="ais")
+    with pytest.raises(InputError, match="no option 'chains'"):
+        log_likelihood(model, x, chains=3)
+    with pytest.raises(InputError, match="without chains"):
+        sample(model, KEY, 3, start=jnp.asarray(x))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: FVBN(B, order=(0, 1, 1, 3)), "lacks 2"),
+        (lambda: FVBN(B, order=(0, 1, 2, 3, 0)), "has 5 entries"),
+        (lambda: NADE(B, 3, key=KEY, order=np.array([0, 1])), "lacks 2"),
+        (lambda: NADE(B, 0, key=KEY), "hidden=0"),
+        (lambda: NADE(B, 3, key=KEY, activation="sine"), "no activation 'sine'"),
+        (lambda: MADE(B, [3, 0], key=KEY), "list of sizes"),
+        (lambda: MADE(B, [3], key=KEY, activation="sine"), "no activation 'sine'"),
+        (lambda: NeuralAutoregressive(B, 0, key=KEY), "group=0"),
+        (lambda: linear_gaussian(np.ones((9, 2))), "singular"),
+        (lambda: linear_gaussian(np.ones((2, 2))), "more rows than columns"),
+        (lambda: Columns(Bernoulli(2)), "list of units"),
+        (lambda: Columns([Columns([Bernoulli(1)])]), "plain units"),
+        (lambda: Columns([Bernoulli(1), Categorical(1, states=2)]).check(np.array([[0.0, 2.0]])), "In columns 1 to 1"),
+    ],
+)
+def test_what_cannot_be_is_refused(make, words):
+    with pytest.raises(InputError, match=words):
+        make()
+
+
+def test_columns_are_their_parts_side_by_side():
+    parts = (Bernoulli(2), Gaussian(1), Categorical(1, states=3))
+    unit, x = Columns(parts), jnp.array([1.0, 0.0, 0.7, 2.0])
+    eta = unit.natural_from_mean(jax.tree.map(lambda m: m, unit.mean(unit.reference())))
+    alone = sum(part.log_partition(own) for part, own in zip(parts, eta, strict=True))
+    assert float(unit.log_partition(eta)) == pytest.approx(float(alone), rel=1e-6)
+    assert unit.features(x).tolist() == pytest.approx([1.0, 0.0, 0.7, 0.0, 0.0, 1.0])
+    model = randomised(FVBN(unit), 3, 0.3)
+    assert np.isin(np.asarray(sample(model, KEY, 50))[:, 3], [0, 1, 2]).all()

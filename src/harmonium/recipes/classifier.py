@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import jax
@@ -134,7 +133,7 @@ def _dbm(
     else:
         start = DBM(unit, layers, class_unit(data), key=key)
         start = at_marginals(start, data.shown(data.train[:MARGINAL_ROWS]))
-    place = stage_at(Path(stages["out"]) / "joint", stages["resume"]) if stages else {}
+    place = stage_at(arguments["out"].path / JOINT, stages["resume"]) if stages else {}
     options = _stage(data, arguments["joint_epochs"], arguments, rate / 10 if greedy else rate / 2)
     options |= {"optimizer": options["optimizer"](), "key": key, "monitor": False}
     model = start if greedy else Centred(start)

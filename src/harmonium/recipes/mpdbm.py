@@ -29,8 +29,9 @@ def mpdbm(
     sweeps: Annotated[int, "sweeps of mean field through which the machine learns and answers"] = 10,
     least: Annotated[float, "least probability of a pixel to be hidden in training"] = 0.0,
     most: Annotated[float, "largest probability of a pixel to be hidden in training"] = 1.0,
-    label_hidden: Annotated[float, "probability of the label to be hidden in training"] = 0.9,
-    averaged: Annotated[bool, "classify with the multi-inference trick"] = True,
+    label_hidden: Annotated[float, "probability of the label to be hidden in training"] = 1.0,
+    label_weight: Annotated[float, "what a hidden label counts for beside a hidden pixel"] = 100.0,
+    averaged: Annotated[bool, "classify with the multi-inference trick"] = False,
     epochs: flags.Epochs = 200,
     batch_size: flags.BatchSize = 50,
     learning_rate: Annotated[float, "learning rate of Adam at its start, falling along a cosine to zero"] = 0.005,
@@ -55,6 +56,6 @@ def mpdbm(
     model = MPDBM(unit, layers, top, key=jax.random.fold_in(key, 1), **options)
     check_data(model, dataset)
     model = at_marginals(model, dataset.shown(dataset.train[:MARGINAL_ROWS]))
-    rule = MultiPrediction(least, most, label_hidden)
+    rule = MultiPrediction(least, most, label_hidden, label_weight)
     optimizer = annealed(learning_rate, epochs * dataset.steps_per_epoch(batch_size))
     return trained("mpdbm", arguments, model, dataset, rule, optimizer)

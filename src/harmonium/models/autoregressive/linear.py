@@ -10,11 +10,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from harmonium.errors import InputError
-from harmonium.models.autoregressive.order import ancestral, check_order, earlier, slot
-from harmonium.units import Conditional, Gaussian, GaussianBias, Stats, Unit
+from harmonium.models.autoregressive.conditionals import Conditionals
+from harmonium.models.autoregressive.order import check_order, earlier, slot
+from harmonium.units import Gaussian, GaussianBias, Stats, Unit
 
 
-class FVBN(eqx.Module):
+class FVBN(Conditionals):
     """Each variable given those before it by a linear model: logistic, softmax or linear-Gaussian, as its units are.
 
         p(x) = prod_i p(x_i | x_{i-1}, ..., x_1),      eta_i = b_i + sum_{j < i} W_ij T(x_j)
@@ -41,28 +42,10 @@ class FVBN(eqx.Module):
         self.W = jnp.zeros((visible.width, visible.width))
         self.b = visible.bias(visible.reference())
 
-    @property
-    def layers(self) -> dict[str, Unit]:
-        """`v`."""
-        return {"v": self.visible}
-
-    @property
-    def biases(self) -> dict[str, PyTree]:
-        """`b` by layer."""
-        return {"v": self.b}
-
     def natural(self, x: Array) -> Stats:
         """Natural parameters of all variables, each given those before it."""
         W = jnp.where(jnp.asarray(earlier(self.visible, self.order)), self.W, 0)
         return self.visible.pushed(self.b, W @ self.visible.features(x))
-
-    def log_prob(self, x: Array) -> Float[Array, ""]:
-        """Log-probability of a value `[size]`, in nats."""
-        return Conditional(self.visible, self.natural(x)).log_prob(x)
-
-    def sample(self, key: Key[Array, ""]) -> Array:
-        """A value `[size]`."""
-        return ancestral(self, key)
 
     def begin(self) -> Float[Array, "width"]:
         """Nothing acts on any variable yet."""

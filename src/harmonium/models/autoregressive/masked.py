@@ -12,12 +12,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from harmonium.errors import InputError
-from harmonium.models.autoregressive.order import ancestral, check_order, earlier, ranks, slot
+from harmonium.models.autoregressive.conditionals import Conditionals
+from harmonium.models.autoregressive.order import check_order, earlier, ranks, slot
 from harmonium.nets import ACTIVATIONS
-from harmonium.units import Conditional, Stats, Unit
+from harmonium.units import Stats, Unit
 
 
-class MADE(eqx.Module):
+class MADE(Conditionals):
     """A masked net: each hidden unit has a degree, sees variables up to it, and is seen by those after it.
 
         h^l = f(c^l + (M^l * W^l)^T h^(l-1)),      eta = b + (M^V * V)^T h^L + (M^D * D) T(x)
@@ -76,16 +77,6 @@ class MADE(eqx.Module):
         self.b, self.c = visible.bias(visible.reference()), tuple(jnp.zeros(len(degree)) for degree in degrees)
 
     @property
-    def layers(self) -> dict[str, Unit]:
-        """`v`."""
-        return {"v": self.visible}
-
-    @property
-    def biases(self) -> dict[str, PyTree]:
-        """`b` by layer."""
-        return {"v": self.b}
-
-    @property
     def masks(self) -> list[Bool[np.ndarray, "below above"]]:
         """Which weights of each layer count."""
         rank = ranks(self.visible, self.order)
@@ -96,14 +87,6 @@ class MADE(eqx.Module):
     def natural(self, x: Array) -> Stats:
         """Natural parameters of all variables, each given those before it."""
         return self.visible.pushed(self.b, self._push(x))
-
-    def log_prob(self, x: Array) -> Float[Array, ""]:
-        """Log-probability of a value `[size]`, in nats."""
-        return Conditional(self.visible, self.natural(x)).log_prob(x)
-
-    def sample(self, key: Key[Array, ""]) -> Array:
-        """A value `[size]`."""
-        return ancestral(self, key)
 
     def begin(self) -> Array:
         """No variable is known; what stands in the place of a later one has no effect."""

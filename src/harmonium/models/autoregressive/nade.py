@@ -11,14 +11,15 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from harmonium.errors import InputError
-from harmonium.models.autoregressive.order import ancestral, check_order, from_slots, slot
+from harmonium.models.autoregressive.conditionals import Conditionals
+from harmonium.models.autoregressive.order import check_order, from_slots, slot
 from harmonium.nets import ACTIVATIONS
-from harmonium.units import Conditional, Stats, Unit
+from harmonium.units import Stats, Unit
 
 BLOCK = 28  # variables whose hidden units are computed anew, and not kept, for the gradient
 
 
-class NADE(eqx.Module):
+class NADE(Conditionals):
     """Each variable given those before it by a net whose hidden layers share their weights.
 
         h_d = f(c + sum_{j < d} W_j T(x_j)),      eta_d = b_d + V_d h_d                                   # (20.84)
@@ -60,16 +61,6 @@ class NADE(eqx.Module):
         self.V = scale * jax.random.normal(above, (visible.width, hidden))
         self.b, self.c = visible.bias(visible.reference()), jnp.zeros(hidden)
 
-    @property
-    def layers(self) -> dict[str, Unit]:
-        """`v`."""
-        return {"v": self.visible}
-
-    @property
-    def biases(self) -> dict[str, PyTree]:
-        """`b` by layer."""
-        return {"v": self.b}
-
     def natural(self, x: Array) -> Stats:
         """Natural parameters of all variables, each given those before it."""
         unit, features = self.visible, self.visible.features(x)
@@ -87,14 +78,6 @@ class NADE(eqx.Module):
         _, rest = block(a, order[whole:])
         parts = jnp.concatenate([pushes.reshape(whole, max(unit.widths)), rest])
         return unit.pushed(self.b, from_slots(unit, self.order, parts))
-
-    def log_prob(self, x: Array) -> Float[Array, ""]:
-        """Log-probability of a value `[size]`, in nats."""
-        return Conditional(self.visible, self.natural(x)).log_prob(x)
-
-    def sample(self, key: Key[Array, ""]) -> Array:
-        """A value `[size]`."""
-        return ancestral(self, key)
 
     def begin(self) -> Float[Array, "hidden"]:
         """The hidden units' activations when nothing is known."""

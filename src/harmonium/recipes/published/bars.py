@@ -35,13 +35,18 @@ SIDE, HIDDEN, STEPS, COPIES = 4, 24, 60_000, 20
 SITES = SIDE * SIDE
 
 
+def plain(rbm: RBM) -> EnergyModel:
+    """The machine itself, with nothing around it."""
+    return rbm
+
+
 class Way(NamedTuple):
     """How one rule goes: what it is for a model and its data, its gradient steps, and how near it must come in nats."""
 
     rule: Callable[[EnergyModel, np.ndarray], Objective]
     optimizer: Callable[[], optax.GradientTransformation]
     tolerance: float
-    wrap: Callable[[RBM], EnergyModel] = lambda rbm: rbm
+    wrap: Callable[[RBM], EnergyModel] = plain
 
 
 def _adam(rate: float) -> Callable[[], optax.GradientTransformation]:

@@ -24,7 +24,7 @@ from harmonium.objectives import (
     TemperedPCD,
     marginal_noise,
 )
-from harmonium.recipes.published.bars import about_bars, on_bars
+from harmonium.recipes.published.bars import about_bars, on_bars, plain
 from harmonium.recipes.published.page import Protocol, Result
 from harmonium.recipes.published.rbm import falling
 from harmonium.training import finished, fit
@@ -33,16 +33,16 @@ from harmonium.units import Bernoulli
 EPOCHS, RATE, BATCH = 10, 0.1, 100
 Make = Callable[[EnergyModel, np.ndarray], Objective]
 
-# Name -> the rule for a model and its data, whether the model is centred, and a factor on the learning rate.
-RULES: dict[str, tuple[Make, bool, float]] = {
-    "CD-1": (lambda m, x: CD(1), False, 1.0),
-    "PCD-1": (lambda m, x: PCD(1), False, 1.0),
-    "PCD-1, centred": (lambda m, x: PCD(1), True, 2.0),
-    "FPCD-1": (lambda m, x: FPCD(1), False, 1.0),
-    "tempered PCD-1, 10 temperatures": (lambda m, x: TemperedPCD(1), False, 1.0),
-    "pseudo-likelihood, 8 sites": (lambda m, x: PseudoLikelihood(sites=8), False, 0.1),
-    "ratio matching, 8 sites": (lambda m, x: RatioMatching(sites=8), False, 0.1),
-    "noise-contrastive, 10 to 1": (lambda m, x: NCE(marginal_noise(m, x), ratio=10), False, 1.0),
+# Name -> the rule for a model and its data, what is put around the RBM, and a factor on the learning rate.
+RULES: dict[str, tuple[Make, Callable[[RBM], EnergyModel], float]] = {
+    "CD-1": (lambda m, x: CD(1), plain, 1.0),
+    "PCD-1": (lambda m, x: PCD(1), plain, 1.0),
+    "PCD-1, centred": (lambda m, x: PCD(1), Centred, 2.0),
+    "FPCD-1": (lambda m, x: FPCD(1), plain, 1.0),
+    "tempered PCD-1, 10 temperatures": (lambda m, x: TemperedPCD(1), plain, 1.0),
+    "pseudo-likelihood, 8 sites": (lambda m, x: PseudoLikelihood(sites=8), plain, 0.1),
+    "ratio matching, 8 sites": (lambda m, x: RatioMatching(sites=8), plain, 0.1),
+    "noise-contrastive, 10 to 1": (lambda m, x: NCE(marginal_noise(m, x), ratio=10), Normalised, 1.0),
 }
 
 
@@ -82,21 +82,16 @@ def _reference(name: str, values: dict[str, float]) -> str:
 
 
 def _trained_on_mnist(name: str, data: Dataset, epochs: int, seed: int) -> tuple[Estimate, float]:
-    make, centred, factor = RULES[name]
+    make, wrap, factor = RULES[name]
     key = jax.random.key(seed)
     rbm = at_marginals(RBM(Bernoulli(784), Bernoulli(20), key=jax.random.fold_in(key, 1)), data.train)
-    model = _prepared(rbm, name, centred)
+    model = wrap(rbm)
     optimizer = falling(data, factor * RATE, epochs)
     options: dict[str, Any] = {"epochs": epochs, "batch_size": BATCH, "monitor": False, "optimizer": optimizer}
     clock = time.perf_counter()
     run = finished(fit(model, data, make(model, data.train), key=key, **options))
     took = time.perf_counter() - clock
     return log_likelihood(run.model, data.test, method="exact"), took
-
-
-def _prepared(rbm: RBM, name: str, centred: bool) -> EnergyModel:
-    model = Centred(rbm) if centred else rbm
-    return Normalised(model) if name.startswith("noise") else model
 
 
 # ---- evaluators ----------------------------------------------------------------------------------------------
@@ -108,9 +103,9 @@ def _evaluators(seed: int) -> Iterator[Result]:
     rng = np.random.default_rng(seed)
     few = data.test[np.sort(rng.choice(len(data.test), 100, replace=False))]
     for name in ("CD-1", "PCD-1", "PCD-1, centred"):
-        make, centred, factor = RULES[name]
+        make, wrap, factor = RULES[name]
         rbm = at_marginals(RBM(Bernoulli(784), Bernoulli(20), key=jax.random.fold_in(key, 1)), data.train)
-        model = Centred(rbm) if centred else rbm
+        model = wrap(rbm)
         options: dict[str, Any] = {"epochs": EPOCHS, "batch_size": BATCH, "monitor": False}
         optimizer = falling(data, factor * RATE, EPOCHS)
         run = fit(model, data, make(model, data.train), optimizer=optimizer, key=key, **options)

@@ -223,7 +223,7 @@ def test_unknown_names_schemes_and_options():
 
 
 def test_every_available_name_has_a_line():
-    assert set(available()) == {"digits", "mnist", "binarized_mnist"}
+    assert set(available()) == {"digits", "mnist", "binarized_mnist", "adult", "dna", "mushrooms", "nips", "nltcs"}
     assert all(line and "\n" not in line for line in available().values())
 
 
@@ -235,7 +235,40 @@ def test_the_package_imports_nothing_heavy():
     assert ran.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_binary_tables_are_read_from_a_folder(tmp_path, monkeypatch, packed):
+    bits = {split: np.eye(11, dtype=np.uint8)[: 9 - i] for i, split in enumerate(("train", "valid", "test"))}
+    held = {k: np.packbits(v, axis=1) for k, v in bits.items()} | {"n_vars": 11} if packed else bits
+    monkeypatch.setenv("HARMONIUM_DATA", str(tmp_path))
+    with pytest.raises(RunError, match=r"'dna' is not here.*uci_binary/dna.npz"):
+        load("dna")
+    (tmp_path / "uci_binary").mkdir()
+    np.savez(tmp_path / "uci_binary" / "dna.npz", **held)
+    data = load("dna")
+    for split, rows in bits.items():
+        np.testing.assert_array_equal(getattr(data, split), rows)
+    with pytest.raises(InputError, match="binary already"):
+        load("dna", binarize="fixed")
+    np.savez(tmp_path / "uci_binary" / "dna.npz", **{k: 2 * v for k, v in bits.items()})
+    with pytest.raises(InputError, match="no train, valid and test rows of zeros and ones"):
+        load("dna")
+
+
 REAL = os.environ.get("HARMONIUM_DATA")
+
+
+@pytest.mark.skipif(not REAL, reason="needs the real files, in HARMONIUM_DATA")
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("adult", -25.77), ("dna", -100.39), ("mushrooms", -34.23), ("nips", -294.80), ("nltcs", -9.23)],
+)
+def test_the_real_binary_tables(monkeypatch, name, expected):
+    monkeypatch.setenv("HARMONIUM_DATA", REAL)
+    data = load(name)
+    train, test = np.asarray(data.train, float), np.asarray(data.test, float)
+    p = (train.sum(axis=0) + 1) / (len(train) + 2)
+    likelihood = (test @ np.log(p) + (1.0 - test) @ np.log1p(-p)).mean()
+    np.testing.assert_allclose(likelihood, expected, atol=0.015)
 
 
 @pytest.mark.skipif(not REAL, reason="needs the real files, in HARMONIUM_DATA")

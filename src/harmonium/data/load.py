@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from harmonium.data.examples import examples
 from harmonium.data.files import read, read_array
 from harmonium.data.idx import read_idx
 from harmonium.data.randomness import SPLIT, generator
+from harmonium.data.tables import TABLES, binary_table
 from harmonium.errors import InputError
 
 DEFAULT_FRACTION = 0.1  # of a person's file, for validation and again for test
@@ -26,6 +28,7 @@ _NAMES = {
     "digits": "8x8 grey digits of scikit-learn, 1197/300/300, labels; installed with the library",
     "mnist": "28x28 grey handwritten digits, 50000/10000/10000, labels",
     "binarized_mnist": "28x28 binary digits, the fixed sample of Larochelle & Murray (2011), 50000/10000/10000",
+    **TABLES,
 }
 
 
@@ -33,7 +36,7 @@ def available() -> dict[str, str]:
     """The data sets that have a name, each with a line about it.
 
     >>> sorted(available())
-    ['binarized_mnist', 'digits', 'mnist']
+    ['adult', 'binarized_mnist', 'digits', 'dna', 'mnist', 'mushrooms', 'nips', 'nltcs']
     """
     return dict(_NAMES)
 
@@ -164,6 +167,10 @@ def _binarized_file(split: str) -> np.ndarray:
     return read_array(found or fetch.download(fetch.BINARIZED, f"{name}.amat"))
 
 
+def _table(name: str, binarize: str | None, seed: int) -> Dataset:
+    return binary_table(name, binarize)
+
+
 def _as_published(data: Dataset) -> Dataset:
     """The data set with its spaces saying whose binarization it is."""
     space = replace(data.space, binarization="fixed(Larochelle & Murray 2011)")
@@ -172,3 +179,4 @@ def _as_published(data: Dataset) -> Dataset:
 
 
 _LOADERS = {"digits": _digits, "mnist": _mnist, "binarized_mnist": _binarized_mnist}
+_LOADERS |= {name: partial(_table, name) for name in TABLES}

@@ -12,8 +12,27 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError
 
+
+@jax.custom_vjp
+def sigmoid(a: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """`1 / (1 + exp(-a))`, of which nothing but its value is kept for the gradient: JAX's own keeps two arrays, and the
+    step of a NADE, which is bound by memory, takes a quarter longer with it.
+
+    >>> float(sigmoid(jnp.zeros(()))), float(jax.grad(sigmoid)(jnp.zeros(())))
+    (0.5, 0.25)
+    """
+    return jax.nn.sigmoid(a)
+
+
+def _sigmoid_kept(a: Array) -> tuple[Array, Array]:
+    h = jax.nn.sigmoid(a)
+    return h, h
+
+
+sigmoid.defvjp(_sigmoid_kept, lambda h, slope: (slope * h * (1 - h),))
+
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh, "relu": jax.nn.relu, "softplus": jax.nn.softplus,
+    "sigmoid": sigmoid, "tanh": jnp.tanh, "relu": jax.nn.relu, "softplus": jax.nn.softplus,
 }  # fmt: skip
 
 

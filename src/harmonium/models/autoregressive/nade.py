@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from harmonium.errors import InputError
 from harmonium.models.autoregressive.conditionals import Conditionals
-from harmonium.models.autoregressive.order import check_order, from_slots, slot
+from harmonium.models.autoregressive.order import check_order, from_slots, slot, to_slots
 from harmonium.nets import ACTIVATIONS
 from harmonium.units import Stats, Unit
 
@@ -63,20 +63,23 @@ class NADE(Conditionals):
 
     def natural(self, x: Array) -> Stats:
         """Natural parameters of all variables, each given those before it."""
-        unit, features = self.visible, self.visible.features(x)
+        unit, f = self.visible, ACTIVATIONS[self.activation]
 
-        def step(a: Array, i: Int[Array, ""]) -> tuple[Array, Array]:
-            return a + slot(unit, features, i) @ slot(unit, self.W, i), self._push(i, a)
+        def step(a: Array, rows: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+            x, W, V = rows
+            return a + x @ W, V @ f(a)
 
         @jax.checkpoint  # hidden units of all variables at once would be as much as the batch times W
-        def block(a: Array, some: Int[Array, "block"]) -> tuple[Array, Array]:
-            return jax.lax.scan(step, a, some)
+        def block(a: Array, rows: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+            return jax.lax.scan(step, a, rows)
 
         whole = unit.size // BLOCK * BLOCK
-        order = jnp.asarray(self.order)
-        a, pushes = jax.lax.scan(block, self.begin(), order[:whole].reshape(-1, BLOCK))
-        _, rest = block(a, order[whole:])
-        parts = jnp.concatenate([pushes.reshape(whole, max(unit.widths)), rest])
+        # Rows come to the scan in their order: taken out inside of it, each would cost a gradient as large as W.
+        rows = tuple(to_slots(unit, self.order, z) for z in (unit.features(x), self.W, self.V))
+        first, rest = [z[:whole].reshape(-1, BLOCK, *z.shape[1:]) for z in rows], tuple(z[whole:] for z in rows)
+        a, pushes = jax.lax.scan(block, self.begin(), tuple(first))
+        _, others = block(a, rest)
+        parts = jnp.concatenate([pushes.reshape(whole, max(unit.widths)), others])
         return unit.pushed(self.b, from_slots(unit, self.order, parts))
 
     def begin(self) -> Float[Array, "hidden"]:

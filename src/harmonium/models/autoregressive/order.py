@@ -132,3 +132,19 @@ def from_slots(unit: Unit, order: tuple[int, ...], parts: Float[Array, "size mos
     """
     within = np.concatenate([np.arange(width) for width in unit.widths])
     return parts[ranks(unit, order), within]
+
+
+def to_slots(unit: Unit, order: tuple[int, ...], x: Float[Array, "width *rest"]) -> Float[Array, "size most *rest"]:
+    """The parts of a vector, or the rows of a matrix, of all variables in their order, filled up with zeros.
+
+    >>> import harmonium as hm
+    >>> to_slots(hm.units.Bernoulli(2), (1, 0), jnp.array([5.0, 7.0])).tolist()
+    [[7.0], [5.0]]
+    """
+    widths, most = np.asarray(unit.widths), max(unit.widths)
+    if (widths == most).all():
+        return x.reshape(unit.size, most, *x.shape[1:])[np.asarray(order)]
+    own = np.arange(most) < widths[:, None]
+    place = np.where(own, (np.cumsum(widths) - widths)[:, None] + np.arange(most), 0)
+    filled = jnp.where(own.reshape(*own.shape, *(1,) * (x.ndim - 1)), x[place], 0)
+    return filled[np.asarray(order)]

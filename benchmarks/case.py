@@ -29,7 +29,7 @@ class Case:
     """One thing to time. Arguments: `title`, a sentence for the page; `unit`, what a time is per; `scale`, from the
     seconds that a contestant reports to that unit; `entries`, contestant to `module:function` in
     `benchmarks.entries`, or to a pair of it and settings of its own; `settings`, what all of them are given;
-    `repeats`, how often each works, at most."""
+    `repeats`, how often each works, at most; `limit`, the contestant that is the machine's own limit here."""
 
     name: str
     title: str
@@ -39,6 +39,7 @@ class Case:
     scale: float = 1.0
     bars: tuple[Bar, ...] = ()
     repeats: int = 7
+    limit: str = PRODUCTS
 
     def jobs(self) -> dict[str, tuple[str, dict[str, Any]]]:
         """Contestant to where its function is and what it is given."""

@@ -8,6 +8,7 @@ from benchmarks.case import OURS, PRODUCTS, PRODUCTS_TORCH, Bar, Case
 
 SKLEARN, RBMS, LEARNERGY, THRML = "scikit-learn", "rbms", "learnergy", "thrml"
 OURS_16, PRODUCTS_16 = f"{OURS}, bfloat16 products", f"{PRODUCTS}, bfloat16"
+ACTIVATIONS, TRAFFIC, STEPWISE = "its activations alone", "its memory traffic alone", "step by step, torch"
 WRITTEN, DERIVED = "written by hand", "derived from the energy"
 OFF = "nats off exact log Z, 20 hidden units"
 PER_EPOCH = "s per 60,000 examples"
@@ -37,6 +38,15 @@ def annealing(chains: int, bars: tuple[Bar, ...] = (), repeats: int = 7) -> Case
     settings = SIZE | {"chains": chains, "temperatures": 1000, "rows": 1000}
     title = f"AIS, 784 x 500, {chains:,} chains, 1,000 temperatures"
     return Case(f"ais{chains}", title, "s", entries, settings, 1.0, bars, repeats)
+
+
+def networks(name: str, title: str, unit: str, function: str, settings: dict[str, Any], scale: float = 1.0) -> Case:
+    """NADE by ours, by its twin, and its activations and memory traffic alone."""
+    here = SIZE | settings | {"gradient": function == "training"}
+    entries = {OURS: f"nade:{function}", ACTIVATIONS: "nade:activations", TRAFFIC: "nade:traffic"}
+    entries[STEPWISE] = f"peer_torch_nade:{function}"
+    bars = (Bar("share", ACTIVATIONS, 0.5), Bar("times", STEPWISE, 2.0))
+    return Case(name, title, unit, entries, here, scale, bars, repeats=5, limit=ACTIVATIONS)
 
 
 def twins(
@@ -97,4 +107,9 @@ CASES = (
         {"side": 32, "chains": 100, "sweeps": 1000, "coupling": 0.4},
         repeats=5,
     ),
+    networks("nade-step", "A training step of NADE, 784 x 500, batch 100", "ms", "training",
+             {"batch": 100, "rows": 2000}, 1000 / 20),
+    networks("nade-samples", "1,000 samples of NADE, 784 x 500", "s", "sampling", {"batch": 1000}),
+    networks("nade-density", "Log-probabilities of 10,000 rows under NADE, 784 x 500", "s", "density",
+             {"batch": 1000, "images": 10_000}),
 )  # fmt: skip

@@ -31,6 +31,11 @@ All products are in float32 (no TensorFloat-32 on a GPU) unless bfloat16 is name
 dense matrix, thrml's a list of edges: the ratio holds for this size. AIS is held to the exact log Z of a machine with
 20 hidden units; for one with 500, trained on MNIST, 1,000 temperatures are too few for anyone, as the answer to more
 of them shows.
+
+The limit of NADE is not a product: *its activations alone* are the `variables x hidden` sigmoids of a batch, once, and
+once more where there is a gradient; *its memory traffic alone* is their array read and written for each variable, three
+times where there is a gradient. *Step by step, torch* is the same network written in a loop, its hidden activations
+carried along as ours are.
 """
 
 
@@ -117,7 +122,7 @@ def _case(case: Case, found: dict[str, Any]) -> Iterator[str]:
             rows.append((who, "skipped: " + found["skipped"].get(who, "not run"), "", "", ""))
             continue
         times = [turn["seconds"] * case.scale for turn in found["turns"][who]]
-        limit = PRODUCTS_16 if who in (OURS_16, PRODUCTS_16) else PRODUCTS
+        limit = PRODUCTS_16 if who in (OURS_16, PRODUCTS_16) else case.limit
         products, ours = (verdict.ratio(found, other, who) for other in (limit, OURS))
         rows.append((
             who,
@@ -126,7 +131,8 @@ def _case(case: Case, found: dict[str, Any]) -> Iterator[str]:
             "" if products is None else f"{100 * products:.0f} %",
             "" if not ours else f"{1 / ours:.2f}",
         ))  # fmt: skip
-    head = ("", case.unit, "range", "rate as a share of the products'", f"time in multiples of {OURS}'s")
+    limit = "the products'" if case.limit == PRODUCTS else f"that of {case.limit}"
+    head = ("", case.unit, "range", f"rate as a share of {limit}", f"time in multiples of {OURS}'s")
     yield table(head, rows)
     for who in (who for who in found["skipped"] if who in found["turns"]):
         yield f"{who} stopped before the last repeat: {found['skipped'][who]}.\n"

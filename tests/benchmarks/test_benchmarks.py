@@ -218,3 +218,17 @@ def test_an_unknown_case_is_refused_with_the_known_ones(capsys):
         command.main(["cd7"])
     assert stop.value.code == 2
     assert "there is no case 'cd7'; the cases are cd1, pcd1" in capsys.readouterr().err
+
+
+def test_the_network_in_torch_is_the_same_one(settings):
+    pytest.importorskip("torch")
+    from benchmarks.entries import nade, peer_torch_nade
+
+    assert peer_torch_nade.density(settings)()["value"] == pytest.approx(nade.density(settings)()["value"], abs=1e-4)
+    drawn = [module.sampling(settings | {"batch": 4000})()["value"] for module in (nade, peer_torch_nade)]
+    assert drawn[0] == pytest.approx(drawn[1], abs=0.01)  # two means of 48,000 bits: 3.1 standard errors of each
+
+
+@pytest.mark.parametrize("function", ["training", "activations", "traffic"])
+def test_a_network_and_its_limits_run(settings, function):
+    assert served(f"nade:{function}", settings | {"gradient": True}, 1)[-1]["seconds"] > 0

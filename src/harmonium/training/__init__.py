@@ -1,5 +1,6 @@
 """Training: one loop, its checkpoints, its folder on disk, and what may listen to it."""
 
+from harmonium.training.best import Best
 from harmonium.training.callbacks import Progress
 from harmonium.training.check import check_data, check_settings
 from harmonium.training.checkpoint import Checkpoints
@@ -10,6 +11,7 @@ from harmonium.training.greedy import finished, pretrained_dbm, stack, stage_at,
 from harmonium.training.log import Run
 
 __all__ = [
+    "Best",
     "Checkpoints",
     "Progress",
     "Run",

@@ -37,13 +37,13 @@ class Protocol:
 
 def section(name: str, protocol: Protocol, results: list[Result], seed: int) -> str:
     """A protocol's results in Markdown."""
-    space = results[0].ours.space
+    spaces = "; ".join(dict.fromkeys(str(r.ours.space) for r in results))
     lines = [
         f"## {name}",
         "",
         f"{protocol.about}. {protocol.settings}",
         "",
-        f"Test set: {space}. Seed {seed}. {date.today().isoformat()}, {machine()}. "
+        f"Test set{'s' if ';' in spaces else ''}: {spaces}. Seed {seed}. {date.today().isoformat()}, {machine()}. "
         f"Written by `harmonium reproduce {name}`.",
         "",
         "| setting | ours | kind | verdict | required or published | wall time |",

@@ -1,4 +1,5 @@
-"""How the cost grows with batch, hidden units, chains and sweeps, as a share of the products (of NADE, of its activations) at each size.
+"""How the cost grows with batch, hidden units, chains and sweeps, as a share of the products at each size
+(of NADE: of its activations).
 
 It is also the guard for cliffs: a compiler that leaves its fast path shows as a size whose share is far below its
 neighbours'.

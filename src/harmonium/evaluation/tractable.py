@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from harmonium.compiling import outermost
 from harmonium.data import space_of
-from harmonium.errors import InputError
+from harmonium.errors import InputError, articled
 from harmonium.evaluation.estimate import Estimate
 from harmonium.models import TractableModel
 from harmonium.models.autoregressive import Conditionals
@@ -22,7 +22,7 @@ from harmonium.units import Conditional
 ROWS = 1000  # rows weighed at a time
 
 
-def chain_rule(model: TractableModel, rows: np.ndarray, method: str = "auto", **options: Any) -> Estimate:
+def chain_rule(model: TractableModel, rows: np.ndarray, method: str = "auto", /, **options: Any) -> Estimate:
     """Mean log-probability of rows `[n, size]`, exactly.
 
         log p(x) = sum_i log p(x_i | x_{i-1}, ..., x_1)
@@ -34,7 +34,7 @@ def chain_rule(model: TractableModel, rows: np.ndarray, method: str = "auto", **
     -1.3863
     """
     if method not in ("auto", "exact"):
-        raise InputError(f"A {type(model).__name__} says its likelihood exactly: leave method='{method}' out.")
+        raise InputError(f"{_named(model)} says its likelihood exactly: leave method='{method}' out.")
     if options:
         raise InputError(f"An exact likelihood has no option '{next(iter(options))}': leave it out.")
     clock = time.perf_counter()
@@ -72,11 +72,16 @@ def per_variable(model: TractableModel, rows: np.ndarray) -> np.ndarray:
     array([0.6931, 0.6931])
     """
     if not isinstance(model, Conditionals):
-        raise InputError(f"A {type(model).__name__} does not say what each variable is given those before it.")
+        raise InputError(f"{_named(model)} does not say what each variable is given those before it.")
     dtype = model.layers["v"].dtype
     blocks = (rows[i : i + ROWS] for i in range(0, len(rows), ROWS))
     sums = [np.asarray(_conditionals(model, jnp.asarray(block, dtype)), np.float64).sum(axis=0) for block in blocks]
     return -sum(sums) / len(rows)
+
+
+def _named(model: TractableModel) -> str:
+    words = articled(type(model).__name__)
+    return words[0].upper() + words[1:]
 
 
 @outermost

@@ -29,7 +29,6 @@ def fvbn(
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
 ) -> Run:
-    """Train a fully visible belief network, a linear model of each column given those before it (section 20.10.8 of the
-    book), measure its held-out log-likelihood exactly, write a report."""
+    """Train a fully visible belief network (section 20.10.8 of the book), measure it exactly, write a report."""
     arguments = dict(locals())
     return trained_network("fvbn", arguments, lambda unit, _, order: FVBN(unit, order=order))

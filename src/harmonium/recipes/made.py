@@ -35,8 +35,7 @@ def made(
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
 ) -> Run:
-    """Train a masked net whose every output sees the variables before its own (MADE; section 20.10.9 of the book),
-    measure its held-out log-likelihood exactly, write a report."""
+    """Train a masked auto-regressive net, MADE (section 20.10.9 of the book), measure it exactly, write a report."""
     arguments = dict(locals())
     sizes = [layer.size for layer in layer_units(hidden)]
     options = {"activation": activation, "direct": direct}

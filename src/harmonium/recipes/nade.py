@@ -33,8 +33,7 @@ def nade(
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
 ) -> Run:
-    """Train a neural auto-regressive density estimator (NADE; section 20.10.10 of the book), measure its held-out
-    log-likelihood exactly, write a report."""
+    """Train a neural auto-regressive density estimator, NADE (section 20.10.10), measure it exactly, write a report."""
     arguments = dict(locals())
     options = {"activation": activation}
     return trained_network(

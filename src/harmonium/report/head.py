@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 
 from harmonium.data import Dataset
-from harmonium.errors import IncomparableError
+from harmonium.errors import IncomparableError, articled
 from harmonium.evaluation import ErrorRate, Estimate, compare
 from harmonium.models import (
     MADE,
@@ -41,8 +41,8 @@ def sentence(subject: Subject) -> str:
     roles = {"v": "visible", "y": "label"}
     units = [_units(unit, roles.get(layer, "hidden")) for layer, unit in layers.items()]
     units += [f"{size:,} hidden {model.activation} units" for size in hidden_sizes(model)]
-    article = "An" if name.startswith("FVBN") else "A"
-    return f"{article} {name}{' with ' if units else ''}{_listed(units)}, trained on {_rows_of(data)}."
+    words = articled(name)
+    return f"{words[0].upper()}{words[1:]}{' with ' if units else ''}{_listed(units)}, trained on {_rows_of(data)}."
 
 
 def _units(unit: Unit, role: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def from_arrays(
     name: str = "array",
     image_shape: tuple[int, ...] | None = None,
     scale: float | None = None,
-    standardize: bool = False,
+    standardize: bool | Literal["real"] = False,
     seed: int = 0,
     valid_fraction: float | None = None,
     test_fraction: float | None = None,
@@ -66,7 +67,8 @@ def from_arrays(
         name: of the data set, in its Space and in errors.
         image_shape: (rows, columns) or (rows, columns, channels) of flat rows.
         scale: what all values are divided by first.
-        standardize: bring each column to mean 0 and variance 1 by the training rows.
+        standardize: bring each column to mean 0 and variance 1 by the training rows; with "real" only columns that
+            hold measurements, and neither zeros and ones nor codes.
         seed: of the binarization and of the shuffle before a split.
         valid_fraction, test_fraction: of the rows of `x`, in [0, 1).
 
@@ -133,7 +135,7 @@ def assemble(
     name: str,
     *,
     binarize: str | None = None,
-    standardize: bool = False,
+    standardize: bool | Literal["real"] = False,
     seed: int = 0,
     valid_fraction: float | None = None,
     test_fraction: float | None = None,
@@ -151,10 +153,11 @@ def assemble(
     if standardize:
         if binarize is not None:
             raise InputError("Values are either standardized or binarized: choose one of the two.")
-        tables, affine = standardized(tables, name)
-        space = replace(space, scaling=STANDARDIZED)
+        tables, affine = standardized(tables, name, standardize)
+        space = replace(space, scaling=STANDARDIZED[standardize])
         found = survey_all(tables)
-    coded = encode(tables, space, found, divisor=raw.divisor, scheme=binarize, seed=seed)
+    divisor = None if standardize else raw.divisor  # which the deviations hold already
+    coded = encode(tables, space, found, divisor=divisor, scheme=binarize, seed=seed)
     return Dataset(
         name,
         coded.splits["train"],

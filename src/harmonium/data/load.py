@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def load(
     seed: int = 0,
     labels: object = None,
     scale: float | None = None,
-    standardize: bool = False,
+    standardize: bool | Literal["real"] = False,
     valid_fraction: float | None = None,
     test_fraction: float | None = None,
 ) -> Dataset:
@@ -63,7 +64,8 @@ def load(
         seed: of the binarization, and of the shuffle of a file.
         labels: of a file's training rows: whole numbers [n], or the path of a file that holds them.
         scale: what all values of a file are divided by first; 8-bit pictures are divided by 255 without it.
-        standardize: bring each column of a file to mean 0 and variance 1 by its training rows.
+        standardize: bring each column of a file to mean 0 and variance 1 by its training rows; with "real" only
+            columns that hold measurements, and neither zeros and ones nor codes.
         valid_fraction, test_fraction: of a file's rows, in [0, 1).
 
     Raises:
@@ -114,7 +116,7 @@ def _load_path(
         raw,
         path.resolve().name,
         binarize=binarize,
-        standardize=bool(standardize),
+        standardize=standardize or False,
         seed=seed,
         valid_fraction=valid_fraction,
         test_fraction=test_fraction,

@@ -11,7 +11,7 @@ from harmonium.evaluation.partition import check_annealing, log_partition
 from harmonium.evaluation.reverse_annealing import reverse_annealing
 from harmonium.evaluation.rows import some_of
 from harmonium.evaluation.sampling_bound import sampling_bound
-from harmonium.evaluation.tractable import log_probs
+from harmonium.evaluation.tractable import log_probs, per_variable
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "log_partition",
     "log_probs",
     "mean_weight",
+    "per_variable",
     "r_hat",
     "reverse",
     "reverse_along",

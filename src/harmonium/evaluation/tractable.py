@@ -13,14 +13,16 @@ from jaxtyping import Array, Float
 
 from harmonium.compiling import outermost
 from harmonium.data import space_of
-from harmonium.errors import InputError
+from harmonium.errors import InputError, articled
 from harmonium.evaluation.estimate import Estimate
 from harmonium.models import TractableModel
+from harmonium.models.autoregressive import Conditionals
+from harmonium.units import Conditional
 
 ROWS = 1000  # rows weighed at a time
 
 
-def chain_rule(model: TractableModel, rows: np.ndarray, method: str = "auto", **options: Any) -> Estimate:
+def chain_rule(model: TractableModel, rows: np.ndarray, method: str = "auto", /, **options: Any) -> Estimate:
     """Mean log-probability of rows `[n, size]`, exactly.
 
         log p(x) = sum_i log p(x_i | x_{i-1}, ..., x_1)
@@ -32,7 +34,7 @@ def chain_rule(model: TractableModel, rows: np.ndarray, method: str = "auto", **
     -1.3863
     """
     if method not in ("auto", "exact"):
-        raise InputError(f"A {type(model).__name__} says its likelihood exactly: leave method='{method}' out.")
+        raise InputError(f"{_named(model)} says its likelihood exactly: leave method='{method}' out.")
     if options:
         raise InputError(f"An exact likelihood has no option '{next(iter(options))}': leave it out.")
     clock = time.perf_counter()
@@ -56,6 +58,35 @@ def log_probs(model: TractableModel, rows: np.ndarray) -> np.ndarray:
     dtype = model.layers["v"].dtype
     parts = [_log_probs(model, jnp.asarray(rows[i : i + ROWS], dtype)) for i in range(0, len(rows), ROWS)]
     return np.concatenate([np.asarray(part, np.float64) for part in parts])
+
+
+def per_variable(model: TractableModel, rows: np.ndarray) -> np.ndarray:
+    """Mean negative log-probability `[size]` of each variable of rows `[n, size]` given those before it, in nats.
+
+        -log p(x_i | x_{i-1}, ..., x_1),      whose sum over i is -log p(x)
+
+    Raises `InputError` for a model that does not say its conditionals.
+
+    >>> import harmonium as hm
+    >>> per_variable(hm.FVBN(hm.units.Bernoulli(2)), np.ones((3, 2))).round(4)              # log 2 each
+    array([0.6931, 0.6931])
+    """
+    if not isinstance(model, Conditionals):
+        raise InputError(f"{_named(model)} does not say what each variable is given those before it.")
+    dtype = model.layers["v"].dtype
+    blocks = (rows[i : i + ROWS] for i in range(0, len(rows), ROWS))
+    sums = [np.asarray(_conditionals(model, jnp.asarray(block, dtype)), np.float64).sum(axis=0) for block in blocks]
+    return -sum(sums) / len(rows)
+
+
+def _named(model: TractableModel) -> str:
+    words = articled(type(model).__name__)
+    return words[0].upper() + words[1:]
+
+
+@outermost
+def _conditionals(model: Conditionals, rows: Array) -> Float[Array, "n size"]:
+    return jax.vmap(lambda x: Conditional(model.visible, model.natural(x)).log_probs(x))(rows)
 
 
 @outermost

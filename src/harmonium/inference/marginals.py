@@ -12,10 +12,12 @@ import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
 
 from harmonium.data.check import as_numbers
+from harmonium.data.storage import blocks
 from harmonium.errors import InputError
-from harmonium.models import Independent, require_model
-from harmonium.models.energy import BiasedModel, with_biases
-from harmonium.units import Stats, Unit
+from harmonium.models import Biased, BiasedModel, Independent, TractableModel, require_model, with_biases
+from harmonium.units import Columns, Gaussian, GaussianBias, Stats, Unit, parts_of
+
+TINY = 1e-14  # of the squared mean: variances that are rounding errors of float32
 
 
 def marginal_natural(unit: Unit, mean: Stats, count: int | Float[Array, ""], pseudo_count: float = 1.0) -> Stats:
@@ -80,17 +82,38 @@ def checked_rows(unit: Unit, x: Any) -> np.ndarray:
 def at_marginals(model: Any, x: Any, layer: str = "v") -> Any:
     """The model with a layer's bias set to the marginals of rows `x` `[n, size]` (Hinton 2012, section 8).
 
-    The usual start of training: the weights need not learn what single units do on their own. Raises `InputError` for a
-    model without biases, or rows that are none.
+    The usual start of training: the weights need not learn what single units do on their own. Of an auto-regressive
+    network they are the biases of its conditionals, and real columns get their own mean and precision, whatever they
+    are measured in. Raises `InputError` for a model without biases, or rows that are none.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(2), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> [round(float(b), 4) for b in hm.at_marginals(rbm, jnp.ones((9, 2))).b]
     [2.9444, 2.9444]
     """
-    require_model("hm.at_marginals", model, BiasedModel)
-    rows = checked_rows(model.layers[layer], x)
-    return with_biases(model, {layer: _bias(model.layers[layer], jnp.asarray(rows))})
+    require_model("hm.at_marginals", model, BiasedModel, Biased)
+    unit = model.layers[layer]
+    rows = checked_rows(unit, x)
+    bias = marginal_bias(unit, rows) if isinstance(model, TractableModel) else _bias(unit, jnp.asarray(rows))
+    return with_biases(model, {layer: bias})
+
+
+def marginal_bias(unit: Unit, x: np.ndarray) -> PyTree:
+    """The bias at the marginals of rows `x` `[n, size]`: `marginal_natural` of finite units, and of real ones the mean
+    and precision themselves, in double precision (a constant column has the precision 1).
+
+    >>> import harmonium as hm
+    >>> bias = marginal_bias(hm.units.Gaussian(1), np.array([[499.0], [501.0]])); float(bias.mean[0])
+    500.0
+    """
+    if isinstance(unit, Columns):
+        return tuple(marginal_bias(part, x[:, at]) for part, at in parts_of(unit))
+    if not isinstance(unit, Gaussian):
+        return _bias(unit, jnp.asarray(x))
+    mean = sum(block.sum(axis=0, dtype=np.float64) for _, block in blocks(x)) / len(x)
+    variance = sum(((block - mean) ** 2).sum(axis=0) for _, block in blocks(x)) / len(x)
+    variance[variance <= TINY * mean**2] = 1.0
+    return GaussianBias(jnp.asarray(mean, jnp.float32), jnp.asarray(-np.log(variance), jnp.float32))
 
 
 def independent_at_marginals(layers: Mapping[str, Unit], x: Num[Array | np.ndarray, "n size"]) -> Independent:

@@ -18,6 +18,7 @@ from harmonium.models.boltzmann import (
 )
 from harmonium.models.directed import DBN, BeliefNet, Classifier, Link, classifier_from_dbm, classifier_from_dbn
 from harmonium.models.energy import (
+    Biased,
     BiasedModel,
     Coloured,
     Constant,
@@ -57,6 +58,7 @@ __all__ = [
     "NADE",
     "RBM",
     "BeliefNet",
+    "Biased",
     "BiasedModel",
     "BoltzmannMachine",
     "Centred",

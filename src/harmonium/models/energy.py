@@ -41,12 +41,21 @@ class EnergyModel(Protocol):
 
 
 @runtime_checkable
-class BiasedModel(EnergyModel, Protocol):
-    """An energy model with one bias per layer, which can be read and replaced."""
+class Biased(Protocol):
+    """A model, of whatever kind, with one bias per layer, which can be read and replaced."""
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        """The layers by name."""
 
     @property
     def biases(self) -> dict[str, PyTree]:
         """The bias of each layer, in the form its unit defines."""
+
+
+@runtime_checkable
+class BiasedModel(EnergyModel, Biased, Protocol):
+    """An energy model with one bias per layer."""
 
 
 @runtime_checkable
@@ -144,17 +153,18 @@ def trainable(model: PyTree) -> PyTree:
 
 
 def is_weight(path: tuple) -> bool:
-    """Whether a path in a model's tree leads to weights: to a field called `W`, `W1`, ... or `weights`, or inside one.
+    """Whether a path in a model's tree leads to weights: to a field called `W`, `W1`, ..., `V`, `D` or `weights`, or
+    inside one.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> [is_weight(path) for path, _ in jax.tree_util.tree_leaves_with_path(rbm)]
     [True, False, False]
     """
-    return any(re.fullmatch(r"W\d*|weights", str(getattr(step, "name", ""))) for step in path)
+    return any(re.fullmatch(r"W\d*|V|D|weights", str(getattr(step, "name", ""))) for step in path)
 
 
-def with_biases(model: BiasedModel, biases: Mapping[str, PyTree]) -> BiasedModel:
+def with_biases(model: Biased, biases: Mapping[str, PyTree]) -> Biased:
     """The same model with the named layers' biases replaced.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp

@@ -7,12 +7,13 @@ from typing import Any
 from harmonium.errors import InputError, shown
 from harmonium.models.directed.classifier import Classifier
 from harmonium.models.directed.link import BeliefNet
-from harmonium.models.energy import BiasedModel, EnergyModel
+from harmonium.models.energy import Biased, BiasedModel, EnergyModel
 from harmonium.models.tractable import TractableModel
 
 NAMES = {
     EnergyModel: "an energy model (an RBM, a DBM, ...)",
     BiasedModel: "an energy model with biases (an RBM, a DBM, ...)",
+    Biased: "an auto-regressive network with biases (a NADE, ...)",
     BeliefNet: "a belief net",
     Classifier: "a classifier",
     TractableModel: "an auto-regressive network",

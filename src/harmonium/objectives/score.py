@@ -13,6 +13,7 @@ from harmonium.errors import InputError
 from harmonium.inference import score, sum_over_sites
 from harmonium.models.energy import EnergyModel
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, positive_means, rows_only
+from harmonium.units import Columns
 
 
 class ScoreMatching(Objective):
@@ -101,7 +102,7 @@ class DenoisingScoreMatching(Objective):
 
 def _require_real(model: EnergyModel) -> None:
     unit = model.layers["v"]
-    if unit.states is not None:
+    if unit.states is not None or isinstance(unit, Columns):
         raise InputError(
             f"Score matching differentiates by the data, which {type(unit).__name__} visible units do not allow: "
             "use RatioMatching for binary units, or PseudoLikelihood."

@@ -13,6 +13,9 @@ RECIPES = {
     "dbn": "harmonium.recipes.dbn:dbn",
     "dbm": "harmonium.recipes.dbm:dbm",
     "mpdbm": "harmonium.recipes.mpdbm:mpdbm",
+    "fvbn": "harmonium.recipes.fvbn:fvbn",
+    "made": "harmonium.recipes.made:made",
+    "nade": "harmonium.recipes.nade:nade",
     "classifier": "harmonium.recipes.classifier:classifier",
 }
 

@@ -30,16 +30,17 @@ FILES = ("data", "labels", "edges")  # arguments that may be the path of a file
 STAGES = "stages"  # where a run keeps the runs of its parts
 JOINT = "stages/joint"  # and of the deep Boltzmann machine that a classifier is made of
 WIDE_ROWS = 2000  # rows whose mean field is inferred at a time
+BY_COLUMN = ("fvbn", "made", "nade")  # recipes whose `--visible auto` looks at each column of a table
 CATEGORICAL_LIMIT = 64  # states beyond which whole numbers are taken for grey values and not for codes
 
 
 def load_data(
-    data: str | None, binarize: str | None, seed: int, *, standardize: bool | None = False, **options: Any
+    data: str | None, binarize: str | None, seed: int, *, standardize: bool | str | None = False, **options: Any
 ) -> Dataset:
     """The named data; with no name, the digits that come with scikit-learn, binarized once."""
     if data is None:
         data, binarize = "digits", binarize or "fixed"
-    return datasets.load(data, binarize=binarize, standardize=bool(standardize), seed=seed, **options)
+    return datasets.load(data, binarize=binarize, standardize=standardize or False, seed=seed, **options)
 
 
 def visible_unit(data: Dataset, name: str) -> units.Unit:
@@ -49,7 +50,7 @@ def visible_unit(data: Dataset, name: str) -> units.Unit:
     if name == "auto" and data.space.support == "integers -1..1" and np.abs(data.train[:1000]).min() == 1:
         name = "spin"
     if name == "auto":
-        measured = data.space.support == "real" and not _grey(data)
+        measured = data.space.support == "real" and not is_grey(data)
         name = "gaussian" if measured else "categorical" if states else "bernoulli"
         if states and states > CATEGORICAL_LIMIT:
             raise InputError(
@@ -61,7 +62,7 @@ def visible_unit(data: Dataset, name: str) -> units.Unit:
     return named_unit(name, size)
 
 
-def _grey(data: Dataset) -> bool:
+def is_grey(data: Dataset) -> bool:
     """Whether real values all lie from 0 to 1, as grey values do: what they are is then for their owner to say."""
     rows = np.asarray(data.train[:1000])
     return bool(rows.min() >= 0 and rows.max() <= 1)
@@ -135,11 +136,14 @@ def sgd(
     return optax.chain(decay, optax.sgd(rates[schedule], momentum=momentum or None))
 
 
-def annealed(learning_rate: float, steps: int) -> optax.GradientTransformation:
-    """Adam with a rate that falls along a cosine to zero."""
+def annealed(learning_rate: float, steps: int, *, weight_decay: float = 0.0) -> optax.GradientTransformation:
+    """Adam with a rate that falls along a cosine to zero; an L2 penalty on the weights is part of its gradient."""
     if not 0 < learning_rate < math.inf:
         raise InputError(f"Gradient steps take a positive learning rate, not {learning_rate:g}.")
-    return optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
+    if not 0 <= weight_decay < math.inf:
+        raise InputError(f"A weight decay is a number from 0, not {weight_decay:g}.")
+    adam = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
+    return optax.chain(optax.add_decayed_weights(weight_decay, mask=weights_only), adam) if weight_decay else adam
 
 
 def weights_only(model: PyTree) -> PyTree:
@@ -162,12 +166,8 @@ def data_of(folder: RunFolder) -> Dataset:
     arguments = folder.about.get("arguments")
     if not arguments:
         raise InputError(f"The run in '{folder.path}' was not started by a recipe, so its data has no name here.")
-    data = load_data(
-        arguments["data"],
-        arguments["binarize"],
-        arguments["seed"],
-        **{name: arguments.get(name) for name in ("standardize", "scale")},
-    )
+    options = {"standardize": standardizing(folder.about.get("recipe"), arguments), "scale": arguments.get("scale")}
+    data = load_data(arguments["data"], arguments["binarize"], arguments["seed"], **options)
     if arguments.get("from_") == "dbm":
         data = beside_means(data, RunFolder(folder.path / JOINT).load_model())
     recorded, found = folder.about["data"]["space"].get("hash"), space_of(data.train).hash
@@ -179,12 +179,24 @@ def data_of(folder: RunFolder) -> Dataset:
     return data
 
 
-def opened(arguments: dict[str, Any]) -> Dataset:
+def standardizing(recipe: str | None, arguments: dict[str, Any]) -> bool | str:
+    """What `--standardize` means: all columns, or the real ones where units are found column by column.
+
+    >>> standardizing("nade", {"standardize": True, "visible": "auto"})
+    'real'
+    """
+    visible = arguments.get("visible")
+    by_column = visible == "columns" or (visible == "auto" and recipe in BY_COLUMN)
+    return "real" if arguments.get("standardize") and by_column else bool(arguments.get("standardize"))
+
+
+def opened(arguments: dict[str, Any], recipe: str | None = None) -> Dataset:
     """The data that a recipe's arguments name, after everything that can be refused without it."""
     if "temperatures" in arguments:
         check_annealing(arguments["ais_chains"], arguments["temperatures"])
     check_settings(**{name: arguments[name] for name in ("epochs", "average", "products", "out", "resume", "force")})
-    named = {name: arguments[name] for name in ("standardize", "scale", "labels")}
+    named = {name: arguments[name] for name in ("scale", "labels")}
+    named |= {"standardize": standardizing(recipe, arguments)}
     return load_data(arguments["data"], arguments["binarize"], arguments["seed"], **named)
 
 

@@ -11,6 +11,12 @@ Standardize = Annotated[bool, "bring the columns of a table to mean 0 and varian
 Scale = Annotated[float | None, "what all values of a file are divided by first"]
 Labels = Annotated[str | None, "a file with a label for each row of a file, kept with the data"]
 Visible = Annotated[str, "visible units: auto, bernoulli, spin, categorical or gaussian"]
+ByColumn = Annotated[
+    str,
+    "visible units: auto, columns (each column of a table by what it holds), bernoulli, spin, categorical, gaussian",
+]
+Order = Annotated[int | None, "seed of a random order of the variables (default: the order of the columns)"]
+Activation = Annotated[str, "activation of the hidden units: sigmoid, tanh, relu or softplus"]
 Layers = Annotated[str, "units of each hidden layer, from the data upwards, with commas between"]
 Steps = Annotated[int, "Gibbs sweeps per update"]
 Chains = Annotated[int, "persistent chains of pcd"]
@@ -20,6 +26,7 @@ Centring = Annotated[bool, "measure statistics from their means"]
 Epochs = Annotated[int, "passes over the training rows"]
 BatchSize = Annotated[int, "rows per update"]
 LearningRate = Annotated[float, "learning rate at the start"]
+AdamRate = Annotated[float, "learning rate of Adam at its start, falling along a cosine to zero"]
 Schedule = Annotated[str, "course of the learning rate: linear (to zero) or constant"]
 Momentum = Annotated[float, "momentum of the gradient steps, from 0 to below 1"]
 WeightDecay = Annotated[float, "L2 penalty on the weights"]

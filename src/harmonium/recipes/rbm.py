@@ -9,6 +9,7 @@ import jax
 from harmonium.inference import at_marginals
 from harmonium.models import RBM, Centred
 from harmonium.recipes import flags
+from harmonium.recipes.columns import column_units
 from harmonium.recipes.common import MARGINAL_ROWS, named_unit, opened, sgd, trained, visible_unit
 from harmonium.recipes.rules import constrained, learning_rule
 from harmonium.training import Run, check_data
@@ -22,7 +23,7 @@ def rbm(
     scale: flags.Scale = None,
     labels: flags.Labels = None,
     hidden: Annotated[int, "hidden units"] = 64,
-    visible: flags.Visible = "auto",
+    visible: flags.ByColumn = "auto",
     hidden_units: Annotated[str, "kind of hidden units: bernoulli, spin or gaussian"] = "bernoulli",
     objective: Annotated[
         str,
@@ -60,7 +61,8 @@ def rbm(
     arguments = dict(locals())
     dataset = opened(arguments)
     key = jax.random.key(seed)
-    units = visible_unit(dataset, visible), named_unit(hidden_units, hidden)
+    unit = column_units(dataset) if visible == "columns" else visible_unit(dataset, visible)
+    units = unit, named_unit(hidden_units, hidden)
     model = RBM(*units, key=jax.random.fold_in(key, 1))
     check_data(model, dataset)
     rows = dataset.shown(dataset.train[:MARGINAL_ROWS])

@@ -12,6 +12,7 @@ from harmonium.errors import InputError
 from harmonium.inference import configurations, has_closed_form
 from harmonium.models import EnergyModel, Normalised
 from harmonium.objectives import Objective
+from harmonium.units import Columns
 
 EXACT_LIMIT = 2**20  # configurations, at most, that a step of exact maximum likelihood sums over
 
@@ -67,6 +68,10 @@ def constrained(arguments: dict[str, Any], rule: Objective) -> Objective:
 def _refuse(name: str, model: EnergyModel) -> None:
     unit = model.layers["v"]
     kind = type(unit).__name__
+    if isinstance(unit, Columns) and name in (*SITEWISE, *SLOPES):
+        raise InputError(
+            f"'{name}' is for visible units of one kind, and columns are of several: choose --objective pcd."
+        )
     if name == "ratio" and unit.states != 2:
         other = "--objective score" if unit.states is None else "--objective pseudo"
         raise InputError(f"Ratio matching flips binary visible units, and {kind} ones are not: choose {other}.")

@@ -149,6 +149,18 @@ def histogram(
     return _png(figure, alt, title)
 
 
+def bars(values: dict[str, np.ndarray], alt: str, *, title: str, labels: tuple[str, str]) -> Picture:
+    """One bar a set and entry, side by side, by the entries' numbers."""
+    figure, axes = _axes(620, 230, labels)
+    wide = 0.8 / len(values)
+    for k, ((name, y), colour) in enumerate(zip(values.items(), (SOFT, BLUE, ORANGE), strict=False)):
+        axes.bar(np.arange(len(y)) - 0.4 + (k + 0.5) * wide, y, wide, color=colour, label=name)
+    axes.axhline(0, color=RULE, linewidth=1)
+    axes.locator_params(axis="x", integer=True, nbins=10)
+    axes.legend(fontsize=7, frameon=False, labelcolor=INK)
+    return _png(figure, alt, title)
+
+
 def heat_map(
     values: np.ndarray, alt: str, *, title: str, labels: tuple[str, str], span: tuple[float, float],
     colours: str, size: tuple[int, int] = (460, 320), rows: Sequence[str] = (), bar: bool = True,

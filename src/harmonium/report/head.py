@@ -9,12 +9,23 @@ import equinox as eqx
 import jax
 
 from harmonium.data import Dataset
-from harmonium.errors import IncomparableError
+from harmonium.errors import IncomparableError, articled
 from harmonium.evaluation import ErrorRate, Estimate, compare
-from harmonium.models import MPDBM, BeliefNet, Classifier, EnergyModel, centred_part, trainable
+from harmonium.models import (
+    MADE,
+    MPDBM,
+    NADE,
+    BeliefNet,
+    Classifier,
+    EnergyModel,
+    TractableModel,
+    centred_part,
+    trainable,
+)
 from harmonium.report.classes import commonest, labelled
 from harmonium.report.subject import Subject, count, number
 from harmonium.training import RunFolder
+from harmonium.units import Categorical, Columns, Unit
 
 KINDS = {"lower": "lower bound", "upper": "upper bound"}
 
@@ -26,12 +37,30 @@ def sentence(subject: Subject) -> str:
         return f"{_perceptron(model)}, trained on {_rows_of(data)}."
     kind = type(model if isinstance(model, MPDBM) else subject.inner).__name__
     name = kind if centred_part(model) is None else f"centred {kind}"
-    layers = model.layers if isinstance(model, EnergyModel | BeliefNet) else {}
+    layers = model.layers if isinstance(model, EnergyModel | BeliefNet | TractableModel) else {}
     roles = {"v": "visible", "y": "label"}
-    units = [
-        f"{unit.size:,} {type(unit).__name__} {roles.get(layer, 'hidden')} units" for layer, unit in layers.items()
-    ]
-    return f"A {name}{' with ' if units else ''}{_listed(units)}, trained on {_rows_of(data)}."
+    units = [_units(unit, roles.get(layer, "hidden")) for layer, unit in layers.items()]
+    units += [f"{size:,} hidden {model.activation} units" for size in hidden_sizes(model)]
+    words = articled(name)
+    return f"{words[0].upper()}{words[1:]}{' with ' if units else ''}{_listed(units)}, trained on {_rows_of(data)}."
+
+
+def _units(unit: Unit, role: str) -> str:
+    """A layer in words."""
+    if not isinstance(unit, Columns):
+        return f"{unit.size:,} {type(unit).__name__} {role} units"
+    sizes: dict[str, int] = {}
+    for part in unit.parts:
+        name = type(part).__name__ + (f" ({part.states} states)" if isinstance(part, Categorical) else "")
+        sizes[name] = sizes.get(name, 0) + part.size
+    return f"{_listed([f'{size:,} {name}' for name, size in sizes.items()])} {role} units"
+
+
+def hidden_sizes(model: Any) -> list[int]:
+    """How many hidden units the layers of an auto-regressive network have."""
+    if isinstance(model, MADE):
+        return [len(c) for c in model.c]
+    return [len(model.c)] if isinstance(model, NADE) else []
 
 
 def _perceptron(model: Classifier) -> str:

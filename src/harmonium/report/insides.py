@@ -10,6 +10,7 @@ from harmonium.errors import shown
 from harmonium.evaluation import diagnose
 from harmonium.evaluation.diagnose import DEAD, SATURATED
 from harmonium.inference import encode
+from harmonium.models import FVBN
 from harmonium.report.figures import Picture, grid, heat_map, histogram
 from harmonium.report.section import Section, Table
 from harmonium.report.subject import Look, NotApplicable, Subject, count, number
@@ -35,6 +36,8 @@ def filters(subject: Subject) -> Section:
     size = float(np.percentile(np.abs(weights[:, strongest]), 99.5)) or 1.0
     low, middle, high = (number(float(q)) for q in np.percentile(norms, [0, 50, 100]))
     spread = f"Norms run from {low} to {high}, median {middle}."
+    if isinstance(subject.inner, FVBN) and not subject.look.shape:
+        return _acting(subject, weights, spread)
     if subject.look.shape:
         return _filter_pictures(subject, _as_filters(subject.unit, weights)[:, strongest], spread)
     return Section(
@@ -64,22 +67,40 @@ def _filter_pictures(subject: Subject, chosen: np.ndarray, spread: str) -> Secti
     tiles = np.concatenate([pictures, blank]).reshape(-1, across, *pictures.shape[1:])
     scheme = "mid-grey is zero" if colour else "red is positive, blue negative, white zero"
     slope = " Shown is the slope of the weights along the codes." if isinstance(subject.unit, Categorical) else ""
+    whose = (
+        f"What acts on {count(chosen.shape[1], 'pixel')}: for each the weights of those before it"
+        if isinstance(subject.inner, FVBN)
+        else f"The weights of {count(chosen.shape[1], 'hidden unit')} to the visible ones"
+    )
     return Section(
-        shows=f"The weights of {count(chosen.shape[1], 'hidden unit')} to the visible ones, those with the "
-        f"largest norm, strongest first; {scheme}, on one scale from {number(-size)} to {number(size)}. "
-        f"{spread}{slope}",
+        shows=f"{whose}, those with the largest norm, strongest first; {scheme}, on one scale from {number(-size)} to "
+        f"{number(size)}. {spread}{slope}",
         judge="Strokes, edges and parts are what one hopes for. Speckle tells of too little training or too "
         "little weight decay; copies of one filter, or many blank ones, of hidden units that do no work.",
         pictures=[grid(tiles, "Filters of the hidden units", width=620, blank=len(blank))],
     )
 
 
-def _matrix(weights: np.ndarray, size: float) -> Picture:
+def _acting(subject: Subject, weights: np.ndarray, spread: str) -> Section:
+    """The matrix of an FVBN over a table: what acts on which variable."""
+    shown, size = weights[:MOST, :MOST], float(np.percentile(np.abs(weights), 99.5)) or 1.0
+    one_hot = " A category has an entry for each of its states." if subject.unit.width != subject.unit.size else ""
+    return Section(
+        shows="The weights W with which each variable (rows) acts on those after it (columns); red is positive, blue "
+        f"negative.{one_hot} {spread}",
+        judge="Columns that stay white are variables that depend on nothing before them.",
+        pictures=[_matrix(shown, size, ("acts on", "variable"))],
+    )
+
+
+def _matrix(
+    weights: np.ndarray, size: float, labels: tuple[str, str] = ("hidden unit, strongest first", "visible unit")
+) -> Picture:
     return heat_map(
         weights,
         "The weight matrix",
         title="",
-        labels=("hidden unit, strongest first", "visible unit"),
+        labels=labels,
         span=(-size, size),
         colours="RdBu_r",
         size=(620, 380),

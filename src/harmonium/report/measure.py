@@ -12,7 +12,8 @@ import numpy as np
 from harmonium.data import space_of
 from harmonium.evaluation import Estimate
 from harmonium.inference import marginal_natural, mean_stats
-from harmonium.units import Categorical, Stats, Unit, inner
+from harmonium.inference.marginals import marginal_bias
+from harmonium.units import Categorical, Columns, Gaussian, Spin, Stats, Unit, inner, parts_of
 
 BLOCK = 5000  # rows looked at together
 FEATURES = 64  # of those that vary most: whose correlations are compared
@@ -43,6 +44,8 @@ def baseline(unit: Unit, train: np.ndarray, rows: np.ndarray, split: str) -> Est
 
 def training_marginals(unit: Unit, train: np.ndarray) -> Stats:
     """Natural parameters of independent units with the mean statistics of `train` `[n, size]`."""
+    if isinstance(unit, Columns | Gaussian):
+        return unit.natural(marginal_bias(unit, train))
     total = None
     for block in _blocks(train):
         mean = mean_stats(unit, jnp.asarray(block, unit.dtype))
@@ -77,11 +80,12 @@ def moments(unit: Unit, held: np.ndarray, samples: np.ndarray, train: np.ndarray
     """Means, correlations and, for real units, standard deviations."""
     sets = [features(unit, x) for x in (held, samples, train)]
     found = [Moments("frequency" if isinstance(unit, Categorical) else "mean", *(x.mean(0) for x in sets))]
-    if unit.states is None:
-        found.append(Moments("standard deviation", *(x.std(0) for x in sets)))
+    real = np.concatenate([np.full(part.width, part.states is None) for part, _ in parts_of(unit)])
+    if real.any():
+        found.append(Moments("standard deviation", *(x[:, real].std(0) for x in sets)))
     spread = sets[0].var(0)
     chosen = np.sort(np.argsort(-spread, kind="stable")[: min(FEATURES, int((spread > 0).sum()))])
-    column = chosen // (unit.states if isinstance(unit, Categorical) else 1)
+    column = np.repeat(np.arange(unit.size), unit.widths)[chosen]
     pairs = np.triu_indices(len(chosen), 1)
     apart = column[pairs[0]] != column[pairs[1]]
     if apart.any():
@@ -92,9 +96,23 @@ def moments(unit: Unit, held: np.ndarray, samples: np.ndarray, train: np.ndarray
 
 def features(unit: Unit, x: np.ndarray) -> np.ndarray:
     """Rows as numbers that can be averaged: values, or the one-hot codes of categories."""
+    if isinstance(unit, Columns):
+        return np.hstack([features(part, x[:, at]) for part, at in parts_of(unit)])
     if isinstance(unit, Categorical):
         return (x[:, :, None] == np.arange(unit.states)).reshape(len(x), -1).astype(np.float64)
     return np.asarray(x, np.float64)
+
+
+def in_deviations(unit: Unit, x: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Rows of a mixed table whose real columns are measured in standard deviations from their mean over `train`."""
+    if not isinstance(unit, Columns):
+        return x
+    x = np.array(x, np.float64)
+    for part, at in parts_of(unit):
+        if part.states is None:
+            own = np.asarray(train[:, at], np.float64)
+            x[..., at] = (x[..., at] - own.mean(0)) / np.where(own.std(0) > 0, own.std(0), 1)
+    return x
 
 
 def _correlations(x: np.ndarray) -> np.ndarray:
@@ -109,7 +127,10 @@ def _correlations(x: np.ndarray) -> np.ndarray:
 
 
 def metric(unit: Unit, train: np.ndarray) -> str:
-    """The distance between rows: how many cells differ, or for real and grey values the Euclidean one."""
+    """The distance between rows: how many cells differ, for real and grey values the Euclidean one, or of mixed columns
+    the Euclidean one to whose square a cell that differs adds 1."""
+    if isinstance(unit, Columns):
+        return "mixed"
     if unit.states is None:
         return "Euclidean"
     exact = all(np.mod(block, 1).max() == 0 for block in _blocks(train))
@@ -132,9 +153,17 @@ def _distances(unit: Unit, a: np.ndarray, b: np.ndarray, distance: str) -> np.nd
         states = np.asarray(unit.values(jnp.arange(unit.states)))
         same = sum((a == s).astype(np.float32) @ (b == s).T.astype(np.float32) for s in states)
         return a.shape[1] - same
+    if distance == "mixed":
+        a, b = _spread(unit, a), _spread(unit, b)
     a, b = a.astype(np.float32), b.astype(np.float32)
     squared = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
     return np.sqrt(np.maximum(squared, 0))
+
+
+def _spread(unit: Columns, x: np.ndarray) -> np.ndarray:
+    """Rows as points: two that differ in one cell of finitely many states lie 1 apart."""
+    scale = {Categorical: 0.5**0.5, Spin: 0.5}
+    return np.hstack([scale.get(type(part), 1.0) * features(part, x[:, at]) for part, at in parts_of(unit)])
 
 
 # ---- missing values ----------------------------------------------------------------------------------------

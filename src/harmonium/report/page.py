@@ -13,13 +13,16 @@ from jaxtyping import Array, Key
 from harmonium.data import Dataset
 from harmonium.errors import InputError
 from harmonium.models import Classifier, write_atomically
-from harmonium.report import classes, couplings, head, insides, record, sections
+from harmonium.report import classes, couplings, head, insides, record, sections, sequences
 from harmonium.report.section import made
 from harmonium.report.subject import Subject
 from harmonium.training import RunFolder
 
 # Sections about a distribution of the data, which a classifier is not.
 GENERATIVE = ("Samples", "Moments", "Gibbs chains", "Filling in", "Nearest training rows", "Hidden units", "Diagnosis")
+# Sections about what auto-regressive networks do without: chains, hidden units that are drawn, completions (a network
+# of one order has none; one that hm.impute takes has them, in the section "Filling in").
+CHAINED = ("Gibbs chains", "Hidden units", "Diagnosis", "Filling in")
 
 
 def write_report(folder: RunFolder, model: Any, data: Dataset, *, key: Key[Array, ""], steps: int = 1000) -> Path:
@@ -27,7 +30,8 @@ def write_report(folder: RunFolder, model: Any, data: Dataset, *, key: Key[Array
 
     Estimates with their verdicts, learning curves, samples, filters, chains, what the model fills in, the
     training rows nearest to its samples, its hidden units, a diagnosis, and how to run it again; a section that
-    does not apply says why. A classifier has its mistakes in the place of samples and chains.
+    does not apply says why. A classifier has its mistakes in the place of samples and chains, and an auto-regressive
+    network what it says of each variable.
     Arguments: `folder`, the run; `model`, trained; `data`, what it was trained on; `key`, for
     all that is drawn; `steps`, Gibbs sweeps behind each sample. Raises `InputError` for fewer than one step.
 
@@ -55,6 +59,7 @@ def page(subject: Subject) -> str:
         "Classes": classes.classes,
         "Samples": sections.samples,
         "Moments": sections.agreement,
+        "Variable by variable": sequences.variables,
         "Filters": insides.filters,
         "Couplings": couplings.couplings,
         "Gibbs chains": sections.chain,
@@ -80,6 +85,7 @@ def _left_out(subject: Subject) -> set[str]:
     """Sections that are about what this kind of model is not."""
     absent = set(GENERATIVE) if isinstance(subject.model, Classifier) else set()
     absent |= set() if classes.has_classes(subject) else {"Classes"}
+    absent |= set(CHAINED) if subject.independent else {"Variable by variable"}
     return absent | (set() if couplings.coupled(subject) else {"Couplings"})
 
 

@@ -20,8 +20,14 @@ from harmonium.report.subject import NotApplicable, Subject, count, number
 
 QUANTITIES = {"log_likelihood": "log-likelihood", "log_partition": "log Z"}
 AXES = ("step", "epoch", "seconds")  # of a line of metrics; the rest are curves
-TOGETHER = [("free_energy_data", "free_energy_chains")]  # curves that are read against each other
+TOGETHER = {  # curves that are read against each other, under one name
+    "free_energy_": ("free_energy_data", "free_energy_chains"),
+    "log_likelihood_": ("log_likelihood_train", "log_likelihood_valid"),
+}
+EXACT_LOSS = "What the learning rule differentiates: minus the mean log-likelihood of the batches."
 MEANINGS = {
+    "log_likelihood_train": "Exact, of up to 1000 rows of each split. Where that of the validation rows falls, the "
+    "training rows are learned by heart: stop there, or use weight decay.",
     "loss": "What the learning rule differentiates. For CD and PCD, the free energy of data less that of the "
     "chains: it hovers near zero and is no measure of fit.",
     "log_pseudo_likelihood": "Log-probability of each unit given all the others, summed. It should rise and level off.",
@@ -72,9 +78,13 @@ def estimates(subject: Subject, base: Estimate | None) -> Section:
             "the more, the more was learned by heart.",
             tables=tables,
         )
+    sure = "They are exact, by the chain rule of probability; ± is one standard error over the examples. "
+    bounded = (
+        "Intervals bound the error that comes from log Z; ± is one standard error over the examples (and chains). "
+    )
     return Section(
-        shows="Log-likelihoods are means per example in nats; larger is better. Intervals bound the error "
-        "that comes from log Z; ± is one standard error over the examples (and chains). The baseline gives "
+        shows="Log-likelihoods are means per example in nats; larger is better. "
+        f"{sure if subject.independent else bounded}The baseline gives "
         "every unit its training marginal and knows of no connection between units.",
         judge="A model that has learned structure lies well above the baseline. Compare numbers only on the "
         "same space: the same examples, binarization and scaling (the hash stands for the rows themselves).",
@@ -120,21 +130,24 @@ def learning_curves(subject: Subject) -> Section:
     if not lines:
         raise NotApplicable("the run holds no metrics")
     names = list(dict.fromkeys(name for line in lines for name in line if name not in AXES))
-    groups = [g for g in TOGETHER if set(g) <= set(names)]
+    if subject.independent and "log_likelihood_train" in names:
+        names = [name for name in names if name != "log_likelihood"]  # the loss, upside down
+    groups = [g for g in TOGETHER.values() if set(g) <= set(names)]
     groups += [(name,) for name in names if not any(name in group for group in groups)]
     order = list(MEANINGS)
     groups.sort(key=lambda group: order.index(group[0]) if group[0] in order else len(order))
     label = "epoch" if all(isinstance(line.get("epoch"), int | float) for line in lines) else "step"
     x = np.array([line[label] for line in lines], float)
     values = {name: np.array([_finite(line.get(name)) for line in lines]) for name in names}
-    pictures = [chart for group in groups if (chart := _chart(x, group, values, label))]
+    meanings = MEANINGS | ({"loss": EXACT_LOSS} if subject.independent else {})
+    charts = [_chart(x, group, values, label, meanings.get(group[0], "")) for group in groups]
+    measured = "training and validation rows" if subject.independent else "pseudo-likelihood and gap"
     return Section(
         shows=f"Each metric at {count(len(lines), 'point')} of the run, each a mean over the steps since the "
-        "one before (of the model as it then was, for pseudo-likelihood and gap); the number after each name "
-        "is the last.",
+        f"one before (of the model as it then was, for {measured}); the number after each name is the last.",
         judge="Curves that still move at the right end ask for more steps; a gap in a curve is a value that "
         "was not a number.",
-        pictures=pictures,
+        pictures=[chart for chart in charts if chart],
     )
 
 
@@ -142,14 +155,17 @@ def _finite(value: object) -> float:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.nan
 
 
-def _chart(x: np.ndarray, group: tuple[str, ...], values: dict[str, np.ndarray], label: str) -> Picture | None:
-    lines = {name.removeprefix("free_energy_") if len(group) > 1 else name: values[name] for name in group}
+def _chart(
+    x: np.ndarray, group: tuple[str, ...], values: dict[str, np.ndarray], label: str, note: str
+) -> Picture | None:
+    shared = next((prefix for prefix, names in TOGETHER.items() if names == group), "")
+    lines = {name.removeprefix(shared): values[name] for name in group}
     if not any(np.isfinite(y).any() for y in lines.values()):
         return None
-    title = ("free_energy" if len(group) > 1 else group[0]).replace("_", " ").capitalize()
+    title = (shared.rstrip("_") or group[0]).replace("_", " ").capitalize()
     if len(group) == 1:
         title += f"  {number(float(values[group[0]][-1]), 3)}"
-    return curves(x, lines, f"{title} over {label}s", title=title, label=label, note=MEANINGS.get(group[0], ""))
+    return curves(x, lines, f"{title} over {label}s", title=title, label=label, note=note)
 
 
 # ---- how to do it again ------------------------------------------------------------------------------------

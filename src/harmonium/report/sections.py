@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from harmonium.report.figures import Picture, grid, heat_map, histogram, scatter
-from harmonium.report.measure import Filled, metric, moments, nearest, score_filled
+from harmonium.report.measure import Filled, in_deviations, metric, moments, nearest, score_filled
 from harmonium.report.section import Section, Table
 from harmonium.report.subject import HIDDEN, Subject, count, number
-from harmonium.units import Gaussian
+from harmonium.units import Columns, Unit, parts_of
 
 SIDE = 8  # pictures along each side of a grid of samples
 COLUMNS = 200  # of a table, at most, in a heat map
@@ -24,13 +24,15 @@ REFERENCE = 200  # held-out rows whose distance to the training rows is the yard
 def samples(subject: Subject) -> Section:
     """Samples beside held-out rows."""
     drawn, real = subject.samples, subject.held[: SIDE * SIDE]
-    titles = (
-        f"Samples of the model, {subject.steps:,} steps",
-        f"{subject.held_name.capitalize()} rows, to compare",
+    far = "" if subject.independent else f", {subject.steps:,} steps"
+    titles = f"Samples of the model{far}", f"{subject.held_name.capitalize()} rows, to compare"
+    how = (
+        "independent samples, each drawn variable by variable; "
+        if subject.independent
+        else f"independent chains of block Gibbs sampling, each {count(subject.steps, 'step')} from a random state; "
     )
     start = (
-        f"The first picture: {len(drawn)} independent chains of block Gibbs sampling, each "
-        f"{count(subject.steps, 'step')} from a random state; what is shown are sampled values, not their "
+        f"The first picture: {len(drawn)} {how}what is shown are sampled values, not their "
         f"probabilities. The second: {len(real)} {subject.held_name} rows, drawn alike."
     )
     if subject.look.shape:
@@ -41,6 +43,7 @@ def samples(subject: Subject) -> Section:
             pictures=[_square(subject, x, t) for x, t in zip((drawn, real), titles, strict=True)],
         )
     start += " Black is the larger of the two values." if subject.unit.states == 2 else ""
+    start += " Each column has its own scale, dark at its low end." if isinstance(subject.unit, Columns) else ""
     return Section(
         shows=start + " Rows are ordered along the direction in which the held-out rows vary most.",
         judge="Both should show the same bands and the same mixture; samples that are more even, or more "
@@ -57,11 +60,11 @@ def _square(subject: Subject, rows: np.ndarray, title: str) -> Picture:
 
 
 def _tables(subject: Subject, sets: tuple[np.ndarray, ...], titles: tuple[str, ...]) -> list[Picture]:
-    held = np.asarray(subject.held[:500, :COLUMNS], float)
+    held = np.asarray(subject.scaled(subject.held[:500])[:, :COLUMNS], float)
     direction = np.linalg.svd(held - held.mean(0), full_matrices=False)[2][0]
     pictures = []
     for rows, title in zip(sets, titles, strict=True):
-        rows = np.asarray(rows[:, :COLUMNS], float)
+        rows = np.asarray(subject.scaled(rows)[:, :COLUMNS], float)
         ordered = rows[np.argsort(rows @ direction, kind="stable")]
         pictures.append(_cell_map(subject, ordered, title, labels=("column", "row")))
     return pictures
@@ -71,13 +74,17 @@ def _cell_map(subject: Subject, cells: np.ndarray, title: str, **options: Any) -
     look = subject.look
     span = (look.low, look.high)
     cells = np.asarray(cells, float)
-    return heat_map(cells, title, title=title, span=span, colours=look.colours, bar=subject.unit.states != 2, **options)
+    bar = subject.unit.states != 2 and not isinstance(subject.unit, Columns)
+    return heat_map(cells, title, title=title, span=span, colours=look.colours, bar=bar, **options)
 
 
 def agreement(subject: Subject) -> Section:
     """Means and correlations of samples against those of held-out rows."""
-    late, held = subject.late, subject.held[:2000]
-    found = moments(subject.unit, held, late, subject.train_shown)
+    unit, train = subject.unit, subject.train_shown
+    held, late, shown = (in_deviations(unit, x, train) for x in (subject.held[:2000], subject.late, train))
+    found = moments(unit, held, late, shown)
+    which = "independent ones" if subject.independent else "the same chains at several steps of their second half"
+    scale = " Real columns are measured in standard deviations of the training rows." if _mixed(unit) else ""
     words = [
         f"{m.name}: samples {number(m.misfit(m.samples), 3)}, training rows {number(m.misfit(m.train), 3)}"
         for m in found
@@ -85,9 +92,8 @@ def agreement(subject: Subject) -> Section:
     same = subject.split == "train"
     return Section(
         shows=f"Each point is one entry: across, its value in {len(held):,} {subject.held_name} rows; up, in "
-        f"{len(late):,} samples (the same chains at several steps of their second half). Root mean squared "
-        "distance "
-        f"from the {subject.held_name} rows — " + "; ".join(words) + ".",
+        f"{len(late):,} samples ({which}). Root mean squared distance from the {subject.held_name} rows — "
+        + "; ".join(words) + "." + scale,
         judge="Points should lie on the diagonal, as tightly as the finite number of rows allows"
         + ("." if same else ": the distance of the training rows tells how near another set of real rows lies."),
         pictures=[
@@ -118,7 +124,7 @@ def chain(subject: Subject) -> Section:
         return Section(shows=shows, judge=judge, pictures=[grid(tiles, "Gibbs chains", width=760, columns=steps)])
     shape = {"size": (460, 240), "rows": steps}
     pictures = [
-        _cell_map(subject, one[:, :COLUMNS], f"Chain {i + 1}", labels=("column", "step"), **shape)
+        _cell_map(subject, subject.scaled(one)[:, :COLUMNS], f"Chain {i + 1}", labels=("column", "step"), **shape)
         for i, one in enumerate(subject.chains[:4])
     ]
     return Section(shows=shows, judge=judge, pictures=pictures)
@@ -153,29 +159,46 @@ def _halves(subject: Subject) -> Section:
 def _cells(subject: Subject) -> Section:
     rows, hidden = subject.to_fill
     drawn = subject.filled(subject.walk.late)
-    found = score_filled(subject.unit, drawn, rows, hidden, subject.train)
+    found = _scores(subject, drawn, rows, hidden)
+    cells, completions = sum(score.cells for _, _, score in found), len(drawn)
     return Section(
         shows=f"{HIDDEN:.0%} of the cells of {count(len(rows), subject.held_name + ' row')} were hidden at "
-        f"random ({count(found.cells, 'cell')}) and drawn {found.completions} times from the model given the "
+        f"random ({count(cells, 'cell')}) and drawn {completions} times from the model given the "
         "rest: chains of clamped Gibbs sampling, each looked at several times in the second half of its "
         f"{count(subject.steps, 'step')}. The model's guess is the commonest value (for real columns the "
         "mean) among the draws; the other guess knows only the column's training marginal.",
         judge="The model should beat the marginals by as much as the columns tell about each other; where it "
         "does worse, do not fill in with it.",
-        tables=[_score_table(subject, found)],
+        tables=[Table(("", "Model", "Marginals"), [row for score in found for row in _score_rows(*score)])],
     )
 
 
-def _score_table(subject: Subject, found: Filled) -> Table:
-    if isinstance(subject.unit, Gaussian):
-        rows = [("root mean squared error", number(found.model, 3), number(found.marginal, 3))]
-    else:
-        rows = [
-            ("cells guessed right", f"{found.model:.1%}", f"{found.marginal:.1%}"),
-            ("mean log-probability of the true value (nats)", number(found.model_log_prob, 3),
-             number(found.marginal_log_prob, 3)),
-        ]  # fmt: skip
-    return Table(("", "Model", "Marginals"), rows)
+def _scores(
+    subject: Subject, drawn: np.ndarray, rows: np.ndarray, hidden: np.ndarray
+) -> list[tuple[str, Unit, Filled]]:
+    """How well cells were filled, for each of a layer's parts, with words that say where it stands."""
+    unit, train, found = subject.unit, subject.train, []
+    drawn, rows, train = (in_deviations(unit, x, train) for x in (drawn, rows, train))
+    for part, at in parts_of(unit):
+        if hidden[:, at].any():
+            words = f", columns {at.start} to {at.stop - 1}" if _mixed(unit) else ""
+            score = score_filled(part, drawn[..., at], rows[:, at], hidden[:, at], train[:, at])
+            found.append((words + (" (standard deviations)" if words and part.states is None else ""), part, score))
+    return found
+
+
+def _score_rows(where: str, unit: Unit, found: Filled) -> list[tuple[str, ...]]:
+    if unit.states is None:
+        return [(f"root mean squared error{where}", number(found.model, 3), number(found.marginal, 3))]
+    return [
+        (f"cells guessed right{where}", f"{found.model:.1%}", f"{found.marginal:.1%}"),
+        (f"mean log-probability of the true value (nats){where}", number(found.model_log_prob, 3),
+         number(found.marginal_log_prob, 3)),
+    ]  # fmt: skip
+
+
+def _mixed(unit: Unit) -> bool:
+    return isinstance(unit, Columns)
 
 
 # ---- neighbours --------------------------------------------------------------------------------------------
@@ -183,15 +206,18 @@ def _score_table(subject: Subject, found: Filled) -> Table:
 
 def neighbours(subject: Subject) -> Section:
     """The training rows nearest to samples: does the model repeat what it was shown?"""
-    drawn, train = subject.samples, subject.train
-    kind = metric(subject.unit, train)
-    found, far = nearest(subject.unit, drawn, train, NEIGHBOURS, kind)
+    unit, train = subject.unit, subject.train
+    kind = metric(unit, train)
+    drawn, held, seen = (in_deviations(unit, x, train) for x in (subject.samples, subject.held[:REFERENCE], train))
+    found, far = nearest(unit, drawn, seen, NEIGHBOURS, kind)
     sets = {"samples": far[:, 0]}
     if subject.split != "train":
-        sets["held-out rows"] = nearest(subject.unit, subject.held[:REFERENCE], train, 1, kind)[1][:, 0]
+        sets["held-out rows"] = nearest(unit, held, seen, 1, kind)[1][:, 0]
     medians = " and ".join(f"{np.median(x):.3g} from {name}" for name, x in sets.items())
     copies = " and ".join(f"{(x == 0).sum()} of {len(x)} {name}" for name, x in sets.items())
     exact = f" Exact copies of a training row: {copies}." if kind == "Hamming" else ""
+    if kind == "mixed":
+        exact = " Its square adds up differences of real columns, in standard deviations, and 1 for each other cell."
     distances = histogram(
         sets, "Distances to the nearest training row", title="Distance to the nearest training row",
         labels=(f"{kind} distance", "share"), whole=kind == "Hamming",

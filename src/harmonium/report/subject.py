@@ -14,16 +14,31 @@ from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
 from harmonium.errors import InputError, shown
-from harmonium.models import DBM, DBN, RBM, BeliefNet, BoltzmannMachine, Classifier, EnergyModel, Link, Wrapped
+from harmonium.models import (
+    DBM,
+    DBN,
+    FVBN,
+    MADE,
+    NADE,
+    RBM,
+    BeliefNet,
+    BoltzmannMachine,
+    Classifier,
+    EnergyModel,
+    Link,
+    TractableModel,
+    Wrapped,
+)
+from harmonium.models.autoregressive.order import earlier
 from harmonium.report.walk import Walk, random_rows
 from harmonium.samplers import sample
 from harmonium.training import RunFolder
-from harmonium.units import Bernoulli, Gaussian, Spin, Unit
+from harmonium.units import Bernoulli, Columns, Gaussian, Spin, Unit, parts_of
 
 TRAIN_ROWS = 60_000  # training rows, at most, that the report looks at
 TRAIN_BYTES = 2**28  # and bytes of them as float32
 HELD_ROWS = 10_000  # held-out rows, at most
-LATE_SAMPLES = 500  # of a belief net, whose moments are looked at
+LATE_SAMPLES = 500  # whose moments are looked at, of a model that draws them one by one
 FREE = 64  # chains that start at random states
 CHAINS = 10  # chains that start at held-out rows
 PICTURES, PICTURE_COPIES = 8, 3  # pictures whose halves are filled in, and how often each
@@ -84,7 +99,7 @@ class Subject:
         if isinstance(self.model, Classifier):
             family = Bernoulli if self.data.space.support in ("binary", "unit interval") else Gaussian
             return family(self.data.train.shape[1])
-        if not isinstance(self.model, EnergyModel | BeliefNet):
+        if not isinstance(self.model, EnergyModel | BeliefNet | TractableModel):
             raise NotApplicable(f"{shown(self.model)} has no layers of units")
         return self.model.layers["v"]
 
@@ -98,7 +113,8 @@ class Subject:
 
     @property
     def lowest_weights(self) -> np.ndarray | None:
-        """Weights `[visible.width, hidden.width]` between the data and the hidden layer next to it."""
+        """Weights `[visible.width, hidden.width]` between the data and the hidden layer next to it; of an FVBN those
+        that act on each variable, a column for each."""
         model = self.inner
         if isinstance(model, DBN):
             model = model.down[0] if model.down else model.top
@@ -108,7 +124,11 @@ class Subject:
             return np.asarray(model.net.W[0], float)
         if isinstance(model, BoltzmannMachine) and model.hidden is not None:
             return np.asarray(model.U[: model.visible.width, model.visible.width :], float)
-        return np.asarray(model.W, float) if isinstance(model, RBM | Link) else None
+        if isinstance(model, MADE):
+            return np.where(model.masks[0], np.asarray(model.W[0], float), 0)
+        if isinstance(model, FVBN):
+            return np.where(earlier(model.visible, model.order), np.asarray(model.W, float), 0).T
+        return np.asarray(model.W, float) if isinstance(model, RBM | Link | NADE) else None
 
     @cached_property
     def split(self) -> str:
@@ -148,10 +168,35 @@ class Subject:
         """NumPy's random numbers for one purpose, from the report's key."""
         return np.random.default_rng([*np.asarray(jax.random.key_data(self.key)).ravel().tolist(), stream])
 
+    @property
+    def independent(self) -> bool:
+        """Whether the model draws its samples straight, without chains, and says how likely a row is."""
+        return isinstance(self.model, TractableModel)
+
+    def scaled(self, rows: np.ndarray) -> np.ndarray:
+        """Rows `[..., size]` as `look` draws them: of a mixed table, each column from 0 to 1 by its own range."""
+        if not isinstance(self.unit, Columns):
+            return rows
+        low, high = self._ranges
+        return (np.asarray(rows, np.float64) - low) / np.where(high > low, high - low, 1)
+
+    @cached_property
+    def _ranges(self) -> np.ndarray:
+        """The lowest and highest value of each column that has a colour of its own."""
+        found = np.zeros((2, self.unit.size))
+        for part, at in parts_of(self.unit):
+            if part.states is None:
+                found[:, at] = np.percentile(self.held[:1000, at], [1, 99], axis=0)
+            else:
+                found[:, at] = [[-1.0], [1.0]] if isinstance(part, Spin) else [[0.0], [part.states - 1.0]]
+        return found
+
     @cached_property
     def look(self) -> Look:
         """Ink on paper for binary pictures; grey, or colours in tables, for the rest."""
         unit, shape = self.unit, self.data.image_shape
+        if isinstance(unit, Columns):
+            return Look(0.0, 1.0, "viridis", None)
         if isinstance(unit, Bernoulli | Spin):
             low = -1.0 if isinstance(unit, Spin) else 0.0
             mostly_paper = shape is None or float(np.mean(self.held)) < (low + 1) / 2
@@ -201,15 +246,17 @@ class Subject:
 
     @cached_property
     def samples(self) -> np.ndarray:
-        """Ends of the chains from random states `[64, size]`; of a belief net, what its links draw from their ends."""
-        if isinstance(self.model, BeliefNet):
+        """Ends of the chains from random states `[64, size]`; of a belief net, what its links draw from their ends; of
+        a tractable model, its own draws."""
+        if isinstance(self.model, BeliefNet) or self.independent:
             return np.asarray(sample(self.model, jax.random.fold_in(self.key, 2), FREE, steps=self.steps))
         return self.walk.at(self.steps)[:FREE]
 
     @cached_property
     def late(self) -> np.ndarray:
-        """The same chains at several steps of their second half, one after the other."""
-        if isinstance(self.model, BeliefNet):
+        """The same chains at several steps of their second half, one after the other; or more samples, for models
+        that draw them one by one."""
+        if isinstance(self.model, BeliefNet) or self.independent:
             return np.asarray(sample(self.model, jax.random.fold_in(self.key, 3), LATE_SAMPLES, steps=self.steps))
         return self.walk.on_the_way(slice(FREE), self.walk.late).reshape(-1, self.unit.size)
 

@@ -11,7 +11,7 @@ from harmonium.compiling import outermost
 from harmonium.models import EnergyModel
 from harmonium.rng import cheap
 from harmonium.samplers import Clamp, Gibbs, State
-from harmonium.units import Unit
+from harmonium.units import Columns, Unit
 
 LOOKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 LATE = 10  # stretches of the second half of a walk, at whose ends chains are looked at for their averages
@@ -48,6 +48,8 @@ class Walk:
 
 def random_rows(unit: Unit, random: np.random.Generator, n: int) -> np.ndarray:
     """Rows `[n, size]` that know nothing: every state equally likely, or standard normal."""
+    if isinstance(unit, Columns):
+        return np.hstack([random_rows(part, random, n) for part in unit.parts]).astype(np.float32)
     if unit.states is None:
         return random.normal(size=(n, unit.size)).astype(np.float32)
     return np.asarray(unit.values(jnp.asarray(random.integers(unit.states, size=(n, unit.size)))))

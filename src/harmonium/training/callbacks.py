@@ -60,7 +60,8 @@ def progress_bar(enabled: bool) -> Iterator[Callback | None]:
 
 
 def _short(metrics: dict[str, float]) -> str:
-    names = {"loss": "loss", "log_pseudo_likelihood": "pseudo-ll", "free_energy_gap": "gap"}
+    names = {"loss": "loss", "log_pseudo_likelihood": "pseudo-ll", "free_energy_gap": "gap",
+             "log_likelihood_valid": "valid"}  # fmt: skip
     return "  ".join(f"{short} {metrics[name]:.2f}" for name, short in names.items() if name in metrics)
 
 

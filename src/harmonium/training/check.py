@@ -14,12 +14,12 @@ from jaxtyping import PyTree
 from harmonium.data import Dataset
 from harmonium.data.storage import blocks
 from harmonium.errors import InputError, shown
-from harmonium.models import EnergyModel
+from harmonium.models import EnergyModel, TractableModel
 from harmonium.objectives import Objective
 from harmonium.products import check_products
 from harmonium.rng import check_key
 from harmonium.training.folder import RunFolder
-from harmonium.units import Unit
+from harmonium.units import Columns, Unit, parts_of
 
 
 @runtime_checkable
@@ -88,8 +88,25 @@ def check_data(model: Any, data: Dataset) -> None:
     for rows, as_shown in ((data.train, data.shown), (data.valid, np.asarray)):
         for _, block in () if rows is None else blocks(rows):
             unit.check(as_shown(block), expectation=expectation)
+    if isinstance(unit, Columns) and data.test is not None:
+        check_unseen(unit, data)
     if "y" in model.layers:
         check_classes(model.layers["y"], data)
+
+
+def check_unseen(unit: Unit, data: Dataset) -> None:
+    """Refuse test rows that a table's units do not take, such as a category that no training row has, before training.
+
+    >>> import harmonium as hm
+    >>> check_unseen(hm.units.Categorical(1, states=2), hm.data.from_arrays([[0], [1]], test=[[2]], name="t.csv"))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: The test rows of 't.csv' do not fit the training rows: Categorical units with 2 ...
+    """
+    try:
+        for _, block in blocks(data.test):
+            unit.check(block)
+    except InputError as error:
+        raise InputError(f"The test rows of '{data.name}' do not fit the training rows: {error}") from error
 
 
 def check_classes(unit: Unit, data: Dataset) -> None:
@@ -110,9 +127,11 @@ def check_classes(unit: Unit, data: Dataset) -> None:
 
 def warn_constant(model: Any, data: Dataset) -> None:
     """Warn of columns in which a density of real values has no upper limit."""
-    if not isinstance(model, EnergyModel) or model.layers["v"].states is not None or data.streamed:
+    if not isinstance(model, EnergyModel | TractableModel) or data.streamed:
         return
-    constant = np.flatnonzero(np.ptp(np.asarray(data.train), axis=0) == 0)
+    real = [at for part, at in parts_of(model.layers["v"]) if part.states is None]
+    rows = np.asarray(data.train)
+    constant = np.array([i for at in real for i in at.start + np.flatnonzero(np.ptp(rows[:, at], axis=0) == 0)], int)
     if constant.size:
         which = f"Column {constant[0]}" if constant.size == 1 else f"{constant.size} columns"
         rest = "is constant" if constant.size == 1 else f"are constant (the first is column {constant[0]})"

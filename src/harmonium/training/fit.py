@@ -21,7 +21,6 @@ from jaxtyping import Array, Key, PyTree
 from harmonium.data import Dataset, as_dataset
 from harmonium.data.storage import fingerprint
 from harmonium.errors import NonFiniteLossError
-from harmonium.models import EnergyModel
 from harmonium.objectives import Metrics, Objective
 from harmonium.rng import cheap, words
 from harmonium.training.callbacks import Callback, Interrupt, Progress, progress_bar, tensorboard
@@ -63,7 +62,8 @@ def fit(
     that are faster at it (evaluation is always in float32); `out`, a folder for metrics, checkpoints and the model;
     `resume`, go on from its last checkpoint, bit for bit; `force`, replace the run that it holds; `about`, more to
     record in its `run.json`; `callbacks`, called with a `Progress` after each chunk; `progress`, show a bar;
-    `monitor`, measure the free-energy gap and pseudo-likelihood between chunks.
+    `monitor`, measure the free-energy gap and pseudo-likelihood (of a tractable model the log-likelihood of training
+    and validation rows) between chunks.
 
     Raises `InputError` for data that does not fit the model or a folder in use, and `NonFiniteLossError`, with the
     run at its last good point, when the loss is no longer a number.
@@ -96,7 +96,7 @@ def fit(
             batch_size=batch_size,
             seed=words(key)[-1],
             sharding=placement.batches,
-            monitor=Monitor(data, key, model.layers["v"].dtype) if monitor and isinstance(model, EnergyModel) else None,
+            monitor=Monitor.of(model, data, key) if monitor else None,
             listeners=[listener for listener in listeners if listener],
             log=log,
             layers=model.layers,

@@ -12,26 +12,38 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.data import Dataset
 from harmonium.inference import has_closed_form, log_pseudo_likelihood, variational_free_energy
+from harmonium.models import EnergyModel, TractableModel
 
 ROWS = 500  # rows of each split
+EXACT_ROWS = 1000  # of each split, where a model says how likely they are
 PSEUDO_ROWS = 100  # rows for the pseudo-likelihood
 SITES = 8  # units of each row that it visits
 
 
 class Monitor:
-    """Free-energy gap and pseudo-likelihood of fixed rows (Hinton 2012, section 6; book, section 18.3).
+    """Free-energy gap and pseudo-likelihood of fixed rows, or their likelihood (Hinton 2012, section 6; section 18.3).
 
     `free_energy_gap` is the mean free energy of validation rows less that of training rows: it grows when the model
     overfits, whatever log Z is (of deep machines it is the gap of the mean-field bounds). `log_pseudo_likelihood`
     (per example, in nats) is there for visible units with finitely many states under independent hidden ones.
-    Arguments: `data`; `key`, which draws the rows and sites once.
+    A tractable model says `log_likelihood_train` and `log_likelihood_valid` themselves: it has learned enough where the
+    second falls.
+    Arguments: `data`; `key`, which draws the rows and sites once; `dtype`, of the visible values; `n`, rows of a split.
     """
 
-    def __init__(self, data: Dataset, key: Key[Array, ""], dtype: Any) -> None:
+    def __init__(self, data: Dataset, key: Key[Array, ""], dtype: Any, n: int = ROWS) -> None:
         self._key = key
-        train = data.shown(data.train[:ROWS])
+        train = data.shown(data.train[:n])
         self._train = data.sampled(key, jnp.asarray(train)).astype(dtype)
-        self._valid = None if data.valid is None else jnp.asarray(np.asarray(data.valid[:ROWS]), dtype)
+        self._valid = None if data.valid is None else jnp.asarray(np.asarray(data.valid[:n]), dtype)
+
+    @classmethod
+    def of(cls, model: Any, data: Dataset, key: Key[Array, ""]) -> Monitor | None:
+        """The monitor of a model; None for one of which it has nothing to say."""
+        if not isinstance(model, EnergyModel | TractableModel):
+            return None
+        n = EXACT_ROWS if isinstance(model, TractableModel) else ROWS
+        return cls(data, key, model.layers["v"].dtype, n)
 
     def __call__(self, model: Any) -> dict[str, float]:
         """The numbers for a model as it is now."""
@@ -44,6 +56,13 @@ def _measure(
     model: Any, key: Key[Array, ""], train: Float[Array, "n size"], valid: Float[Array, "m size"] | None
 ) -> dict[str, Float[Array, ""]]:
     found = {}
+    if isinstance(model, TractableModel):
+        splits = {"train": train, "valid": valid}
+        return {
+            f"log_likelihood_{split}": jnp.mean(jax.vmap(model.log_prob)(rows))
+            for split, rows in splits.items()
+            if rows is not None
+        }
     if valid is not None:
         found["free_energy_gap"] = _mean_free_energy(model, valid) - _mean_free_energy(model, train)
     if model.layers["v"].states is not None and has_closed_form(model):

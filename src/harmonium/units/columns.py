@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import jax
@@ -118,13 +119,11 @@ class Columns(Unit):
 
     def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
         """Refuse what the part would refuse, with the columns that it stands in."""
-        for part, start in zip(self.parts, self._starts(), strict=True):
+        for part, at in parts_of(self):
             try:
-                part.check(x[:, start : start + part.size], expectation=expectation)
+                part.check(x[:, at], expectation=expectation)
             except InputError as error:
-                raise InputError(
-                    f"In columns {start} to {start + part.size - 1}, counted from {start}: {error}"
-                ) from None
+                raise InputError(f"In columns {at.start} to {at.stop - 1}: {_shifted(str(error), at.start)}") from None
 
     def _starts(self) -> list[int]:
         return [0, *itertools.accumulate(part.size for part in self.parts)][:-1]
@@ -135,3 +134,21 @@ class Columns(Unit):
 
     def _split(self, x: Array) -> list[Array]:
         return jnp.split(x, self._starts()[1:])
+
+
+def _shifted(text: str, start: int) -> str:
+    """A message with its column counted from that of the whole layer."""
+    return re.sub(r"\bcolumn (\d+)", lambda found: f"column {int(found[1]) + start}", text)
+
+
+def parts_of(unit: Unit) -> list[tuple[Unit, slice]]:
+    """The plain units that a layer is made of, each with its columns: itself with all, but for `Columns`.
+
+    >>> import harmonium as hm
+    >>> [at for _, at in parts_of(Columns([hm.units.Spin(2), hm.units.Gaussian(1)]))]
+    [slice(0, 2, None), slice(2, 3, None)]
+    """
+    if not isinstance(unit, Columns):
+        return [(unit, slice(0, unit.size))]
+    ends = itertools.accumulate(part.size for part in unit.parts)
+    return [(part, slice(end - part.size, end)) for part, end in zip(unit.parts, ends, strict=True)]

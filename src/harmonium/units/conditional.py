@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from harmonium.units.columns import Columns, parts_of
 from harmonium.units.unit import Stats, Unit, inner
 
 
@@ -39,3 +44,21 @@ class Conditional(eqx.Module):
         """Log-probability, or log-density for real units, of a value `[size]`, in nats."""
         self.unit.check_shape(x, "x")
         return inner(self.natural, self.unit.stats(x)) - self.unit.log_partition(self.natural)
+
+    def log_probs(self, x: Array) -> Float[Array, "size"]:
+        """Log-probability of each unit's own value, in nats: the terms whose sum is `log_prob`."""
+        self.unit.check_shape(x, "x")
+        naturals = self.natural if isinstance(self.unit, Columns) else (self.natural,)
+        parts = zip(parts_of(self.unit), naturals, strict=True)
+        return jnp.concatenate([_each(part, eta, x[at].astype(part.dtype)) for (part, at), eta in parts])
+
+
+def _each(unit: Unit, natural: Stats, x: Array) -> Float[Array, "size"]:
+    """`<eta_i, T(x_i)> - A(eta_i)` of each of a layer's units."""
+    one = dataclasses.replace(unit, size=1)
+
+    def log_prob(eta: Stats, value: Array) -> Float[Array, ""]:
+        eta = jax.tree.map(lambda leaf: leaf[None], eta)
+        return inner(eta, one.stats(value[None])) - one.log_partition(eta)
+
+    return jax.vmap(log_prob)(natural, x)

@@ -5,7 +5,7 @@ from abc import abstractmethod
 
 import equinox as eqx
 from equinox import AbstractVar
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.models.autoregressive.order import ancestral
 from harmonium.units import Conditional, Stats, Unit
@@ -20,6 +20,7 @@ class Conditionals(eqx.Module):
     """
 
     visible: AbstractVar[Unit]
+    b: AbstractVar[PyTree]
     order: AbstractVar[tuple[int, ...]]
 
     @abstractmethod
@@ -30,6 +31,11 @@ class Conditionals(eqx.Module):
     def layers(self) -> dict[str, Unit]:
         """`v`."""
         return {"v": self.visible}
+
+    @property
+    def biases(self) -> dict[str, PyTree]:
+        """`b`, of the visible units."""
+        return {"v": self.b}
 
     def log_prob(self, x: Array) -> Float[Array, ""]:
         """Log-probability of a value `[size]`, in nats."""

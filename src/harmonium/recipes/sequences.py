@@ -1,0 +1,66 @@
+"""What the recipes of auto-regressive networks share."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+
+from harmonium.errors import InputError
+from harmonium.inference import at_marginals
+from harmonium.models import TractableModel
+from harmonium.objectives import MaximumLikelihood, Objective
+from harmonium.recipes.columns import table_unit
+from harmonium.recipes.common import MARGINAL_ROWS, annealed, opened, trained
+from harmonium.training import Run, check_data
+from harmonium.units import Unit, parts_of
+
+FAR = 10.0  # from what a standardized column's mean and deviation are
+Make = Callable[[Unit, Key[Array, ""], np.ndarray | None], TractableModel]
+
+
+def trained_network(recipe: str, arguments: dict[str, Any], make: Make, rule: Objective | None = None) -> Run:
+    """The run of an auto-regressive network, from the marginals on by Adam; its likelihood at the end is exact.
+
+    Arguments: `arguments` of the recipe; `make`, which makes the network of its visible units, a key and an order;
+    `rule`, the objective (default: maximum likelihood).
+    """
+    dataset = opened(arguments, recipe)
+    unit = table_unit(dataset, arguments["visible"])
+    key = jax.random.fold_in(jax.random.key(arguments["seed"]), 1)
+    model = make(unit, key, random_order(arguments["order_seed"], unit.size))
+    check_data(model, dataset)
+    rows = dataset.shown(dataset.train[:MARGINAL_ROWS])
+    warn_scales(dataset.name, unit, rows)
+    model = at_marginals(model, rows)
+    total = arguments["epochs"] * dataset.steps_per_epoch(arguments["batch_size"])
+    optimizer = annealed(arguments["learning_rate"], total, weight_decay=arguments["weight_decay"])
+    return trained(recipe, arguments, model, dataset, rule or MaximumLikelihood(), optimizer)
+
+
+def warn_scales(name: str, unit: Unit, rows: np.ndarray) -> None:
+    """Warn of real columns whose numbers are large or small: weights of one size cannot serve them."""
+    for column in (i for part, at in parts_of(unit) if part.states is None for i in range(at.start, at.stop)):
+        mean, deviation = (float(x) for x in (rows[:, column].mean(dtype=np.float64), rows[:, column].std()))
+        if abs(mean) > FAR or deviation > FAR or 0 < deviation < 1 / FAR:
+            warnings.warn(
+                f"Column {column} of '{name}' has mean {mean:.3g} and standard deviation {deviation:.3g}, and networks "
+                "learn from numbers of size 1: --standardize brings real columns to mean 0 and variance 1.",
+                stacklevel=3,
+            )
+            return
+
+
+def random_order(seed: int | None, size: int) -> np.ndarray | None:
+    """A random order of `size` variables; None, their own, without a seed.
+
+    >>> random_order(0, 4).tolist()
+    [2, 0, 1, 3]
+    """
+    if seed is not None and seed < 0:
+        raise InputError(f"The seed of an order is a whole number from 0, not {seed}.")
+    return None if seed is None else np.random.default_rng(seed).permutation(size)

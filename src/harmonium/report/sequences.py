@@ -1,0 +1,81 @@
+"""What an auto-regressive network says of each variable, given those before it."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from harmonium.evaluation import per_variable
+from harmonium.inference.marginals import marginal_bias
+from harmonium.report.figures import Picture, bars, heat_map
+from harmonium.report.section import Section, Table
+from harmonium.report.subject import Subject, count, number
+from harmonium.units import Categorical, Conditional, parts_of
+
+MOST = 40  # variables in a table
+ACROSS, ALONG = 300, 460  # CSS pixels, at most, across a picture of pixels, and along it
+
+
+def variables(subject: Subject) -> Section:
+    """How well each variable is told by those before it, beside what its training marginal knows."""
+    rows = subject.held
+    given, alone = per_variable(subject.model, rows), _alone(subject, rows)
+    gain = alone - given
+    real = any(part.states is None for part, _ in parts_of(subject.unit))
+    density = " Of real columns they are densities, which may be negative." if real else ""
+    noun = "pixel" if subject.look.shape else "column"
+    return Section(
+        shows=f"Minus the log-probability of each {noun} given those before it, the mean over "
+        f"{count(len(rows), subject.held_name + ' row')}: {number(float(given.sum()))} nats together, against "
+        f"{number(float(alone.sum()))} where each {noun} is on its own, by its training marginal.{density}",
+        judge=f"The difference is what the network knows of a {noun} from earlier ones, so that late ones should gain. "
+        f"Where nothing is gained, nothing before tells of the {noun}; where something is lost, the training rows were "
+        "learned by heart.",
+        pictures=_pictures(subject, given, gain) if subject.look.shape else [_chart(alone, given)],
+        tables=[] if subject.look.shape else [_table(subject, alone, given)],
+    )
+
+
+def _alone(subject: Subject, rows: np.ndarray) -> np.ndarray:
+    """Minus the mean log-probability of each variable by its training marginal."""
+    unit = subject.unit
+    eta = unit.natural(marginal_bias(unit, subject.train))
+    log_probs = jax.jit(jax.vmap(lambda x: Conditional(unit, eta).log_probs(x)))
+    return -np.asarray(log_probs(jnp.asarray(rows, unit.dtype)), np.float64).mean(axis=0)
+
+
+def _pictures(subject: Subject, given: np.ndarray, gain: np.ndarray) -> list[Picture]:
+    """The values as pictures, summed over channels."""
+    shape = subject.look.shape
+    size = min(ACROSS, ALONG * shape[1] // shape[0]) + 100, min(ALONG, ACROSS * shape[0] // shape[1]) + 42
+    drawn = []
+    for values, title, colours in ((given, "Nats given those before", "viridis"), (gain, "Nats gained", "RdBu_r")):
+        image = values.reshape(*shape[:2], -1).sum(axis=2)
+        most = float(np.percentile(np.abs(image), 99.5)) or 1.0
+        span = (-most, most) if colours == "RdBu_r" else (min(0.0, float(image.min())), most)
+        drawn.append(
+            heat_map(image, title, title=title, labels=("column", "row"), span=span, colours=colours, size=size)
+        )
+    return drawn
+
+
+def _chart(alone: np.ndarray, given: np.ndarray) -> Picture:
+    sets = {"on its own": alone, "given those before": given}
+    return bars(sets, "Nats of each column", title="Minus log-probability", labels=("column", "nats"))
+
+
+def _table(subject: Subject, alone: np.ndarray, given: np.ndarray) -> Table:
+    kinds = [
+        type(part).__name__ + (f", {part.states} states" if isinstance(part, Categorical) else "")
+        for part, _ in parts_of(subject.unit)
+        for _ in range(part.size)
+    ]
+    place = np.argsort(subject.model.order)
+    chosen = np.sort(np.argsort(given - alone, kind="stable")[:MOST])
+    rows = [
+        (str(i), kinds[i], str(place[i] + 1), number(alone[i], 3), number(given[i], 3), number(alone[i] - given[i], 3))
+        for i in chosen.tolist()
+    ]
+    some = f"The {MOST} columns that gain most" if len(given) > MOST else "Columns, counted from 0"
+    return Table(("Column", "Units", "Drawn as", "On its own", "Given those before", "Gain"), rows, some)

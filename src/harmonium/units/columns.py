@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -97,25 +98,39 @@ class Columns(Unit):
         each = [part.coupling(s, b) for part, s, b in zip(self.parts, stats, bias, strict=True)]
         return jnp.concatenate(each)
 
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        """Those of the parts' units."""
+        return tuple(itertools.chain.from_iterable(part.out_widths for part in self.parts))
+
+    def shifted(self, bias: PyTree, out: Float[Array, "out_width"]) -> Stats:
+        """Each part's, from its own share of the output."""
+        ends = list(itertools.accumulate(part.out_width for part in self.parts))
+        shares = jnp.split(out, ends[:-1])
+        return tuple(part.shifted(own, share) for part, own, share in zip(self.parts, bias, shares, strict=True))
+
     def sample_one(
-        self, key: Key[Array, ""], i: Int[Array, ""], bias: PyTree, push: Float[Array, "most"]
+        self, key: Key[Array, ""], i: Int[Array, ""], bias: PyTree, out: Float[Array, "most"]
     ) -> Float[Array, ""]:
         """A value of column `i`, by the part that it belongs to."""
-        starts = self._starts()
+        return self._by_owner(i, lambda k, own: self.parts[k].sample_one(key, own, bias[k], out).astype(jnp.float32))
 
-        def of(k: int) -> Array:
-            return self.parts[k].sample_one(key, i - starts[k], bias[k], push).astype(jnp.float32)
-
-        return jax.lax.switch(self._owner(i), [lambda k=k: of(k) for k in range(len(self.parts))])
+    def log_prob_one(
+        self, i: Int[Array, ""], bias: PyTree, out: Float[Array, "most"], value: Array
+    ) -> Float[Array, ""]:
+        """Log-probability of a value of column `i`, by the part that it belongs to."""
+        parts = self.parts
+        return self._by_owner(i, lambda k, own: parts[k].log_prob_one(own, bias[k], out, value.astype(parts[k].dtype)))
 
     def features_of_one(self, i: Int[Array, ""], value: Array, most: int) -> Float[Array, "most"]:
         """Those of the part that column `i` belongs to."""
+        parts = self.parts
+        return self._by_owner(i, lambda k, own: parts[k].features_of_one(own, value.astype(parts[k].dtype), most))
+
+    def _by_owner(self, i: Int[Array, ""], of: Callable[[int, Int[Array, ""]], Array]) -> Array:
+        """`of(k, j)` of the part `k` in which column `i` is the one numbered `j`."""
         starts = self._starts()
-
-        def of(k: int) -> Array:
-            return self.parts[k].features_of_one(i - starts[k], value.astype(self.parts[k].dtype), most)
-
-        return jax.lax.switch(self._owner(i), [lambda k=k: of(k) for k in range(len(self.parts))])
+        return jax.lax.switch(self._owner(i), [lambda k=k: of(k, i - starts[k]) for k in range(len(self.parts))])
 
     def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
         """Refuse what the part would refuse, with the columns that it stands in."""

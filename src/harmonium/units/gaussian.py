@@ -95,6 +95,16 @@ class Gaussian(Unit):
         """`beta * x`, so that weights move the mean of a unit by what they are. # (20.42)"""
         return jnp.exp(bias.log_precision) * stats.x
 
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        """Two numbers for each unit: they are added to its mean and to its log-precision."""
+        return (2,) * self.size
+
+    def shifted(self, bias: GaussianBias, out: Float[Array, "out_width"]) -> GaussianStats:
+        """`N(m + out_1, exp(-(log beta + out_2)))` of each unit."""
+        mean, log_precision = out.reshape(self.size, 2).T
+        return self.natural(GaussianBias(bias.mean + mean, bias.log_precision + log_precision))
+
     def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
         """Refuse values that are not finite."""
         inside = np.isfinite(x)

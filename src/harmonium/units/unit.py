@@ -124,11 +124,40 @@ class Unit(eqx.Module):
         _, transpose = jax.vjp(lambda s: self.coupling(s, bias), self.zeros())
         return jax.tree.map(lambda a, b: a + b, self.natural(bias), transpose(push)[0])
 
-    def sample_one(self, key: Key[Array, ""], i: Int[Array, ""], bias: PyTree, push: Float[Array, "most"]) -> Array:
-        """A value of unit `i` alone, on which the first of the numbers `push` act (as many as it is wide)."""
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        """How many numbers of a network's output go to each unit."""
+        return self.widths
+
+    @property
+    def out_width(self) -> int:
+        """Length of the output of a network that sets the layer's natural parameters."""
+        return sum(self.out_widths)
+
+    def shifted(self, bias: PyTree, out: Float[Array, "out_width"]) -> Stats:
+        """Natural parameters that a network's output sets, with the bias: of real units their precision too.
+
+        eta = natural(bias + out)                                 for finite units that of `pushed`
+        """
+        return self.pushed(bias, out)
+
+    def sample_one(self, key: Key[Array, ""], i: Int[Array, ""], bias: PyTree, out: Float[Array, "most"]) -> Array:
+        """A value of unit `i` alone, whose own part of a network's output is `out`, cut or filled up with zeros."""
+        one, eta = self._one(i, bias, out)
+        return one.sample(key, eta)[0]
+
+    def log_prob_one(
+        self, i: Int[Array, ""], bias: PyTree, out: Float[Array, "most"], value: Array
+    ) -> Float[Array, ""]:
+        """Log-probability, in nats, of a value of unit `i` alone, whose own part of a network's output is `out`."""
+        one, eta = self._one(i, bias, out)
+        return inner(eta, one.stats(value[None])) - one.log_partition(eta)
+
+    def _one(self, i: Int[Array, ""], bias: PyTree, out: Float[Array, "most"]) -> tuple["Unit", Stats]:
         one = dataclasses.replace(self, size=1)
         own = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, i, 1), bias)
-        return one.sample(key, one.pushed(own, push[: one.width]))[0]
+        filled = jnp.pad(out, (0, max(0, one.out_width - len(out))))[: one.out_width]
+        return one, one.shifted(own, filled)
 
     def features_of_one(self, i: Int[Array, ""], value: Array, most: int) -> Float[Array, "most"]:
         """The part of `features` that belongs to unit `i` with this value, filled up with zeros."""

@@ -53,11 +53,15 @@ class FVBN(Conditionals):
 
     def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Float[Array, "width"]) -> Array:
         """A value of variable `i`."""
-        return self.visible.sample_one(key, i, self.b, slot(self.visible, carry, i))
+        return self.visible.sample_one(key, i, self.b, slot(self.visible.widths, carry, i))
+
+    def weigh(self, i: Int[Array, ""], value: Array, carry: Float[Array, "width"]) -> Float[Array, ""]:
+        """Log-probability of a value of variable `i`."""
+        return self.visible.log_prob_one(i, self.b, slot(self.visible.widths, carry, i), value)
 
     def taken(self, i: Int[Array, ""], value: Array, carry: Float[Array, "width"]) -> Float[Array, "width"]:
         """What acts on the variables after `i` (and, to no effect, on those before it)."""
-        rows = slot(self.visible, self.W.T, i)
+        rows = slot(self.visible.widths, self.W.T, i)
         return carry + self.visible.features_of_one(i, value, rows.shape[0]) @ rows
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from harmonium.errors import InputError
 from harmonium.models.autoregressive.conditionals import Conditionals
-from harmonium.models.autoregressive.order import check_order, earlier, ranks, slot
+from harmonium.models.autoregressive.order import check_order, ranks, slot
 from harmonium.nets import ACTIVATIONS
 from harmonium.units import Stats, Unit
 
@@ -30,8 +30,8 @@ class MADE(Conditionals):
     Arguments: `visible`, the units; `hidden`, the sizes of the hidden layers; `key`, for the weights' start (variance
     1 / fan-in, 2 / fan-in for relu); `order`, the variables in the order of the chain rule (default: their own);
     `activation`: sigmoid, tanh, relu or softplus; `direct`, whether variables also act on later ones directly (`D`).
-    Fields: `W`, a tuple of weights `[below, above]`, the last of which are `V`; `D` `[width, width]` or None; `c`, a
-    tuple of hidden biases; `b`, the visible ones. Raises `InputError` for no hidden units, another activation, or an
+    Fields: `W`, a tuple of weights `[below, above]`, the last of which are `V`; `D` `[out_width, width]` or None; `c`,
+    a tuple of hidden biases; `b`, the visible ones. Raises `InputError` for no hidden units, another activation, or an
     order that is no permutation.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
@@ -41,7 +41,7 @@ class MADE(Conditionals):
 
     visible: Unit
     W: tuple[Float[Array, "..."], ...]
-    D: Float[Array, "width width"] | None
+    D: Float[Array, "out_width width"] | None
     b: PyTree
     c: tuple[Float[Array, "..."], ...]
     order: tuple[int, ...] = eqx.field(static=True)
@@ -73,20 +73,20 @@ class MADE(Conditionals):
             fan = np.maximum(mask.sum(axis=0), 1)  # what is masked does not count
             weights.append((gain / fan) ** 0.5 * jax.random.normal(k, mask.shape))
         self.W = (*weights[:-1], 0.1 * weights[-1])
-        self.D = jnp.zeros((visible.width, visible.width)) if direct else None
+        self.D = jnp.zeros((visible.out_width, visible.width)) if direct else None
         self.b, self.c = visible.bias(visible.reference()), tuple(jnp.zeros(len(degree)) for degree in degrees)
 
     @property
     def masks(self) -> list[Bool[np.ndarray, "below above"]]:
         """Which weights of each layer count."""
-        rank = ranks(self.visible, self.order)
+        rank, out = ranks(self.visible.widths, self.order), ranks(self.visible.out_widths, self.order)
         degrees = [rank + 1, *(np.asarray(degree) for degree in self.degrees)]
         inside = [above[None, :] >= below[:, None] for below, above in itertools.pairwise(degrees)]
-        return [*inside, rank[None, :] + 1 > degrees[-1][:, None]]
+        return [*inside, out[None, :] + 1 > degrees[-1][:, None]]
 
     def natural(self, x: Array) -> Stats:
         """Natural parameters of all variables, each given those before it."""
-        return self.visible.pushed(self.b, self._push(x))
+        return self.visible.shifted(self.b, self._out(x))
 
     def begin(self) -> Array:
         """No variable is known; what stands in the place of a later one has no effect."""
@@ -94,20 +94,25 @@ class MADE(Conditionals):
 
     def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Array) -> Array:
         """A value of variable `i`."""
-        return self.visible.sample_one(key, i, self.b, slot(self.visible, self._push(carry), i))
+        return self.visible.sample_one(key, i, self.b, slot(self.visible.out_widths, self._out(carry), i))
+
+    def weigh(self, i: Int[Array, ""], value: Array, carry: Array) -> Float[Array, ""]:
+        """Log-probability of a value of variable `i`."""
+        return self.visible.log_prob_one(i, self.b, slot(self.visible.out_widths, self._out(carry), i), value)
 
     def taken(self, i: Int[Array, ""], value: Array, carry: Array) -> Array:
         """The values with one variable more."""
         return carry.at[i].set(value.astype(carry.dtype))
 
-    def _push(self, x: Array) -> Float[Array, "width"]:
+    def _out(self, x: Array) -> Float[Array, "out_width"]:
         features = h = self.visible.features(x)
         *inside, last = [jnp.where(jnp.asarray(mask), W, 0) for mask, W in zip(self.masks, self.W, strict=True)]
         for W, c in zip(inside, self.c, strict=True):
             h = ACTIVATIONS[self.activation](h @ W + c)
         if self.D is None:
             return h @ last
-        return h @ last + jnp.where(jnp.asarray(earlier(self.visible, self.order)), self.D, 0) @ features
+        rank, out = ranks(self.visible.widths, self.order), ranks(self.visible.out_widths, self.order)
+        return h @ last + jnp.where(jnp.asarray(rank[None, :] < out[:, None]), self.D, 0) @ features
 
 
 class NeuralAutoregressive(MADE):

@@ -30,8 +30,8 @@ class NADE(Conditionals):
     Arguments: `visible`, the units; `hidden`, how many hidden units; `key`, for the weights' start; `order`, the
     variables in the order of the chain rule (default: their own); `activation`, of the hidden units: sigmoid, tanh,
     relu or softplus; `scale`, the standard deviation of the weights' start.
-    Fields: `W` `[width, hidden]`, from the variables; `V` `[width, hidden]`, to them; `b`, `c`, biases of the visible
-    and the hidden units. Raises `InputError` for no hidden units, another activation, or an order that is no
+    Fields: `W` `[width, hidden]`, from the variables; `V` `[out_width, hidden]`, to them; `b`, `c`, biases of the
+    visible and the hidden units. Raises `InputError` for no hidden units, another activation, or an order that is no
     permutation.
 
     >>> import harmonium as hm, jax
@@ -41,7 +41,7 @@ class NADE(Conditionals):
 
     visible: Unit
     W: Float[Array, "width hidden"]
-    V: Float[Array, "width hidden"]
+    V: Float[Array, "out_width hidden"]
     b: PyTree
     c: Float[Array, "hidden"]
     order: tuple[int, ...] = eqx.field(static=True)
@@ -58,7 +58,7 @@ class NADE(Conditionals):
         self.visible, self.order, self.activation = visible, check_order(order, visible.size), activation
         below, above = jax.random.split(key)
         self.W = scale * jax.random.normal(below, (visible.width, hidden))
-        self.V = scale * jax.random.normal(above, (visible.width, hidden))
+        self.V = scale * jax.random.normal(above, (visible.out_width, hidden))
         self.b, self.c = visible.bias(visible.reference()), jnp.zeros(hidden)
 
     def natural(self, x: Array) -> Stats:
@@ -75,12 +75,13 @@ class NADE(Conditionals):
 
         whole = unit.size // BLOCK * BLOCK
         # Rows come to the scan in their order: taken out inside of it, each would cost a gradient as large as W.
-        rows = tuple(to_slots(unit, self.order, z) for z in (unit.features(x), self.W, self.V))
+        pairs = ((unit.widths, unit.features(x)), (unit.widths, self.W), (unit.out_widths, self.V))
+        rows = tuple(to_slots(widths, self.order, z) for widths, z in pairs)
         first, rest = [z[:whole].reshape(-1, BLOCK, *z.shape[1:]) for z in rows], tuple(z[whole:] for z in rows)
-        a, pushes = jax.lax.scan(block, self.begin(), tuple(first))
+        a, outs = jax.lax.scan(block, self.begin(), tuple(first))
         _, others = block(a, rest)
-        parts = jnp.concatenate([pushes.reshape(whole, max(unit.widths)), others])
-        return unit.pushed(self.b, from_slots(unit, self.order, parts))
+        parts = jnp.concatenate([outs.reshape(whole, max(unit.out_widths)), others])
+        return unit.shifted(self.b, from_slots(unit.out_widths, self.order, parts))
 
     def begin(self) -> Float[Array, "hidden"]:
         """The hidden units' activations when nothing is known."""
@@ -88,12 +89,16 @@ class NADE(Conditionals):
 
     def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Float[Array, "hidden"]) -> Array:
         """A value of variable `i`."""
-        return self.visible.sample_one(key, i, self.b, self._push(i, carry))
+        return self.visible.sample_one(key, i, self.b, self._out(i, carry))
+
+    def weigh(self, i: Int[Array, ""], value: Array, carry: Float[Array, "hidden"]) -> Float[Array, ""]:
+        """Log-probability of a value of variable `i`."""
+        return self.visible.log_prob_one(i, self.b, self._out(i, carry), value)
 
     def taken(self, i: Int[Array, ""], value: Array, carry: Float[Array, "hidden"]) -> Float[Array, "hidden"]:
         """The activations with one variable more."""
-        rows = slot(self.visible, self.W, i)
+        rows = slot(self.visible.widths, self.W, i)
         return carry + self.visible.features_of_one(i, value, rows.shape[0]) @ rows
 
-    def _push(self, i: Int[Array, ""], a: Float[Array, "hidden"]) -> Float[Array, "most"]:
-        return slot(self.visible, self.V, i) @ ACTIVATIONS[self.activation](a)
+    def _out(self, i: Int[Array, ""], a: Float[Array, "hidden"]) -> Float[Array, "most"]:
+        return slot(self.visible.out_widths, self.V, i) @ ACTIVATIONS[self.activation](a)

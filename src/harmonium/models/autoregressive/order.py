@@ -33,14 +33,23 @@ class Stepwise(Protocol):
     def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Carry) -> Array:
         """A value of variable `i` given those before it."""
 
+    def weigh(self, i: Int[Array, ""], value: Array, carry: Carry) -> Float[Array, ""]:
+        """Log-probability of a value of variable `i` given those before it, in nats."""
+
     def taken(self, i: Int[Array, ""], value: Array, carry: Carry) -> Carry:
         """What is carried once variable `i` has its value."""
 
 
-def ancestral(model: Stepwise, key: Key[Array, ""]) -> Array:
+def ancestral(
+    model: Stepwise, key: Key[Array, ""], order: Int[Array, "size"] | None = None, x: Array | None = None,
+    known: Bool[Array, "size"] | None = None,
+) -> Array:  # fmt: skip
     """A value `[size]`, each variable drawn given those before it: one compiled scan.
 
         x_i ~ p(x_i | x_{i-1}, ..., x_1)
+
+    Arguments: `order` of the variables, the model's own if None; `x` `[size]` and `known` `[size]`, values that are
+    taken and not drawn (in an order in which they come first, the others are drawn given them).
 
     >>> import harmonium as hm, jax
     >>> ancestral(hm.FVBN(hm.units.Bernoulli(3)), jax.random.key(0)).shape
@@ -52,11 +61,36 @@ def ancestral(model: Stepwise, key: Key[Array, ""]) -> Array:
         x, carry = state
         key, i = at
         value = jax.lax.optimization_barrier(model.draw(key, i, carry))  # drawn once: XLA would draw again for each use
-        return (x.at[i].set(value.astype(x.dtype)), model.taken(i, value, carry)), None
+        value = value.astype(x.dtype) if known is None else jnp.where(known[i], x[i], value.astype(x.dtype))
+        return (x.at[i].set(value), model.taken(i, value, carry)), None
 
     keys = jax.random.split(key, unit.size)
-    start = jnp.zeros(unit.size, unit.dtype), model.begin()
-    return jax.lax.scan(step, start, (keys, jnp.asarray(model.order)))[0][0]
+    start = jnp.zeros(unit.size, unit.dtype) if x is None else x, model.begin()
+    return jax.lax.scan(step, start, (keys, jnp.asarray(model.order) if order is None else order))[0][0]
+
+
+def weighed(
+    model: Stepwise, x: Array, order: Int[Array, "size"], known: Bool[Array, "size"], asked: Bool[Array, "size"]
+) -> Float[Array, ""]:
+    """Log-probability, in nats, of the variables that are asked for given those that are known, along an order.
+
+        log p(x_asked | x_known) = sum_{i asked} log p(x_i | what is known or asked for and comes before i)
+
+    Exact where those known come first in the order. What is neither is never taken: it is summed out. Values there
+    count for nothing, but must be numbers.
+
+    >>> import harmonium as hm
+    >>> one = jnp.array([True, False, False])
+    >>> round(float(weighed(hm.FVBN(hm.units.Bernoulli(3)), jnp.ones(3), jnp.arange(3), one, ~one)), 4)    # -2 log 2
+    -1.3863
+    """
+
+    def step(carry: Carry, i: Int[Array, ""]) -> tuple[Carry, Array]:
+        log_p = jnp.where(asked[i], model.weigh(i, x[i], carry), 0.0)
+        after, counts = model.taken(i, x[i], carry), known[i] | asked[i]
+        return jax.tree.map(lambda new, old: jnp.where(counts, new, old), after, carry), log_p
+
+    return jnp.sum(jax.lax.scan(step, model.begin(), order)[1])
 
 
 def check_order(order: Any, size: int) -> tuple[int, ...]:
@@ -84,14 +118,16 @@ def check_order(order: Any, size: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def ranks(unit: Unit, order: tuple[int, ...]) -> Int[np.ndarray, "width"]:
-    """The place in the order, from 0, of the variable that each number of the layer's vector belongs to.
+def ranks(widths: tuple[int, ...], order: tuple[int, ...]) -> Int[np.ndarray, "width"]:
+    """The place in the order, from 0, of the variable that each number of a vector belongs to.
 
-    >>> import harmonium as hm
-    >>> ranks(hm.units.Categorical(2, states=3), (1, 0)).tolist()
+    Arguments: `widths`, how many numbers each variable has in it: a unit's `widths` where it goes in, `out_widths`
+    where it comes out of a network.
+
+    >>> ranks((3, 3), (1, 0)).tolist()
     [1, 1, 1, 0, 0, 0]
     """
-    return np.repeat(np.argsort(order), unit.widths)
+    return np.repeat(np.argsort(order), widths)
 
 
 def earlier(unit: Unit, order: tuple[int, ...]) -> Bool[np.ndarray, "width width"]:
@@ -101,50 +137,51 @@ def earlier(unit: Unit, order: tuple[int, ...]) -> Bool[np.ndarray, "width width
     >>> earlier(hm.units.Bernoulli(3), (0, 1, 2)).astype(int).tolist()
     [[0, 0, 0], [1, 0, 0], [1, 1, 0]]
     """
-    rank = ranks(unit, order)
+    rank = ranks(unit.widths, order)
     return rank[None, :] < rank[:, None]
 
 
-def slot(unit: Unit, x: Float[Array, "width *rest"], i: Int[Array, ""]) -> Float[Array, "most *rest"]:
+def slot(widths: tuple[int, ...], x: Float[Array, "width *rest"], i: Int[Array, ""]) -> Float[Array, "most *rest"]:
     """The part of a vector, or the rows of a matrix, that belong to variable `i`, as many as the widest one has.
 
     What a narrower one does not fill is zero.
 
-    >>> import harmonium as hm
-    >>> slot(hm.units.Categorical(2, states=3), jnp.arange(6.0), jnp.array(1)).tolist()
+    >>> slot((3, 3), jnp.arange(6.0), jnp.array(1)).tolist()
     [3.0, 4.0, 5.0]
     """
-    widths, most = np.asarray(unit.widths), max(unit.widths)
-    starts = jnp.asarray(np.cumsum(widths) - widths)
-    if (widths == most).all():
+    each, most = np.asarray(widths), max(widths)
+    starts = jnp.asarray(np.cumsum(each) - each)
+    if (each == most).all():
         return jax.lax.dynamic_slice_in_dim(x, starts[i], most)
     padded = jnp.concatenate([x, jnp.zeros((most, *x.shape[1:]), x.dtype)])
-    own = jnp.arange(most) < jnp.asarray(widths)[i]
+    own = jnp.arange(most) < jnp.asarray(each)[i]
     return jnp.where(own.reshape(-1, *(1,) * (x.ndim - 1)), jax.lax.dynamic_slice_in_dim(padded, starts[i], most), 0)
 
 
-def from_slots(unit: Unit, order: tuple[int, ...], parts: Float[Array, "size most"]) -> Float[Array, "width"]:
-    """The layer's vector, made of the parts of its variables in their order: the inverse of `slot`.
+def from_slots(
+    widths: tuple[int, ...], order: tuple[int, ...], parts: Float[Array, "size most"]
+) -> Float[Array, "width"]:
+    """The vector that is made of the parts of its variables in their order: the inverse of `to_slots`.
 
-    >>> import harmonium as hm
-    >>> from_slots(hm.units.Bernoulli(2), (1, 0), jnp.array([[5.0], [7.0]])).tolist()
+    >>> from_slots((1, 1), (1, 0), jnp.array([[5.0], [7.0]])).tolist()
     [7.0, 5.0]
     """
-    within = np.concatenate([np.arange(width) for width in unit.widths])
-    return parts[ranks(unit, order), within]
+    within = np.concatenate([np.arange(width) for width in widths])
+    return parts[ranks(widths, order), within]
 
 
-def to_slots(unit: Unit, order: tuple[int, ...], x: Float[Array, "width *rest"]) -> Float[Array, "size most *rest"]:
+def to_slots(
+    widths: tuple[int, ...], order: tuple[int, ...], x: Float[Array, "width *rest"]
+) -> Float[Array, "size most *rest"]:
     """The parts of a vector, or the rows of a matrix, of all variables in their order, filled up with zeros.
 
-    >>> import harmonium as hm
-    >>> to_slots(hm.units.Bernoulli(2), (1, 0), jnp.array([5.0, 7.0])).tolist()
+    >>> to_slots((1, 1), (1, 0), jnp.array([5.0, 7.0])).tolist()
     [[7.0], [5.0]]
     """
-    widths, most = np.asarray(unit.widths), max(unit.widths)
-    if (widths == most).all():
-        return x.reshape(unit.size, most, *x.shape[1:])[np.asarray(order)]
-    own = np.arange(most) < widths[:, None]
-    place = np.where(own, (np.cumsum(widths) - widths)[:, None] + np.arange(most), 0)
+    each, most = np.asarray(widths), max(widths)
+    if (each == most).all():
+        return x.reshape(len(each), most, *x.shape[1:])[np.asarray(order)]
+    own = np.arange(most) < each[:, None]
+    place = np.where(own, (np.cumsum(each) - each)[:, None] + np.arange(most), 0)
     filled = jnp.where(own.reshape(*own.shape, *(1,) * (x.ndim - 1)), x[place], 0)
     return filled[np.asarray(order)]

@@ -52,6 +52,7 @@ SIZES = {
     "classifier": {"hidden": "4,3", "greedy_epochs": 2},
     "fvbn": {},
     "made": {"hidden": "5"},
+    "neural": {"group": 1},
     "nade": {"hidden": 4},
 }
 
@@ -384,7 +385,7 @@ for name, options in {asked}.items():
     kind = "error rate" if isinstance(run.estimate, ErrorRate) else run.estimate.kind
     print(json.dumps([run.step, kind, run.estimate.value, [line["loss"] for line in run.metrics]]))
 """
-NETWORKS = ("fvbn", "made", "nade")  # quick ones, which share a process
+NETWORKS = ("fvbn", "neural", "made", "nade")  # quick ones, which share a process
 ASKED_TOGETHER = [*((name,) for name in RECIPES if name not in NETWORKS), NETWORKS]
 
 

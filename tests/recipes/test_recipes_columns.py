@@ -112,6 +112,7 @@ def test_a_run_of_a_mixed_table_finds_its_data_again(tmp_path, monkeypatch):
         ("nade", {"hidden": 0}, "hidden=0"),
         ("nade", {"activation": "sine"}, "no activation 'sine'"),
         ("made", {"hidden": "4,x"}, "with commas"),
+        ("neural", {"group": 0}, "group=0"),
         ("fvbn", {"order_seed": -1}, "from 0, not -1"),
         ("fvbn", {"weight_decay": -1.0}, "A weight decay is a number from 0"),
         ("fvbn", {"learning_rate": 0.0}, "positive learning rate"),

@@ -28,12 +28,12 @@ class NonFiniteLossError(RunError):
 
 
 def articled(name: str) -> str:
-    """A name with its article; names in capitals are read letter by letter.
+    """A name with its article; names in capitals are read letter by letter, but for those that are read as words.
 
-    >>> articled("RBM"), articled("DBM"), articled("EnergyModel"), articled("Classifier")
-    ('an RBM', 'a DBM', 'an EnergyModel', 'a Classifier')
+    >>> articled("RBM"), articled("DBM"), articled("EnergyModel"), articled("Classifier"), articled("NADE")
+    ('an RBM', 'a DBM', 'an EnergyModel', 'a Classifier', 'a NADE')
     """
-    spelt = len(name) > 1 and name[:2].isupper()
+    spelt = len(name) > 1 and name[:2].isupper() and not name.startswith(("NADE", "MADE"))
     return f"{'an' if name[:1] in ('AEFHILMNORSX' if spelt else 'AEIOUaeiou') else 'a'} {name}"
 
 

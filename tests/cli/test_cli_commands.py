@@ -240,6 +240,10 @@ def test_a_stopped_run_says_how_to_go_on(harmonium, monkeypatch):
         (("train", "classifier", "--from", "rbm"), "dbn or a dbm"),
         (("train", "classifier", "--from", "dbm", "--hidden", "4,3,2"), "two hidden layers"),
         (("train", "classifier", "--drop-inputs", "1"), "below 1"),
+        (("train", "nade", "--hidden", "0"), "hidden=0"),
+        (("train", "nad"), "did you mean 'nade'?"),
+        (("train", "made", "--hidden", "500;3"), "with commas"),
+        (("train", "fvbn", "--order-seed", "-1"), "whole number from 0, not -1"),
         (("train", "rbm", *TINY, "--out", "run/run.json"), "is a file"),
         (("train", "rbm", *TINY, "--out", "run/run.json/deeper"), "cannot be written"),
     ],
@@ -574,3 +578,84 @@ def test_gaps_and_samples_of_a_standardized_table_are_in_its_own_units(harmonium
         scores = (values - [500.0, -3.0]) / [20.0, 0.1]
         np.testing.assert_allclose(scores.mean(0), 0.0, atol=0.4)
         np.testing.assert_allclose(scores.std(0), 1.0, rtol=0.25)
+
+
+# ---- tables of mixed columns ---------------------------------------------------------------------------------
+
+
+def mixed_table(n: int = 300) -> np.ndarray:
+    """Two binary columns, one of four categories, two real ones in units of their own."""
+    random = np.random.default_rng(0)
+    kind = random.integers(0, 4, n)
+    bits = random.random((n, 2)) < np.array([0.1, 0.4, 0.7, 0.95])[kind][:, None]
+    real = random.normal([500.0, 0.003], [20.0, 0.0005], (n, 2)) + np.outer(kind, [30.0, 0.001])
+    return np.column_stack([bits, kind, real])
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """A folder with `f`, an FVBN of a mixed table, and `r`, an RBM of it."""
+    folder = tmp_path_factory.mktemp("networks")
+    np.savetxt(folder / "table.csv", mixed_table(), delimiter=",", fmt="%.8g")
+    train = ("--data", "table.csv", "--standardize", "--epochs", "3", "--batch-size", "20")
+    said = Command(folder).done("train", "fvbn", *train, "--out", "f")
+    assert "(exact, by the chain rule; n = 30; table.csv test, 30 x 5 real, real columns standardized" in said
+    rbm = ("--visible", "columns", "--hidden", "2", "--learning-rate", "0.01", "--chains", "4", "--out", "r")
+    Command(folder).done("train", "rbm", *train, *rbm)
+    return Command(folder)
+
+
+def test_a_network_is_evaluated_exactly_and_without_options(network):
+    assert "exact, by the chain rule; n = 30; table.csv valid" in network.done("evaluate", "f", "--split", "valid")
+    assert "exact, by the chain rule; n = 30" in network.done("evaluate", "f", "--method", "exact")
+    assert "no option 'chains': leave it out" in network.refused("evaluate", "f", "--chains", "5")
+    for method in ("ais", "raise", "csl"):
+        words = ("evaluate", "f", "--method", method, "--rows", "5")
+        assert f"says its likelihood exactly: leave method='{method}' out" in network.refused(*words)
+    assert "inconclusive" in network.done("compare", "f", "f")
+    assert "f is better than r: by " in network.done("compare", "f", "r")
+    assert network.done("report", "f") == "f/report.html\n"
+    assert "report: f/report.html" in network.done("train", "fvbn", "--out", "f", "--resume")
+    assert "order_seed=None, not 1" in network.refused("train", "fvbn", "--order-seed", "1", "--out", "f", "--resume")
+
+
+@pytest.mark.parametrize("run", ["f", "r"])
+def test_samples_of_a_mixed_table_are_in_its_own_units(run, network):
+    network.done("sample", run, "-n", "200", "--steps", "20", "--out", f"{run}.csv")
+    drawn, rows = np.loadtxt(network.folder / f"{run}.csv", delimiter=","), mixed_table()
+    assert set(np.unique(drawn[:, :2])) == {0, 1}
+    assert set(np.unique(drawn[:, 2])) == {0, 1, 2, 3}
+    np.testing.assert_allclose((drawn[:, 3:].mean(0) - rows[:, 3:].mean(0)) / rows[:, 3:].std(0), 0, atol=0.4)
+    np.testing.assert_allclose(drawn[:, 3:].std(0) / rows[:, 3:].std(0), 1, rtol=0.3)
+
+
+def test_gaps_of_a_mixed_table_are_filled_in_its_own_units(network):
+    rows = mixed_table(30)
+    rows[::3, 2] = rows[1::3, 3] = rows[2::3, 0] = np.nan
+    np.save(network.folder / "holes.npy", rows)
+    network.done("impute", "r", "--input", "holes.npy", "--out", "whole.npy", "--steps", "20")
+    filled, gap = np.load(network.folder / "whole.npy"), np.isnan(rows)
+    np.testing.assert_array_equal(filled[~gap], rows[~gap])
+    assert set(np.unique(filled[::3, 2])) <= {0, 1, 2, 3}
+    assert set(np.unique(filled[2::3, 0])) <= {0, 1}
+    assert ((filled[1::3, 3] > 400) & (filled[1::3, 3] < 700)).all()
+
+
+def test_a_category_that_training_has_not_seen_is_refused_by_command(network):
+    rows = mixed_table(9)
+    rows[4, 2], rows[0, 0] = 6, np.nan
+    np.save(network.folder / "other.npy", rows)
+    said = network.refused("impute", "r", "--input", "other.npy", "--out", "x.npy")
+    assert "take whole numbers from 0 to 3, but the data holds 6 in row 4, column 2" in said
+    whole = mixed_table()
+    np.savez(network.folder / "split.npz", train=whole[:200], valid=whole[200:], test=np.nan_to_num(rows))
+    words = ("--data", "split.npz", "--standardize", "--batch-size", "20", "--epochs", "1", "--out", "new")
+    said = network.refused("train", "nade", *words)
+    assert "The test rows of 'split.npz' do not fit the training rows: In columns 2 to 2" in said
+    assert not (network.folder / "new").exists()
+
+
+def test_a_network_of_one_order_fills_nothing_in(network):
+    np.save(network.folder / "gap.npy", np.full((2, 5), np.nan))
+    said = network.refused("impute", "f", "--input", "gap.npy", "--out", "x.npy")
+    assert "an auto-regressive network is sampled by hm.sample" in said

@@ -15,17 +15,18 @@ from PIL import Image
 from harmonium.data import Dataset, from_arrays
 from harmonium.errors import InputError
 from harmonium.evaluation import Estimate, error_rate, log_likelihood
-from harmonium.models import RBM, BoltzmannMachine, Centred, Classifier
+from harmonium.inference import at_marginals
+from harmonium.models import FVBN, NADE, RBM, BoltzmannMachine, Centred, Classifier
 from harmonium.models.boltzmann.pairs import lattice_edges
 from harmonium.nets import MLP
-from harmonium.objectives import CD
+from harmonium.objectives import CD, MaximumLikelihood
 from harmonium.report import write_report
 from harmonium.report.head import wall_time
-from harmonium.report.measure import baseline, nearest, score_filled
-from harmonium.report.subject import Look, Subject
+from harmonium.report.measure import baseline, in_deviations, metric, nearest, score_filled
+from harmonium.report.subject import Look, Subject, number
 from harmonium.training import RunFolder, fit
 from harmonium.training.folder import describe
-from harmonium.units import Bernoulli, Categorical, Gaussian, Spin, Unit
+from harmonium.units import Bernoulli, Categorical, Columns, Gaussian, Spin, Unit
 
 KEY = jax.random.key(0)
 TITLES = (
@@ -206,6 +207,74 @@ def test_a_boltzmann_machine_shows_its_couplings(hidden, tmp_path):
     assert ("Filters" in shown_of(page)) == (hidden is not None)
 
 
+SEQUENCE = ["Estimates", "Learning curves", "Samples", "Moments", "Variable by variable", "Filters",
+            "Nearest training rows", "How to reproduce"]  # fmt: skip
+CHAINS = r"chains|\bchain(?! rule)|Gibbs|sweep|steps? from"  # of which there are none in a network
+
+
+def network_run(model, path, data: Dataset):
+    """The page of a network that was trained for two epochs."""
+    run = fit(model, data, MaximumLikelihood(), epochs=2, batch_size=20, key=KEY, out=path)
+    run.folder.save_estimate("test", log_likelihood(run.model, data))
+    return run, write_report(run.folder, run.model, data, key=KEY).read_text()
+
+
+def test_a_network_shows_samples_and_variables_and_no_chains(tmp_path):
+    data = from_arrays(rows(80, 16), valid_fraction=0.1, test_fraction=0.2, image_shape=(4, 4))
+    model = at_marginals(NADE(Bernoulli(16), 5, key=KEY, scale=0.3), data.train)
+    run, page = network_run(model, tmp_path / "run", data)
+    assert re.findall("<h2>([^<]*)</h2>", page) == shown_of(page) == SEQUENCE
+    assert "A NADE with 16 Bernoulli visible units and 5 hidden sigmoid units" in page
+    told = page[: page.index("How to reproduce</h2>")]
+    assert not re.search(CHAINS, told)
+    exact = number(run.folder.estimates["test"].value)
+    assert exact.lstrip("−") + " nats together" in page  # the variables add up to the whole
+    assert "exact; ±" in page
+    assert "64 independent samples" in page
+    assert "The weights of 5 hidden units" in page
+    assert "Log likelihood over epochs" in page
+    images = pictures(page)
+    assert len(images) == 2 + 2 + 2 + 2 + 1 + 2
+    assert all(np.ptp(image[..., :3]) > 0 for image in images)
+
+
+def mixed(n: int) -> np.ndarray:
+    random = np.random.default_rng(0)
+    bits, kind = random.integers(0, 2, (n, 2)), random.integers(0, 3, (n, 1))
+    return np.hstack([bits, kind, random.normal([500.0, 1e-3], [20.0, 1e-4], (n, 2)) + [20.0, 1e-4] * kind])
+
+
+MIXED = Columns([Bernoulli(2), Categorical(1, states=3), Gaussian(2)])
+
+
+def test_a_mixed_table_is_shown_column_by_column(tmp_path):
+    data = from_arrays(mixed(100), valid_fraction=0.1, test_fraction=0.2, name="table", standardize="real")
+    model = at_marginals(FVBN(MIXED, order=(4, 0, 1, 2, 3)), data.train)
+    run, page = network_run(model, tmp_path / "run", data)
+    assert shown_of(page) == SEQUENCE
+    assert "An FVBN with 2 Bernoulli, 1 Categorical (3 states) and 2 Gaussian visible units" in page
+    assert "Each column has its own scale" in page
+    table = re.search(r"Columns, counted from 0.*?</table>", page, re.DOTALL)[0]
+    cells = re.findall(r'<th scope="row">(\d)</th>\s*<td>([^<]*)</td>\s*<td>(\d)</td>', table)
+    assert cells[2:4] == [("2", "Categorical, 3 states", "4"), ("3", "Gaussian", "5")]
+    assert "mixed distance" in page
+    assert "acts on those after it" in page
+    again = from_arrays(mixed(100), valid_fraction=0.1, test_fraction=0.2, name="table", standardize="real")
+    raw = Subject(run.folder, run.model, again, KEY, 5).scaled(data.test)
+    assert raw[:, :2].max() == 1
+    assert raw[:, 2].max() == 1
+
+
+def test_a_machine_of_mixed_columns_fills_each_kind_by_its_own_measure(tmp_path):
+    data = from_arrays(mixed(100), test_fraction=0.3, name="table")
+    folder, _ = run_of(tmp_path / "run", data, Bernoulli(2), Bernoulli(2))
+    model = at_marginals(RBM(MIXED, Bernoulli(3), key=KEY), data.train)
+    page = write_report(folder, model, data, key=KEY, steps=5).read_text()
+    check_page(page, set(TITLES))
+    assert "cells guessed right, columns 2 to 2" in page
+    assert "root mean squared error, columns 3 to 4 (standard deviations)" in page
+
+
 def test_zero_steps_are_refused(image_run):
     data, folder, model, _ = image_run
     with pytest.raises(InputError, match="at least one Gibbs step"):
@@ -232,6 +301,16 @@ def test_nearest_rows_and_their_distances():
         assert far.tolist() == [[0, 1]]
     _, far = nearest(Gaussian(2), np.array([[3.0, 4.0]]), np.zeros((1, 2)), 5, "Euclidean")
     assert far.tolist() == [[5.0]]
+
+
+def test_a_mixed_distance_counts_cells_and_deviations():
+    unit = Columns([Bernoulli(1), Spin(1), Categorical(1, states=4), Gaussian(1)])
+    train = np.array([[0, -1, 0, 100.0], [1, 1, 3, 120.0]])  # a mean of 110 and a deviation of 10
+    assert metric(unit, train) == "mixed"
+    a, b = in_deviations(unit, np.array([[0, -1, 0, 100.0]]), train), in_deviations(unit, train, train)
+    found, far = nearest(unit, a, b, 2, "mixed")
+    assert found.tolist() == [[0, 1]]
+    np.testing.assert_allclose(far, [[0, (1 + 1 + 1 + 2**2) ** 0.5]], atol=1e-6)
 
 
 def test_a_model_that_knows_nothing_fills_in_like_the_marginals():

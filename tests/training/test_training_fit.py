@@ -17,12 +17,13 @@ import pytest
 
 from harmonium.data import from_arrays
 from harmonium.errors import InputError, NonFiniteLossError, RunError
-from harmonium.models import DBM, RBM, BoltzmannMachine, Centred, load
-from harmonium.objectives import CD, PCD, Objective, PseudoLikelihood
+from harmonium.evaluation import log_likelihood
+from harmonium.models import DBM, FVBN, RBM, BoltzmannMachine, Centred, load
+from harmonium.objectives import CD, PCD, MaximumLikelihood, Objective, PseudoLikelihood
 from harmonium.training import Checkpoints, fit
 from harmonium.training.folder import form
 from harmonium.training.state import final_model
-from harmonium.units import Bernoulli, Categorical, Gaussian
+from harmonium.units import Bernoulli, Categorical, Columns, Gaussian
 
 LOOP = importlib.import_module("harmonium.training.fit")
 LOG = importlib.import_module("harmonium.training.log")
@@ -429,3 +430,21 @@ def test_runs_recorded_before_there_was_a_choice_of_products_go_on(tmp_path):
     del record["settings"]["products"]
     (tmp_path / "run" / "run.json").write_text(json.dumps(record))
     assert trained(out=tmp_path / "run", resume=True).finished
+
+
+def test_the_monitor_of_a_network_is_the_exact_likelihood():
+    options = {"optimizer": ADAM, "epochs": 2, "batch_size": 20, "key": jax.random.key(3)}
+    run = fit(FVBN(Bernoulli(8)), DATA, MaximumLikelihood(), **options)
+    for split, rows in (("train", DATA.train), ("valid", DATA.valid)):
+        found = run.metrics[-1][f"log_likelihood_{split}"]
+        assert found == pytest.approx(log_likelihood(run.model, rows).value, rel=1e-5)
+    assert run.metrics[0]["log_likelihood_train"] < run.metrics[1]["log_likelihood_train"]
+    alone = fit(FVBN(Bernoulli(8)), X, MaximumLikelihood(), **options)
+    assert "log_likelihood_valid" not in alone.metrics[-1]
+
+
+def test_constant_real_columns_of_a_network_are_told():
+    rows = np.column_stack([X[:, :1], np.full(80, 3.0), X[:, 1:2] + X[:, 2:3] / 3])
+    model = FVBN(Columns([Bernoulli(1), Gaussian(2)]))
+    with pytest.warns(UserWarning, match="Column 1 of 'array' is constant"):
+        fit(model, jnp.asarray(rows), MaximumLikelihood(), epochs=1, batch_size=80, key=jax.random.key(0))

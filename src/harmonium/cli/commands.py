@@ -64,11 +64,11 @@ def sample(
     run: RunArgument,
     number: Annotated[int, typer.Option("-n", "--number", help="How many samples.")] = 64,
     out: Annotated[Path, typer.Option(help="A .npy or .csv file.")] = Path("samples.npy"),
-    steps: Annotated[int, typer.Option(help="Gibbs sweeps of each chain.")] = 1000,
+    steps: Annotated[int, typer.Option(help="Gibbs sweeps of each chain, where there are chains.")] = 1000,
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
-    """Draw samples of the visible units, each from a chain of its own."""
+    """Draw samples of the visible units, each from a chain of its own (from an auto-regressive network, straight)."""
     import jax
 
     from harmonium.samplers import sample as draw

@@ -170,7 +170,7 @@ def assemble(
         image_shape=shape,
         binarization=coded.binarization,
         decode=coded.decode,
-        affine=None if coded.space.support == "binary" else affine,
+        affine=None if coded.space.support == "binary" and not standardize else affine,
     )
 
 

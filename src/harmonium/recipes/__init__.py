@@ -14,6 +14,7 @@ RECIPES = {
     "dbm": "harmonium.recipes.dbm:dbm",
     "mpdbm": "harmonium.recipes.mpdbm:mpdbm",
     "fvbn": "harmonium.recipes.fvbn:fvbn",
+    "neural": "harmonium.recipes.neural:neural",
     "made": "harmonium.recipes.made:made",
     "nade": "harmonium.recipes.nade:nade",
     "classifier": "harmonium.recipes.classifier:classifier",

@@ -30,7 +30,7 @@ FILES = ("data", "labels", "edges")  # arguments that may be the path of a file
 STAGES = "stages"  # where a run keeps the runs of its parts
 JOINT = "stages/joint"  # and of the deep Boltzmann machine that a classifier is made of
 WIDE_ROWS = 2000  # rows whose mean field is inferred at a time
-BY_COLUMN = ("fvbn", "made", "nade")  # recipes whose `--visible auto` looks at each column of a table
+BY_COLUMN = ("fvbn", "neural", "made", "nade")  # recipes whose `--visible auto` looks at each column of a table
 CATEGORICAL_LIMIT = 64  # states beyond which whole numbers are taken for grey values and not for codes
 
 

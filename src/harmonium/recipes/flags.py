@@ -17,6 +17,7 @@ ByColumn = Annotated[
 ]
 Order = Annotated[int | None, "seed of a random order of the variables (default: the order of the columns)"]
 Activation = Annotated[str, "activation of the hidden units: sigmoid, tanh, relu or softplus"]
+Direct = Annotated[bool, "let each variable also act on later ones directly"]
 Layers = Annotated[str, "units of each hidden layer, from the data upwards, with commas between"]
 Steps = Annotated[int, "Gibbs sweeps per update"]
 Chains = Annotated[int, "persistent chains of pcd"]

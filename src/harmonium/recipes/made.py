@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from harmonium.models import MADE
 from harmonium.recipes import flags
 from harmonium.recipes.common import layer_units
@@ -20,7 +18,7 @@ def made(
     labels: flags.Labels = None,
     hidden: flags.Layers = "500",
     activation: flags.Activation = "relu",
-    direct: Annotated[bool, "let each variable also act on later ones directly"] = True,
+    direct: flags.Direct = True,
     visible: flags.ByColumn = "auto",
     order_seed: flags.Order = None,
     epochs: flags.Epochs = 100,

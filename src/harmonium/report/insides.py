@@ -67,16 +67,21 @@ def _filter_pictures(subject: Subject, chosen: np.ndarray, spread: str) -> Secti
     tiles = np.concatenate([pictures, blank]).reshape(-1, across, *pictures.shape[1:])
     scheme = "mid-grey is zero" if colour else "red is positive, blue negative, white zero"
     slope = " Shown is the slope of the weights along the codes." if isinstance(subject.unit, Categorical) else ""
-    whose = (
-        f"What acts on {count(chosen.shape[1], 'pixel')}: for each the weights of those before it"
-        if isinstance(subject.inner, FVBN)
-        else f"The weights of {count(chosen.shape[1], 'hidden unit')} to the visible ones"
+    whose = f"The weights of {count(chosen.shape[1], 'hidden unit')} to the visible ones"
+    judge = (
+        "Strokes, edges and parts are what one hopes for. Speckle tells of too little training or too little weight "
+        "decay; copies of one filter, or many blank ones, of hidden units that do no work."
     )
+    if isinstance(subject.inner, FVBN):
+        whose = f"What acts on {count(chosen.shape[1], 'pixel')}: for each the weights of those before it"
+        judge = (
+            "A pixel hangs on its neighbours above all. Speckle far from it tells of too few training rows, or too "
+            "little weight decay."
+        )
     return Section(
         shows=f"{whose}, those with the largest norm, strongest first; {scheme}, on one scale from {number(-size)} to "
         f"{number(size)}. {spread}{slope}",
-        judge="Strokes, edges and parts are what one hopes for. Speckle tells of too little training or too "
-        "little weight decay; copies of one filter, or many blank ones, of hidden units that do no work.",
+        judge=judge,
         pictures=[grid(tiles, "Filters of the hidden units", width=620, blank=len(blank))],
     )
 

@@ -1,0 +1,46 @@
+"""What a network says of each variable, beside what it says of the whole."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+from examples import SEQUENCES
+from harmonium.errors import InputError
+from harmonium.evaluation import log_likelihood, per_variable
+from harmonium.samplers import sample
+from harmonium.units import Bernoulli, Conditional, Gaussian, GaussianStats
+
+
+@pytest.mark.parametrize("name", ["fvbn-gaussian", "nade-table", "made-one-layer"])
+def test_variables_add_up_to_the_whole(name):
+    model = SEQUENCES[name]
+    rows = np.asarray(sample(model, jax.random.key(0), 20))
+    found = per_variable(model, rows)
+    assert found.shape == (model.visible.size,)
+    assert -found.sum() == pytest.approx(log_likelihood(model, rows).value, rel=1e-5)
+
+
+def test_the_first_variable_is_told_by_its_bias_alone():
+    model = SEQUENCES["fvbn-gaussian"]  # in the order 1, 0
+    rows = np.array([[5.0, 0.3], [-1.0, 2.0]], np.float32)
+    law = scipy.stats.norm(float(model.b.mean[1]), np.exp(-0.5 * float(model.b.log_precision[1])))
+    assert per_variable(model, rows)[1] == pytest.approx(-law.logpdf(rows[:, 1]).mean(), rel=1e-5)
+
+
+def test_each_unit_of_a_layer_has_its_own_log_probability():
+    eta = GaussianStats(jnp.array([0.0, 2.0]), jnp.array([-0.5, -0.5]))  # means 0 and 2, precision 1
+    found = Conditional(Gaussian(2), eta).log_probs(jnp.array([1.0, 1.0]))
+    np.testing.assert_allclose(found, scipy.stats.norm([0, 2], 1).logpdf([1, 1]), rtol=1e-6)
+    found = Conditional(Bernoulli(2), jnp.array([0.0, 40.0])).log_probs(jnp.array([1.0, 0.0]))
+    np.testing.assert_allclose(found, [-np.log(2), -40.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["ais", "raise"])
+def test_what_an_exact_likelihood_does_without_is_refused(method):
+    options = {"rows": 3} if method == "raise" else {}
+    with pytest.raises(InputError, match=f"An FVBN says its likelihood exactly: leave method='{method}' out"):
+        log_likelihood(SEQUENCES["fvbn-bernoulli"], np.zeros((3, 4)), method=method, **options)

@@ -30,6 +30,7 @@ FILES = ("data", "labels", "edges")  # arguments that may be the path of a file
 STAGES = "stages"  # where a run keeps the runs of its parts
 JOINT = "stages/joint"  # and of the deep Boltzmann machine that a classifier is made of
 WIDE_ROWS = 2000  # rows whose mean field is inferred at a time
+FEW_CLASSES = 1000  # classes that labels may make where training rows are fewer
 CATEGORICAL_LIMIT = 64  # states beyond which whole numbers are taken for grey values and not for codes
 
 
@@ -98,7 +99,8 @@ def layer_units(text: str) -> list[units.Unit]:
 
 def class_unit(data: Dataset) -> units.Categorical:
     """A layer for the labels of the data, those of all its splits. Raises `InputError` where there are none, or they
-    are counted from 1; warns of classes between others that no training row has."""
+    are counted from 1, or make more classes than there are rows; warns of classes between others that no training row
+    has."""
     if data.train_labels is None:
         raise InputError(f"'{data.name}' has no labels: give them with --labels, or leave --classes out.")
     splits = (data.train_labels, data.valid_labels, data.test_labels)
@@ -109,6 +111,11 @@ def class_unit(data: Dataset) -> units.Categorical:
             f"0 (labels - {found[0]})."
         )
     count, trained_on = int(found[-1]) + 1, np.unique(data.train_labels)
+    if count > max(FEW_CLASSES, len(data.train)):
+        raise InputError(
+            f"The labels of '{data.name}' go up to {found[-1]}, which makes more classes than there are training rows "
+            f"({len(data.train)}): number the classes without gaps."
+        )
     if len(trained_on) < count:
         empty = np.setdiff1d(np.arange(min(count, len(trained_on) + 1)), trained_on)[0]
         warnings.warn(

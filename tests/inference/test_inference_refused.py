@@ -145,6 +145,21 @@ def test_a_machine_is_made_of_units_with_a_key(name, unchecked):
         MADE_WITH[name](KEY, 6)
 
 
+def test_values_are_given_by_layer(unchecked):
+    for ask in (hm.free_energy, hm.energy, hm.mean_field, lambda model, v: hm.conditional(model, "y", v)):
+        for values in (jnp.zeros(2), None, "v"):
+            with pytest.raises(InputError, match=r"by layer, such as \{'v': v\}, not as"):
+                ask(LABELLED, values)
+
+
+@pytest.mark.parametrize("classes", [1, 2.5, "3", None])
+def test_classes_of_a_classifier_are_counted(classes, unchecked):
+    with pytest.raises(InputError, match="at least two classes"):
+        hm.classifier_from_dbn(NET, classes, key=KEY)
+    with pytest.raises(InputError, match="a key, not from 0"):
+        hm.classifier_from_dbn(NET, 3, key=0)
+
+
 def test_chains_start_from_one_key(unchecked):
     with pytest.raises(InputError, match="one key, not from 2 of them: pass a single one"):
         hm.sample(LABELLED, jax.random.split(KEY), 1)

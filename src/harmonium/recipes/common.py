@@ -166,18 +166,26 @@ def about(recipe: str, arguments: dict[str, Any]) -> dict[str, Any]:
 def data_of(folder: RunFolder) -> Dataset:
     """The data that a run was trained on, loaded again but for a file of labels, which no estimate needs. Raises
     `InputError` where it has changed since."""
-    arguments = folder.about.get("arguments")
+    run = folder.about
+    arguments = run.get("arguments")
     if not arguments:
         raise InputError(f"The run in '{folder.path}' was not started by a recipe, so its data has no name here.")
+    try:
+        name, binarize, seed = (arguments[part] for part in ("data", "binarize", "seed"))
+        recorded = run["data"]["space"].get("hash")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"'{folder.path / 'run.json'}' does not say what the run was trained on ({error} is not there): restore it."
+        ) from error
     data = load_data(
-        arguments["data"],
-        arguments["binarize"],
-        arguments["seed"],
+        name,
+        binarize,
+        seed,
         **{name: arguments.get(name) for name in ("standardize", "scale")},
     )
     if arguments.get("from_") == "dbm":
         data = beside_means(data, RunFolder(folder.path / JOINT).load_model())
-    recorded, found = folder.about["data"]["space"].get("hash"), space_of(data.train).hash
+    found = space_of(data.train).hash
     if recorded != found:
         raise InputError(
             f"The data '{data.name}' has changed since the run in '{folder.path}' was trained on it "

@@ -140,6 +140,29 @@ def test_batches_of_products_are_rounded():
     np.testing.assert_array_equal(found, jax.jit(jax.vmap(rounded))(a, b))
 
 
+@pytest.mark.parametrize("right", [(9, 4, 6), (9, 6, 4), (6, 9, 4)])
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_a_matrix_before_an_array_of_more_dimensions(right, batch):
+    """Which XLA refuses on a CPU as it stands: pseudo-likelihood and ratio matching have such products."""
+    a, b, n = drawn(0, *batch, 6, 7), drawn(1, *batch, *right), len(batch)
+    numbers = (((n,), (n + right.index(6),)), ((*range(n),), (*range(n),)))
+
+    def product(a, b):
+        return lax.dot_general(a, b, numbers)
+
+    low_a, low_b = (m.astype(jnp.bfloat16).astype(jnp.float32) for m in (a, b))
+    found = jax.jit(in_bfloat16(product))(a, b)
+    np.testing.assert_allclose(found, product(low_a, low_b), atol=1e-5)
+    assert products_of(in_bfloat16(product), a, b) == [("bfloat16", "bfloat16")]
+
+
+@pytest.mark.parametrize("rule", [hm.objectives.PseudoLikelihood(), hm.objectives.RatioMatching()])
+def test_rules_that_visit_sites_train_in_bfloat16(rule):
+    rbm = machine(6, 3, 0.1)
+    run = hm.fit(rbm, bits(0, 20, 6), rule, epochs=1, batch_size=10, products="bfloat16", key=jax.random.key(0))
+    assert np.isfinite(run.metrics[-1]["loss"])
+
+
 @pytest.mark.parametrize(
     "function",
     [

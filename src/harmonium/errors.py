@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 
 class HarmoniumError(Exception):
     """Anything this library refuses or reports; the command line prints it in one line, without a traceback."""
@@ -35,6 +37,18 @@ def articled(name: str) -> str:
     """
     spelt = len(name) > 1 and name[:2].isupper() and not name.startswith(("NADE", "MADE"))
     return f"{'an' if name[:1] in ('AEFHILMNORSX' if spelt else 'AEIOUaeiou') else 'a'} {name}"
+
+
+def whole(*numbers: object, least: int = 1) -> bool:
+    """Whether all are whole numbers, none below `least`; what is no number at all is not.
+
+    >>> whole(1, 2), whole(0), whole(2.0), whole("3"), whole(1, least=2)
+    (True, False, False, False, False)
+    """
+    try:
+        return all(operator.index(number) >= least for number in numbers)
+    except TypeError:
+        return False
 
 
 def shown(value: object) -> str:

@@ -20,8 +20,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Var, jaxpr_as_fun, new_jaxpr_eqn, no_effects
-from jax.extend.core.primitives import convert_element_type_p, dot_general_p
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, jaxpr_as_fun
+from jax.extend.core.primitives import dot_general_p
 
 from harmonium.errors import InputError
 
@@ -120,16 +120,36 @@ def _is_matrix_product(equation: JaxprEqn) -> bool:
 
 
 def _rounded_product(equation: JaxprEqn) -> list[JaxprEqn]:
-    """Two roundings and the product of their results."""
-    place = (equation.source_info, equation.ctx)
-    kind = {"new_dtype": jnp.dtype(jnp.bfloat16), "weak_type": False, "sharding": None}
-    narrow = [Var(wide.aval.update(dtype=kind["new_dtype"], weak_type=False)) for wide in equation.invars]
-    roundings = [
-        new_jaxpr_eqn([wide], [rounded], convert_element_type_p, kind, no_effects, *place)
-        for wide, rounded in zip(equation.invars, narrow, strict=True)
+    """The equations of `_product`, in place of the one."""
+    product = functools.partial(_product, numbers=equation.params["dimension_numbers"])
+    jaxpr = jax.make_jaxpr(product)(*(variable.aval for variable in equation.invars)).jaxpr
+    names = dict(zip((*jaxpr.invars, *jaxpr.outvars), (*equation.invars, *equation.outvars), strict=True))
+    place = {"source_info": equation.source_info, "ctx": equation.ctx}
+    return [
+        part.replace(
+            invars=[names.get(v, v) for v in part.invars], outvars=[names.get(v, v) for v in part.outvars], **place
+        )
+        for part in jaxpr.eqns
     ]
-    params = equation.params | {"preferred_element_type": jnp.dtype(jnp.float32), "precision": None}
-    return [*roundings, equation.replace(invars=narrow, params=params)]
+
+
+def _product(left: jax.Array, right: jax.Array, numbers: Any) -> jax.Array:
+    """The product of two rounded arrays, as XLA has it on a CPU too.
+
+    There it has none of two transposed matrices (0.10: `DotThunk: BF16 x BF16 = F32`), and makes one where the array of
+    more dimensions comes second, or where a transpose follows a product of arrays of more dimensions than two.
+    """
+    (left_sum, right_sum), (left_batch, right_batch) = numbers
+    low = left.astype(jnp.bfloat16), right.astype(jnp.bfloat16)
+    batch = len(left_batch)
+    ours, theirs = left.ndim - len(left_sum) - batch, right.ndim - len(right_sum) - batch
+    if ours >= theirs:
+        product = jax.lax.dot_general(*low, numbers, preferred_element_type=jnp.float32)
+        return product if max(left.ndim, right.ndim) == 2 else jax.lax.optimization_barrier(product)
+    swapped = ((right_sum, left_sum), (right_batch, left_batch))
+    product = jax.lax.dot_general(*low[::-1], swapped, preferred_element_type=jnp.float32)
+    back = (*range(batch), *range(batch + theirs, product.ndim), *range(batch, batch + theirs))
+    return jnp.transpose(jax.lax.optimization_barrier(product), back)
 
 
 def _same(new: Any, old: Any) -> bool:

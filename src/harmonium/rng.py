@@ -41,20 +41,23 @@ def pcg3d(x: UInt32[Array, "..."], y: UInt32[Array, "..."], z: UInt32[Array, "..
 
 
 def check_key(key: Any) -> None:
-    """Refuse what is no key of JAX, such as a seed.
+    """Refuse what is no single key of JAX, such as a seed or several keys.
 
     >>> check_key(0)
     Traceback (most recent call last):
     harmonium.errors.InputError: Random numbers follow from a key, not from 0: pass key=jax.random.key(0).
     """
     array = isinstance(key, jax.Array | np.ndarray)
-    if array and (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or (key.dtype == np.uint32 and key.shape == (2,))):
+    typed = array and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if typed and key.shape:
+        raise InputError(f"Random numbers follow from one key, not from {key.shape[0]} of them: pass a single one.")
+    if typed or (array and key.dtype == np.uint32 and key.shape == (2,)):
         return
     seed = key if isinstance(key, int) else 0
     raise InputError(f"Random numbers follow from a key, not from {shown(key)}: pass key=jax.random.key({seed}).")
 
 
-def cheap(key: Key[Array, "..."]) -> Key[Array, "..."]:
+def cheap(key: Key[Array, ""]) -> Key[Array, ""]:
     """The same key with draws by PCG3D; a key that asks for another generator is returned as it is.
 
     The library calls this wherever long chains start. To have Threefry throughout, pass `threefry(key)`.

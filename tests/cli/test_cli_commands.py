@@ -403,6 +403,24 @@ def test_a_run_is_evaluated_without_its_labels(harmonium):
     harmonium.done("report", "new")
 
 
+def test_recipes_and_protocols_of_one_name_are_both_listed(tmp_path):
+    lines = Command(tmp_path).done("list", "recipes").splitlines()
+    for name in ("dbn", "dbm"):
+        assert [line.split()[1] for line in lines if line.split()[0] == name] == ["train:", "reproduce:"]
+    assert all(line.endswith("report.") for line in lines if " train: " in line)  # no sentence is cut
+
+
+def test_a_record_that_lacks_the_data_is_told(harmonium):
+    np.save(harmonium.folder / "x.npy", BITS)
+    words = ("--data", "x.npy", "--hidden", "3", "--epochs", "1", "--out", "new", "--batch-size", "5", "--chains", "4")
+    harmonium.done("train", "rbm", *words)
+    path = harmonium.folder / "new" / "run.json"
+    record = json.loads(path.read_text())
+    del record["arguments"]["binarize"]
+    path.write_text(json.dumps(record))
+    assert "run was trained on ('binarize' is not there)" in harmonium.refused("evaluate", "new")
+
+
 def test_constant_columns_are_told_once(harmonium):
     rows = np.random.default_rng(0).normal(size=(60, 3))
     rows[:, 1] = 7.0

@@ -71,6 +71,7 @@ def bad(row, column, value):
 
 
 REFUSED = {
+    "nothing": (lambda: from_arrays(None), "no rows"),
     "one axis": (lambda: from_arrays(X[0]), r"shape \(6,\).*reshape"),
     "no axis": (lambda: from_arrays(3.0), r"shape \(\)"),
     "five axes": (lambda: from_arrays(np.zeros((2, 1, 1, 1, 1))), "shape"),

@@ -152,6 +152,13 @@ def test_other_quantities_are_refused():
         compare(EXACT, dataclasses.replace(EXACT, quantity="log_partition"))
 
 
+@pytest.mark.parametrize("thing", [1.0, None, "runs/mnist"])
+def test_what_is_no_estimate_is_refused(thing):
+    for pair in ((EXACT, thing), (thing, EXACT)):
+        with pytest.raises(InputError, match=r"two estimates, .* not of"):
+            compare(*pair)
+
+
 def test_pairs_tell_more_than_single_values():
     """Two models whose difference per example is small against the spread of examples."""
     rng = np.random.default_rng(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -85,7 +86,86 @@ def test_what_is_no_table_of_numbers_is_refused(name):
             TAKES_ROWS[name](rows)
 
 
-def test_mean_field_takes_a_sweep_at_least():
-    for options in ({"max_steps": 0}, {"tolerance": -1.0}, {"tolerance": float("nan")}):
+@pytest.fixture
+def unchecked(monkeypatch):
+    """As a person calls the library: without the type checks of the tests."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+COUNTS = {
+    "samples": lambda n: hm.sample(LABELLED, KEY, n),
+    "sweeps of samples": lambda n: hm.sample(LABELLED, KEY, 1, steps=n),
+    "sweeps of gaps": lambda n: hm.impute(LABELLED, KEY, np.zeros((1, 2)), steps=n),
+    "chains of AIS": lambda n: hm.log_partition(LABELLED, key=KEY, method="ais", chains=n),
+    "temperatures": lambda n: hm.log_partition(LABELLED, key=KEY, method="ais", temperatures=n),
+    "samples of a bound": lambda n: hm.log_likelihood(NET, np.zeros((4, 6)), key=KEY, samples=n),
+    "CD": lambda n: hm.objectives.CD(steps=n),
+    "PCD": lambda n: hm.objectives.PCD(chains=n),
+    "FPCD": lambda n: hm.objectives.FPCD(chains=n),
+    "TemperedPCD": lambda n: hm.objectives.TemperedPCD(temperatures=n),
+    "TrajectoryPCD": lambda n: hm.objectives.TrajectoryPCD(snapshots=n),
+    "PseudoLikelihood": lambda n: hm.objectives.PseudoLikelihood(sites=n),
+    "RatioMatching": lambda n: hm.objectives.RatioMatching(sites=n),
+    "ScoreMatching": lambda n: hm.objectives.ScoreMatching(probes=n),
+    "UpDown": lambda n: hm.objectives.UpDown(steps=n),
+    "MPDBM": lambda n: hm.MPDBM(Bernoulli(2), [Bernoulli(2)], steps=n, key=KEY),
+    "NADE": lambda n: hm.NADE(Bernoulli(2), n, key=KEY),
+    "NeuralAutoregressive": lambda n: hm.NeuralAutoregressive(Bernoulli(2), n, key=KEY),
+    "MADE": lambda n: hm.MADE(Bernoulli(2), [n], key=KEY),
+    "states": lambda n: RBM(Categorical(2, states=n), Bernoulli(2), key=KEY),
+}
+
+
+@pytest.mark.parametrize("what", COUNTS)
+@pytest.mark.parametrize("number", [0, -1, 2.5, "3"])
+def test_what_is_counted_is_counted_in_whole_numbers(what, number, unchecked):
+    with pytest.raises(InputError) as caught:
+        COUNTS[what](number)
+    assert "\n" not in str(caught.value)
+
+
+MADE_WITH = {
+    "RBM": lambda key, unit: RBM(unit, Bernoulli(3), key=key),
+    "DBM": lambda key, unit: DBM(unit, [Bernoulli(3)], key=key),
+    "MPDBM": lambda key, unit: hm.MPDBM(unit, [Bernoulli(3)], key=key),
+    "DBN": lambda key, unit: DBN(unit, [Bernoulli(3)], key=key),
+    "BoltzmannMachine": lambda key, unit: hm.BoltzmannMachine(unit, key=key),
+    "NADE": lambda key, unit: hm.NADE(unit, 3, key=key),
+    "MADE": lambda key, unit: hm.MADE(unit, [3], key=key),
+    "NeuralAutoregressive": lambda key, unit: hm.NeuralAutoregressive(unit, 3, key=key),
+}
+
+
+@pytest.mark.parametrize("name", MADE_WITH)
+def test_a_machine_is_made_of_units_with_a_key(name, unchecked):
+    for key in (0, None, 1.5, "key", jax.random.split(KEY)):
+        with pytest.raises(InputError, match=r"follow from (a|one) key, not from"):
+            MADE_WITH[name](key, Bernoulli(2))
+    with pytest.raises(InputError, match="made of units, not of 6"):
+        MADE_WITH[name](KEY, 6)
+
+
+def test_values_are_given_by_layer(unchecked):
+    for ask in (hm.free_energy, hm.energy, hm.mean_field, lambda model, v: hm.conditional(model, "y", v)):
+        for values in (jnp.zeros(2), None, "v"):
+            with pytest.raises(InputError, match=r"by layer, such as \{'v': v\}, not as"):
+                ask(LABELLED, values)
+
+
+@pytest.mark.parametrize("classes", [1, 2.5, "3", None])
+def test_classes_of_a_classifier_are_counted(classes, unchecked):
+    with pytest.raises(InputError, match="at least two classes"):
+        hm.classifier_from_dbn(NET, classes, key=KEY)
+    with pytest.raises(InputError, match="a key, not from 0"):
+        hm.classifier_from_dbn(NET, 3, key=0)
+
+
+def test_chains_start_from_one_key(unchecked):
+    with pytest.raises(InputError, match="one key, not from 2 of them: pass a single one"):
+        hm.sample(LABELLED, jax.random.split(KEY), 1)
+
+
+def test_mean_field_takes_a_sweep_at_least(unchecked):
+    for options in ({"max_steps": 0}, {"max_steps": 2.5}, {"tolerance": -1.0}, {"tolerance": float("nan")}):
         with pytest.raises(InputError, match="at least one sweep and no negative tolerance"):
             hm.mean_field(LABELLED, {"v": jnp.zeros(2)}, **options)

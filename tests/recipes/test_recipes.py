@@ -93,6 +93,8 @@ def test_classes_are_those_of_the_labels_of_all_splits():
     assert unit([0, 1, 2, 0], [1, 2]).states == 3
     with pytest.raises(InputError, match=r"begin at 1, so that class 0 would be empty: count .* \(labels - 1\)"):
         unit([1, 2, 3, 1], [1, 3])
+    with pytest.raises(InputError, match=r"go up to 1000000, .* more classes than there are training rows \(4\)"):
+        unit([0, 1, 1_000_000, 0], [0, 1])
     with pytest.warns(UserWarning, match=r"go up to 9, but 8 of these 10 classes .* \(the first is class 0\)"):
         assert unit([1, 2, 2, 1], [0, 9]).states == 10
 

@@ -237,6 +237,7 @@ KINDS = {
     "rule unmade": ({"rule": CD}, "not the class CD: make one"),
     "model by name": ({"model": "rbm"}, "takes a model, such as an hm.RBM, not 'rbm'"),
     "model unmade": ({"model": RBM}, "not the class RBM"),
+    "no folder": ({"resume": True}, "Only a run in a folder can be resumed"),
     "epochs": ({"epochs": 1.5}, "whole numbers, not epochs=1.5"),
     "batch_size": ({"batch_size": 20.0}, "A batch of 20.0 .* a batch_size from 1 to 80, a whole number"),
     "average": ({"average": "0.9"}, "not average=0.9"),

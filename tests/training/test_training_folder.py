@@ -69,6 +69,10 @@ def test_metrics_are_lines_of_json(folder):
     with (folder.path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 3, "lo')  # a machine that stopped while it wrote
     assert len(folder.metrics) == 2
+    with (folder.path / "metrics.jsonl").open("a") as file:
+        file.write("}\n")
+    with pytest.raises(InputError, match=r"metrics.jsonl' is damaged .* restore it, or remove the line"):
+        print(folder.metrics)
 
 
 def test_estimates_come_back_with_their_values(folder):

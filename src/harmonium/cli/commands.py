@@ -172,28 +172,30 @@ def list_(what: Annotated[str, typer.Argument(help="models, recipes or data.")])
     lists = {"models": _models, "recipes": _recipes, "data": _data}
     if what not in lists:
         unknown("list", what, lists)
-    for name, line in lists[what]().items():
-        print(f"{name:<18} {inspect.cleandoc(line).splitlines()[0]}")
+    for name, text in lists[what]():
+        about = " ".join(inspect.cleandoc(text).split("\n\n")[0].split())
+        print(f"{name:<18} {about}")
 
 
-def _models() -> dict[str, str]:
+def _models() -> list[tuple[str, str]]:
     from harmonium import models
 
-    return {name: getattr(models, name).__doc__ for name in models.MODELS}
+    return [(name, getattr(models, name).__doc__) for name in models.MODELS]
 
 
-def _recipes() -> dict[str, str]:
+def _recipes() -> list[tuple[str, str]]:
+    """Those that train and those that reproduce, of which some have the same name."""
     from harmonium.recipes import RECIPES, recipe
     from harmonium.recipes.published import PROTOCOLS
 
-    trained = {name: f"train: {recipe(name).__doc__}" for name in RECIPES}
-    return trained | {name: f"reproduce: {protocol.about}" for name, protocol in PROTOCOLS.items()}
+    trained = [(name, f"train: {recipe(name).__doc__}") for name in RECIPES]
+    return trained + [(name, f"reproduce: {protocol.about}") for name, protocol in PROTOCOLS.items()]
 
 
-def _data() -> dict[str, str]:
+def _data() -> list[tuple[str, str]]:
     from harmonium.data import available
 
-    return available()
+    return list(available().items())
 
 
 def _opened(run: Path) -> tuple[Any, Any, Any]:

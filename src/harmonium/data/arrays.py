@@ -80,6 +80,8 @@ def from_arrays(
     Dataset('array': 3 train, 1 test; array train, 3 x 4 binary)
     """
     check_scale(scale)
+    if x is None:
+        raise InputError("There are no rows to train on (x is None): give an array [n, d].")
     arrays = {"train": x, "valid": valid, "test": test}
     marks = {"train": labels, "valid": valid_labels, "test": test_labels}
     raw = Raw(_given(arrays), _given(marks), image_shape, scale)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from harmonium.errors import IncomparableError
+from harmonium.errors import IncomparableError, InputError, shown
 from harmonium.evaluation.estimate import Estimate
 
 ERRORS = 2.0  # standard errors of the difference that count as a difference
@@ -35,12 +35,18 @@ def compare(a: Estimate, b: Estimate) -> Comparison:
 
     `a` is better when its lower end lies above the upper end of `b` by two standard errors of the difference (paired
     where both hold values of the same examples). Two lower bounds are always inconclusive. Raises `IncomparableError`,
-    with the reason, where the two are of different quantities or live on different spaces.
+    with the reason, where the two are of different quantities or live on different spaces, and `InputError` for what is
+    no estimate.
 
     >>> low, high = Estimate(-90.0, 0.1, "exact"), Estimate(-80.0, 0.1, "exact")
     >>> compare(high, low)
     'better'
     """
+    for estimate in (a, b):
+        if not isinstance(estimate, Estimate):
+            raise InputError(
+                f"A comparison is of two estimates, such as those of hm.log_likelihood, not of {shown(estimate)}."
+            )
     if a.quantity != b.quantity:
         raise IncomparableError(f"A {a.quantity} and a {b.quantity} cannot be compared.")
     if a.space is not None and b.space is not None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from harmonium.data import Space
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 
 Kind = Literal["exact", "interval", "lower", "upper", "unordered"]
 
@@ -141,13 +141,13 @@ def one_sided_verdict(value: float) -> str:
 
 
 def at_least_one(what: str, **numbers: int) -> None:
-    """Refuse numbers below 1 with which there is nothing to do.
+    """Refuse numbers, not whole or below 1, with which there is nothing to do.
 
     >>> at_least_one("RAISE", chains=0, rows=100)
     Traceback (most recent call last):
     harmonium.errors.InputError: RAISE needs chains and rows of at least 1, not chains=0, rows=100.
     """
-    if min(numbers.values()) < 1:
+    if not whole(*numbers.values()):
         *most, last = numbers
         names = f"{', '.join(most)} and {last}" if most else last
         given = ", ".join(f"{name}={number}" for name, number in numbers.items())

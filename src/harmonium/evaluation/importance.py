@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from harmonium.compiling import outermost
-from harmonium.errors import InputError, shown
+from harmonium.errors import InputError, shown, whole
 from harmonium.evaluation.estimate import Estimate
 from harmonium.evaluation.partition import log_partition
 from harmonium.inference import configurations, exact_free_energy, variational_free_energy
@@ -40,7 +40,7 @@ def belief_net_bound(
         raise InputError(f"The method '{method}' is for energy models: leave it out for {shown(net)}.")
     if key is None:
         raise InputError("The bound of a belief net draws samples: pass key=jax.random.key(seed).")
-    if samples < 1:
+    if not whole(samples):
         raise InputError(f"The bound needs at least one sample for each row, not samples={samples}.")
     clock = time.perf_counter()
     draw, top_key = jax.random.split(cheap(key))

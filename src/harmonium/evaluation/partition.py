@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.evaluation.annealed import (
     MeanWeight,
     Weights,
@@ -95,7 +95,7 @@ def check_annealing(chains: int, temperatures: int, burn_in: int = 1) -> None:
     Traceback (most recent call last):
     harmonium.errors.InputError: Annealing needs at least 2 chains, ...
     """
-    if chains < 2 or temperatures < 1 or burn_in < 1:
+    if not whole(chains, least=2) or not whole(temperatures, burn_in):
         raise InputError(
             "Annealing needs at least 2 chains, 1 temperature and 1 step of burn-in, not "
             f"chains={chains}, temperatures={temperatures}, burn_in={burn_in}."

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, shown
 from harmonium.models.energy import Coloured, EnergyModel, LayerStats, coloured
 from harmonium.models.kinds import require_model
 from harmonium.units import Conditional, Stats
@@ -32,6 +32,7 @@ def layer_stats(model: EnergyModel, values: LayerValues) -> dict[str, Stats]:
     >>> layer_stats(rbm, {"v": jnp.array([1.0, 3.0])})["v"].square
     Array([1., 9.], dtype=float32)
     """
+    _by_layer(values)
     for name, x in values.items():
         if name not in model.layers:
             raise InputError(f"There is no layer '{name}'; the layers are {', '.join(model.layers)}.")
@@ -141,7 +142,15 @@ def has_closed_form(model: EnergyModel, given: Iterable[str] = ("v",)) -> bool:
     return any(free <= {name for name in block if not isinstance(name, Coloured)} for block in model.blocks)
 
 
+def _by_layer(values: Any) -> None:
+    if not isinstance(values, Mapping):
+        raise InputError(
+            f"Values are given by layer, such as {{'v': v}}, not as {shown(values)}: say which they are of."
+        )
+
+
 def _require(model: EnergyModel, values: LayerValues, layers: Iterable[str]) -> None:
+    _by_layer(values)
     missing = [name for name in layers if name not in values]
     if missing:
         raise InputError(f"Layer '{missing[0]}' is missing: give values for all of {', '.join(model.layers)}.")

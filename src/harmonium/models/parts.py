@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from harmonium.errors import InputError, shown
+from harmonium.errors import InputError, shown, whole
 from harmonium.units import Categorical, Unit
 
 
@@ -23,8 +21,10 @@ def check_units(model: str, *layers: Any) -> None:
             raise InputError(
                 f"{model} is made of units, not of {shown(layer)}: give them as, say, hm.units.Bernoulli({size})."
             )
+        if isinstance(layer, Categorical) and not whole(layer.states):
+            raise InputError(f"Categorical units have one state or more, not states={shown(layer.states)}.")
     sizes = [layer.size for layer in layers]
-    if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
+    if not whole(*sizes):
         raise InputError(
             f"Every layer of {model[0].lower()}{model[1:]} needs units, not {sizes}: give at least one each."
         )

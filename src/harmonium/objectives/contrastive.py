@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from equinox import AbstractVar
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.inference import (
     LayerValues,
     MeanField,
@@ -52,7 +52,7 @@ class Contrastive(Objective):
     mean_field_steps: AbstractVar[int]
 
     def __check_init__(self) -> None:
-        if self.steps < 1 or self.mean_field_steps < 1:
+        if not whole(self.steps, self.mean_field_steps):
             raise InputError(
                 "A contrastive rule needs at least one Gibbs step and one sweep of mean field, not "
                 f"steps={self.steps} and mean_field_steps={self.mean_field_steps}."
@@ -109,7 +109,7 @@ class PCD(Contrastive):
     mean_field_steps: int = eqx.field(static=True, default=25, kw_only=True)
 
     def __check_init__(self) -> None:
-        if self.chains < 1:
+        if not whole(self.chains):
             raise InputError(f"PCD needs at least one chain, not chains={self.chains}.")
 
     def init(self, model: Any, key: Key[Array, ""]) -> StepMemory:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Key, PyTree
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.models import EnergyModel, recentred, trainable
 from harmonium.objectives.contrastive import PCD, Contrastive, contrast, phase_means
 from harmonium.objectives.objective import Batch, Metrics, StepMemory, posterior
@@ -46,7 +46,7 @@ class FPCD(Contrastive):
     mean_field_steps: int = eqx.field(static=True, default=25, kw_only=True)
 
     def __check_init__(self) -> None:
-        if self.chains < 1 or not self.fast_rate >= 0 or not 0 <= self.decay < 1:
+        if not whole(self.chains) or not self.fast_rate >= 0 or not 0 <= self.decay < 1:
             raise InputError(
                 "FPCD needs a chain, a fast rate of at least 0 and a decay from 0 to below 1, not "
                 f"chains={self.chains}, fast_rate={self.fast_rate:g} and decay={self.decay:g}."

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, Num
 
-from harmonium.errors import InputError, shown
+from harmonium.errors import InputError, shown, whole
 from harmonium.inference import conditional, free_energy, independent_at_marginals
 from harmonium.models import Independent, Normalised
 from harmonium.models.energy import EnergyModel
@@ -43,7 +43,7 @@ class NCE(Objective):
     ratio: int = eqx.field(static=True, default=1)
 
     def __check_init__(self) -> None:
-        if self.ratio < 1:
+        if not whole(self.ratio):
             raise InputError(f"NCE draws at least one noise sample for each example, not ratio={self.ratio}.")
         if set(self.noise.layers) != {"v"}:
             raise InputError(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.inference import free_energy, sum_over_sites
 from harmonium.models.energy import EnergyModel
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, positive_means, rows_only
@@ -32,7 +32,7 @@ class RatioMatching(Objective):
     sites: int | None = eqx.field(static=True, default=1)
 
     def __check_init__(self) -> None:
-        if self.sites is not None and self.sites < 1:
+        if self.sites is not None and not whole(self.sites):
             raise InputError(f"RatioMatching flips at least one site, not sites={self.sites}.")
 
     def __call__(

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.inference import score, sum_over_sites
 from harmonium.models.energy import EnergyModel
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, positive_means, rows_only
@@ -37,7 +37,7 @@ class ScoreMatching(Objective):
     probes: int | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
-        if self.probes is not None and self.probes < 1:
+        if self.probes is not None and not whole(self.probes):
             raise InputError(f"ScoreMatching takes at least one probe, or None for all units, not {self.probes}.")
 
     def __call__(

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.inference import as_values, marginal_natural, mean_stats
 from harmonium.models import EnergyModel, Independent
 from harmonium.objectives.contrastive import Contrastive, contrast, phase_means
@@ -84,7 +84,7 @@ class TemperedPCD(Contrastive):
     mean_field_steps: int = eqx.field(static=True, default=25, kw_only=True)
 
     def __check_init__(self) -> None:
-        if self.chains < 1 or self.temperatures < 2:
+        if not whole(self.chains) or not whole(self.temperatures, least=2):
             raise InputError(
                 "TemperedPCD needs at least one chain and two temperatures, not "
                 f"chains={self.chains} and temperatures={self.temperatures}."

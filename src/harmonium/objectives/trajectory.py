@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.models import EnergyModel
 from harmonium.objectives.contrastive import Contrastive, contrast, phase_means
 from harmonium.objectives.objective import Batch, Metrics, StepMemory, posterior
@@ -80,7 +80,7 @@ class TrajectoryPCD(Contrastive):
     mean_field_steps: int = eqx.field(static=True, default=25, kw_only=True)
 
     def __check_init__(self) -> None:
-        if self.chains < 1 or self.snapshots < 2 or not 0 < self.threshold < 1:
+        if not whole(self.chains) or not whole(self.snapshots, least=2) or not 0 < self.threshold < 1:
             raise InputError(
                 "TrajectoryPCD needs at least one chain, two snapshots and a threshold between 0 and 1, not "
                 f"chains={self.chains}, snapshots={self.snapshots} and threshold={self.threshold:g}."

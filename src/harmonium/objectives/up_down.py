@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.inference import as_values
 from harmonium.models.directed import DBN
 from harmonium.objectives.contrastive import contrast
@@ -38,7 +38,7 @@ class UpDown(Objective):
     steps: int = eqx.field(static=True, default=1)
 
     def __check_init__(self) -> None:
-        if self.steps < 1:
+        if not whole(self.steps):
             raise InputError(f"The up-down rule needs at least one Gibbs step, not steps={self.steps}.")
 
     def __call__(

@@ -31,6 +31,7 @@ STAGES = "stages"  # where a run keeps the runs of its parts
 JOINT = "stages/joint"  # and of the deep Boltzmann machine that a classifier is made of
 WIDE_ROWS = 2000  # rows whose mean field is inferred at a time
 BY_COLUMN = ("fvbn", "neural", "made", "nade")  # recipes whose `--visible auto` looks at each column of a table
+FEW_CLASSES = 1000  # classes that labels may make where training rows are fewer
 CATEGORICAL_LIMIT = 64  # states beyond which whole numbers are taken for grey values and not for codes
 
 
@@ -99,7 +100,8 @@ def layer_units(text: str) -> list[units.Unit]:
 
 def class_unit(data: Dataset) -> units.Categorical:
     """A layer for the labels of the data, those of all its splits. Raises `InputError` where there are none, or they
-    are counted from 1; warns of classes between others that no training row has."""
+    are counted from 1, or make more classes than there are rows; warns of classes between others that no training row
+    has."""
     if data.train_labels is None:
         raise InputError(f"'{data.name}' has no labels: give them with --labels, or leave --classes out.")
     splits = (data.train_labels, data.valid_labels, data.test_labels)
@@ -110,6 +112,11 @@ def class_unit(data: Dataset) -> units.Categorical:
             f"0 (labels - {found[0]})."
         )
     count, trained_on = int(found[-1]) + 1, np.unique(data.train_labels)
+    if count > max(FEW_CLASSES, len(data.train)):
+        raise InputError(
+            f"The labels of '{data.name}' go up to {found[-1]}, which makes more classes than there are training rows "
+            f"({len(data.train)}): number the classes without gaps."
+        )
     if len(trained_on) < count:
         empty = np.setdiff1d(np.arange(min(count, len(trained_on) + 1)), trained_on)[0]
         warnings.warn(
@@ -163,14 +170,22 @@ def about(recipe: str, arguments: dict[str, Any]) -> dict[str, Any]:
 def data_of(folder: RunFolder) -> Dataset:
     """The data that a run was trained on, loaded again but for a file of labels, which no estimate needs. Raises
     `InputError` where it has changed since."""
-    arguments = folder.about.get("arguments")
+    run = folder.about
+    arguments = run.get("arguments")
     if not arguments:
         raise InputError(f"The run in '{folder.path}' was not started by a recipe, so its data has no name here.")
-    options = {"standardize": standardizing(folder.about.get("recipe"), arguments), "scale": arguments.get("scale")}
-    data = load_data(arguments["data"], arguments["binarize"], arguments["seed"], **options)
+    try:
+        name, binarize, seed = (arguments[part] for part in ("data", "binarize", "seed"))
+        recorded = run["data"]["space"].get("hash")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"'{folder.path / 'run.json'}' does not say what the run was trained on ({error} is not there): restore it."
+        ) from error
+    options = {"standardize": standardizing(run.get("recipe"), arguments), "scale": arguments.get("scale")}
+    data = load_data(name, binarize, seed, **options)
     if arguments.get("from_") == "dbm":
         data = beside_means(data, RunFolder(folder.path / JOINT).load_model())
-    recorded, found = folder.about["data"]["space"].get("hash"), space_of(data.train).hash
+    found = space_of(data.train).hash
     if recorded != found:
         raise InputError(
             f"The data '{data.name}' has changed since the run in '{folder.path}' was trained on it "

@@ -11,7 +11,7 @@ import jinja2
 from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.models import Classifier, write_atomically
 from harmonium.report import classes, couplings, head, insides, record, sections, sequences
 from harmonium.report.section import made
@@ -42,7 +42,7 @@ def write_report(folder: RunFolder, model: Any, data: Dataset, *, key: Key[Array
     >>> hm.report.write_report(run.folder, run.model, data, key=jax.random.key(2), steps=10).name
     'report.html'
     """
-    if steps < 1:
+    if not whole(steps):
         raise InputError(f"The samples of a report need at least one Gibbs step, not steps={steps}.")
     path = folder.path / "report.html"
     write_atomically(path, page(Subject(folder, model, data, key, steps)).encode())

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Key
 
 from harmonium.compiling import outermost
 from harmonium.data.check import as_numbers
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.inference.marginals import as_rows
 from harmonium.models import BeliefNet, EnergyModel, TractableModel, require_model
 from harmonium.rng import cheap
@@ -41,7 +41,7 @@ def sample(
     (4, 6)
     """
     require_model("hm.sample", model, EnergyModel, BeliefNet, TractableModel)
-    if n < 1 or steps < 1:
+    if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
     if isinstance(model, TractableModel):
         if start is not None:
@@ -68,7 +68,7 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Arra
     False
     """
     require_model("hm.impute", model, EnergyModel)
-    if steps < 1:
+    if not whole(steps):
         raise InputError(f"Imputation needs at least one step, not steps={steps}.")
     unit = model.layers["v"]
     given = as_rows(unit, np.atleast_2d(as_numbers(x, "The rows"))).astype(np.float32)

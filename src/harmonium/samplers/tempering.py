@@ -25,7 +25,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from harmonium.compiling import outermost
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.inference import free_energy, layer_stats, natural_parameters
 from harmonium.models import Coloured
 from harmonium.rng import cheap
@@ -177,7 +177,7 @@ def sample_replicas(ladder: Ladder, key: Key[Array, ""], n: int = 1, *, steps: i
     >>> found.target["v"].shape, found.tally.swap_rates.shape
     ((4, 6), (4,))
     """
-    if n < 1 or steps < 1:
+    if not whole(n, steps):
         raise InputError(f"Sampling needs at least one ladder and one step, not n={n} and steps={steps}.")
     return _sample(ladder, cheap(key), n, steps)
 

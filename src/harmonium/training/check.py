@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
@@ -46,8 +45,6 @@ def check_parts(model: Any, objective: Any, optimizer: Any, key: Any) -> None:
             f"An optimizer is one of Optax's, such as optax.adam(1e-3), not {shown(optimizer)}: make one and pass it."
         )
     check_key(key)
-    if jnp.shape(key) not in ((), (2,)) or (jnp.shape(key) == (2,) and key.dtype != np.uint32):
-        raise InputError(f"A run follows from one key, not from {jnp.shape(key)[0]} of them: pass a single one.")
 
 
 def check_settings(

@@ -135,10 +135,13 @@ class RunFolder:
 
     @property
     def metrics(self) -> list[dict[str, float]]:
-        """The lines of `metrics.jsonl` that are whole."""
+        """The lines of `metrics.jsonl` that are whole. Raises `InputError` where one of them is no record."""
         path = self.path / "metrics.jsonl"
         lines = path.read_text().splitlines() if path.is_file() else []
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        try:
+            return [json.loads(line) for line in lines if line.endswith("}")]
+        except json.JSONDecodeError as error:
+            raise InputError(f"'{path}' is damaged ({error}): restore it, or remove the line.") from error
 
     def write_metrics(self, records: list[dict[str, float]]) -> None:
         """Write all of `metrics.jsonl` anew (at the start and at a resume)."""

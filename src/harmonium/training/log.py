@@ -51,6 +51,8 @@ class Log:
     ) -> Log:
         """Open the folder anew or where it was left."""
         if out is None:
+            if resume:
+                raise InputError("Only a run in a folder can be resumed: say in which, with out=...")
             return cls(state, [])
         path = out.path if isinstance(out, RunFolder) else out
         if resume:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 from harmonium.errors import InputError
 from harmonium.models.autoregressive.conditionals import Conditionals
 from harmonium.models.autoregressive.order import check_order, earlier, slot
+from harmonium.models.parts import check_units
 from harmonium.units import Gaussian, GaussianBias, Stats, Unit
 
 
@@ -37,6 +38,7 @@ class FVBN(Conditionals):
     order: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, visible: Unit, *, order: Sequence[int] | np.ndarray | None = None) -> None:
+        check_units("An FVBN", visible)
         self.visible = visible
         self.order = check_order(order, visible.size)
         self.W = jnp.zeros((visible.width, visible.width))

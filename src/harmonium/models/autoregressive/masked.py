@@ -11,10 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.models.autoregressive.conditionals import Conditionals
 from harmonium.models.autoregressive.order import check_order, ranks, slot
+from harmonium.models.parts import check_units
 from harmonium.nets import ACTIVATIONS
+from harmonium.rng import check_key
 from harmonium.units import Stats, Unit
 
 
@@ -53,7 +55,8 @@ class MADE(Conditionals):
         order: Sequence[int] | np.ndarray | None = None, activation: str = "relu", direct: bool = True,
     ) -> None:  # fmt: skip
         sizes = list(hidden) if isinstance(hidden, list | tuple) else [hidden]
-        if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
+        check_units("A MADE", visible)
+        if not sizes or not whole(*sizes):
             raise InputError(f"The hidden layers of a masked net are a list of sizes, such as [500], not {hidden}.")
         last = max(visible.size - 1, 1)  # a unit of degree d sees the first d variables; none may see the last
         spread = tuple(tuple((1 + np.arange(size) * last // size).tolist()) for size in sizes)
@@ -65,6 +68,7 @@ class MADE(Conditionals):
     ) -> None:  # fmt: skip
         if activation not in ACTIVATIONS:
             raise InputError(f"There is no activation '{activation}': choose one of {', '.join(ACTIVATIONS)}.")
+        check_key(key)
         self.visible, self.order = visible, check_order(order, visible.size)
         self.activation, self.degrees = activation, degrees
         gain = 2.0 if activation == "relu" else 1.0
@@ -133,7 +137,8 @@ class NeuralAutoregressive(MADE):
         self, visible: Unit, group: int, *, key: Key[Array, ""], order: Sequence[int] | np.ndarray | None = None,
         activation: str = "tanh", direct: bool = True,
     ) -> None:  # fmt: skip
-        if group < 1:
+        check_units("A NeuralAutoregressive", visible)
+        if not whole(group):
             raise InputError(f"Each variable has a group of hidden units, not group={group}.")
         degrees = np.repeat(np.arange(1, max(visible.size, 2)), group)
         self._fill(visible, (tuple(degrees.tolist()),), key, order, activation, direct)

@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.models.autoregressive.conditionals import Conditionals
 from harmonium.models.autoregressive.order import check_order, from_slots, slot, to_slots
+from harmonium.models.parts import check_units
 from harmonium.nets import ACTIVATIONS
+from harmonium.rng import check_key
 from harmonium.units import Stats, Unit
 
 BLOCK = 28  # variables whose hidden units are computed anew, and not kept, for the gradient
@@ -51,7 +53,9 @@ class NADE(Conditionals):
         self, visible: Unit, hidden: int, *, key: Key[Array, ""], order: Sequence[int] | np.ndarray | None = None,
         activation: str = "sigmoid", scale: float = 0.01,
     ) -> None:  # fmt: skip
-        if hidden < 1:
+        check_units("A NADE", visible)
+        check_key(key)
+        if not whole(hidden):
             raise InputError(f"A NADE needs hidden units, not hidden={hidden}.")
         if activation not in ACTIVATIONS:
             raise InputError(f"There is no activation '{activation}': choose one of {', '.join(ACTIVATIONS)}.")

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.models.energy import LayerStats
 from harmonium.models.parts import check_hidden, check_labels, check_units
+from harmonium.rng import check_key
 from harmonium.units import Unit, inner
 
 
@@ -49,6 +50,7 @@ class DBM(eqx.Module):
     ) -> None:  # fmt: skip
         check_hidden("A DBM", hidden)
         check_units("A DBM", visible, *hidden)
+        check_key(key)
         check_labels(labels)
         self.visible, self.hidden, self.labels = visible, tuple(hidden), labels
         units = list(self.layers.values())

@@ -16,6 +16,7 @@ from harmonium.errors import InputError
 from harmonium.models.boltzmann.pairs import Pairs, colouring, lattice_edges
 from harmonium.models.energy import Coloured, LayerStats
 from harmonium.models.parts import check_units
+from harmonium.rng import check_key
 from harmonium.units import Stats, Unit, inner
 
 
@@ -57,6 +58,7 @@ class BoltzmannMachine(eqx.Module):
     ) -> None:  # fmt: skip
         units = [visible] if hidden is None else [visible, hidden]
         n = _checked_size(units)
+        check_key(key)
         if mask is not None and edges is not None:
             raise InputError("A Boltzmann machine takes `mask` or `edges`, not both: leave one of them out.")
         found = _edges_of_mask(mask, n) if edges is None else _checked_edges(edges, n)

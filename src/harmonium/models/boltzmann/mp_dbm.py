@@ -7,7 +7,7 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.wrapped import Wrapped
 from harmonium.models.energy import LayerStats
@@ -39,7 +39,7 @@ class MPDBM(Wrapped):
         self, visible: Any, hidden: Any, labels: Any = None, *, key: Key[Array, ""],
         steps: int = 10, averaged: bool = False, scale: float = 0.01,
     ) -> None:  # fmt: skip
-        if steps < 1:
+        if not whole(steps):
             raise InputError(f"A multi-prediction machine infers with at least one sweep, not steps={steps}.")
         self.model = DBM(visible, hidden, labels, key=key, scale=scale)
         self.steps, self.averaged = steps, averaged

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.models.energy import LayerStats
 from harmonium.models.parts import check_units
+from harmonium.rng import check_key
 from harmonium.units import Unit, inner
 
 
@@ -41,6 +42,7 @@ class RBM(eqx.Module):
 
     def __init__(self, visible: Any, hidden: Any, *, key: Key[Array, ""], scale: float = 0.01) -> None:
         check_units("An RBM", visible, hidden)
+        check_key(key)
         self.visible = visible
         self.hidden = hidden
         self.W = scale * jax.random.normal(key, (visible.width, hidden.width), jnp.float32)

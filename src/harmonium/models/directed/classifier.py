@@ -9,13 +9,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from harmonium.errors import InputError, shown
+from harmonium.errors import InputError, shown, whole
 from harmonium.models.boltzmann.centred import uncentred
 from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.rbm import RBM
 from harmonium.models.directed.dbn import DBN
 from harmonium.models.energy import EnergyModel
 from harmonium.nets import MLP
+from harmonium.rng import check_key
 from harmonium.units import Bernoulli, Categorical, Gaussian, Unit
 
 
@@ -110,8 +111,9 @@ def _with_classes(
     layers: Sequence[tuple[Float[Array, "..."], Float[Array, "..."]]], classes: int, key: Key[Array, ""]
 ) -> Classifier:
     """A classifier with these hidden layers and one more of small random weights."""
-    if classes < 2:
+    if not whole(classes, least=2):
         raise InputError(f"A classifier needs at least two classes, not {classes}.")
+    check_key(key)
     sizes = [layers[0][0].shape[0], *(W.shape[1] for W, _ in layers), classes]
     net = MLP(sizes, key=key, activation="sigmoid")
     W, b = zip(*layers, strict=True)

@@ -16,6 +16,7 @@ from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.rbm import RBM
 from harmonium.models.directed.link import Link
 from harmonium.models.parts import check_hidden, check_labels, check_units
+from harmonium.rng import check_key
 from harmonium.units import Unit
 
 
@@ -51,6 +52,7 @@ class DBN(eqx.Module):
         check_hidden("A DBN", hidden)
         units = [visible, *hidden]
         check_units("A DBN", *units)
+        check_key(key)
         check_labels(labels)
         real = [type(unit).__name__ for unit in hidden if unit.states is None]
         if real:

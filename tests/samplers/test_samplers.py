@@ -9,6 +9,7 @@ import pytest
 
 from examples import OTHERS, RBMS, randomised
 from harmonium.errors import InputError
+from harmonium.evaluation import log_partition
 from harmonium.models import RBM
 from harmonium.samplers import (
     Clamp,
@@ -24,7 +25,7 @@ from harmonium.samplers import (
 from harmonium.testing.chains import count_states
 from harmonium.testing.enumeration import list_states
 from harmonium.testing.statistics import matches_law
-from harmonium.units import Bernoulli
+from harmonium.units import Bernoulli, Categorical, Gaussian, Spin
 
 KEY = jax.random.key(0)
 BINARY = RBMS["rbm-bernoulli-bernoulli"]
@@ -154,3 +155,17 @@ def test_nothing_missing_is_nothing_changed():
 def test_rows_that_cannot_be_filled_are_refused(x, options, words):
     with pytest.raises(InputError, match=words):
         impute(BINARY, KEY, x, **options)
+
+
+def test_a_model_without_a_density_is_refused_and_not_sampled():
+    rbm = RBM(Gaussian(3), Gaussian(2), key=jax.random.key(0), scale=9.0)
+    with pytest.raises(InputError, match=r"cannot be normalised.*not positive definite"):
+        log_partition(rbm, method="exact")
+    with pytest.raises(InputError, match=r"ran away.*not positive definite"):
+        sample(rbm, jax.random.key(1), 3, steps=300)
+
+
+@pytest.mark.parametrize("unit", [Bernoulli(2), Spin(2), Categorical(2, states=3)])
+def test_missing_values_are_named_as_such(unit):
+    with pytest.raises(InputError, match=r"nan in row 0, column 1, which means missing"):
+        unit.check(np.array([[1.0, np.nan]]))

@@ -27,7 +27,7 @@ from harmonium.evaluation.annealed import (
 from harmonium.evaluation.estimate import ONE_SIDED, Estimate, interval_verdict
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 from harmonium.inference import configurations, exact_log_partition
-from harmonium.models import EnergyModel, require_model
+from harmonium.models import UNBOUNDED, EnergyModel, require_model
 from harmonium.rng import cheap, words
 from harmonium.samplers import State
 
@@ -107,9 +107,9 @@ def _exact(model: EnergyModel) -> Estimate:
     value = float(exact_log_partition(model))
     settings = {"configurations": int(configurations(model)), "log_partition": {"exact": round(value, 4)}}
     settings["seconds"] = round(time.perf_counter() - clock, 2)
-    finite = jnp.isfinite(value)
-    verdict = "trust" if finite else "do not report: the model cannot be normalised"
-    return Estimate(value, 0.0, "exact", "log_partition", value, value, True, "enumeration", settings, verdict=verdict)
+    if not math.isfinite(value):
+        raise InputError(f"The model cannot be normalised: {UNBOUNDED}.")
+    return Estimate(value, 0.0, "exact", "log_partition", value, value, True, "enumeration", settings)
 
 
 # ---- annealing -----------------------------------------------------------------------------------------------

@@ -164,11 +164,11 @@ def _checked_total(model: EnergyModel, plan: Plan) -> int:
     log_count = plan.log_count(model)
     count = math.exp(log_count) if log_count < 700 else math.inf
     if count == math.inf and any(_log_states(model, name) == math.inf for name in plan.kept):
-        raise InputError("Real units in two blocks cannot be enumerated: use method='ais'.")
+        raise InputError("Real units in two blocks cannot be enumerated: use method='two_sided'.")
     if count > LIMIT:
         raise InputError(
             f"Exact enumeration would visit {count:.3g} configurations, more than {LIMIT}: "
-            "use method='ais' (or 'auto'), which estimates log Z from both sides."
+            "use method='two_sided' (or 'auto'), which estimates log Z from both sides."
         )
     return round(count)
 

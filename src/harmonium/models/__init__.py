@@ -31,7 +31,7 @@ from harmonium.models.energy import (
     trainable,
     with_biases,
 )
-from harmonium.models.kinds import require_model
+from harmonium.models.kinds import UNBOUNDED, require_model
 from harmonium.models.saving import load, save, write_atomically
 from harmonium.models.tractable import TractableModel
 
@@ -57,6 +57,7 @@ __all__ = [
     "MPDBM",
     "NADE",
     "RBM",
+    "UNBOUNDED",
     "BeliefNet",
     "Biased",
     "BiasedModel",

@@ -10,6 +10,10 @@ from harmonium.models.directed.link import BeliefNet
 from harmonium.models.energy import Biased, BiasedModel, EnergyModel
 from harmonium.models.tractable import TractableModel
 
+UNBOUNDED = (
+    "the precision of its Gaussian layers together is not positive definite, so make the weights between them smaller"
+)
+
 NAMES = {
     EnergyModel: "an energy model (an RBM, a DBM, ...)",
     BiasedModel: "an energy model with biases (an RBM, a DBM, ...)",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.errors import InputError, whole
@@ -13,6 +12,7 @@ from harmonium.models import EnergyModel, recentred, trainable
 from harmonium.objectives.contrastive import PCD, Contrastive, contrast, phase_means
 from harmonium.objectives.objective import Batch, Metrics, StepMemory, posterior
 from harmonium.samplers import Gibbs, run_chain
+from harmonium.units.unit import inner
 
 
 class FPCD(Contrastive):
@@ -76,7 +76,7 @@ class FPCD(Contrastive):
         fast = jax.tree.map(lambda f, g: self.decay * f - self.fast_rate * g, memory.own, jax.grad(loss)(learned))
         fast = _moved(fast, learned, rest, means)
         value, metrics = contrast(model, batch, chains, inferred)
-        return value, (StepMemory(chains, means, fast), metrics | {"fast_weights": optax.global_norm(fast)})
+        return value, (StepMemory(chains, means, fast), metrics | {"fast_weights": jnp.sqrt(inner(fast, fast))})
 
 
 def _moved(fast: PyTree, learned: PyTree, rest: PyTree, means: PyTree) -> PyTree:

@@ -103,7 +103,7 @@ def class_unit(data: Dataset) -> units.Categorical:
     are counted from 1, or make more classes than there are rows; warns of classes between others that no training row
     has."""
     if data.train_labels is None:
-        raise InputError(f"'{data.name}' has no labels: give them with --labels, or leave --classes out.")
+        raise InputError(f"'{data.name}' has no labels: give them with --labels, or train without classes.")
     splits = (data.train_labels, data.valid_labels, data.test_labels)
     found = np.unique(np.concatenate([labels for labels in splits if labels is not None]))
     if found[0] > 0:

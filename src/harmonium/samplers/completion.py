@@ -13,7 +13,7 @@ from harmonium.compiling import outermost
 from harmonium.data.check import as_numbers
 from harmonium.errors import InputError, whole
 from harmonium.inference.marginals import as_rows
-from harmonium.models import BeliefNet, EnergyModel, TractableModel, require_model
+from harmonium.models import UNBOUNDED, BeliefNet, EnergyModel, TractableModel, require_model
 from harmonium.rng import cheap
 from harmonium.samplers.ancestral import downwards, top_layer, top_sample, upwards
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
@@ -50,7 +50,10 @@ def sample(
     if start is not None:
         start = _checked_rows(model, start, n)
     draw = _sample_net if isinstance(model, BeliefNet) else _sample
-    return draw(model, cheap(key), start, n, steps)
+    rows = draw(model, cheap(key), start, n, steps)
+    if model.layers["v"].states is None and not isinstance(rows, jax.core.Tracer) and not jnp.isfinite(rows).all():
+        raise InputError(f"The chains ran away, for their values are no longer finite: {UNBOUNDED}.")
+    return rows
 
 
 def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Array:

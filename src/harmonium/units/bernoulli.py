@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from harmonium.errors import InputError
-from harmonium.units.unit import Unit, first_outside
+from harmonium.units.unit import Unit, first_outside, refuse_missing
 
 
 class Bernoulli(Unit):
@@ -58,6 +58,7 @@ class Bernoulli(Unit):
         inside = (x >= 0) & (x <= 1) if expectation else (x == 0) | (x == 1)
         if inside.all():
             return
+        refuse_missing(x)
         found = first_outside(x, inside)
         if ((x >= 0) & (x <= 1)).all():
             raise InputError(

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, Num
 
 from harmonium.errors import InputError
-from harmonium.units.unit import Unit, first_outside
+from harmonium.units.unit import Unit, first_outside, refuse_missing
 
 
 class Categorical(Unit):
@@ -63,6 +63,7 @@ class Categorical(Unit):
         """Refuse anything but whole numbers from 0 to `states` - 1."""
         inside = (x >= 0) & (x < self.states) & (x == np.floor(x))
         if not inside.all():
+            refuse_missing(x)
             raise InputError(
                 f"Categorical units with {self.states} states take whole numbers from 0 to {self.states - 1}, "
                 f"but the data holds {first_outside(x, inside)}: recode the columns or raise `states`."

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from harmonium.errors import InputError
-from harmonium.units.unit import Unit, first_outside
+from harmonium.units.unit import Unit, first_outside, refuse_missing
 
 
 class Spin(Unit):
@@ -59,6 +59,7 @@ class Spin(Unit):
         """Refuse values other than -1 and +1, or outside [-1, 1] where expectations are admitted."""
         inside = np.abs(x) <= 1 if expectation else np.abs(x) == 1
         if not inside.all():
+            refuse_missing(x)
             raise InputError(
                 f"Spin units take -1 and +1, but the data holds {first_outside(x, inside)}: "
                 "map 0 and 1 to 2 x - 1, or use Bernoulli units."

@@ -184,6 +184,21 @@ class Unit(eqx.Module):
             )
 
 
+def refuse_missing(x: np.ndarray) -> None:
+    """Refuse rows `x` `[n, size]` with missing values (NaN), for these are no value of any unit.
+
+    >>> refuse_missing(np.array([[1.0, np.nan]]))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: The data holds nan in row 0, column 1, ...
+    """
+    missing = np.isnan(x) if np.issubdtype(np.asarray(x).dtype, np.inexact) else np.zeros(np.shape(x), bool)
+    if missing.any():
+        raise InputError(
+            f"The data holds {first_outside(x, ~missing)}, which means missing: fill such cells, with hm.impute and a "
+            "model trained on complete rows or otherwise, or leave the rows out."
+        )
+
+
 def first_outside(x: np.ndarray, inside: np.ndarray) -> str:
     """Name the first value of rows `x` that is not `inside`, for an error message."""
     row, column = (int(i) for i in np.argwhere(~inside)[0])

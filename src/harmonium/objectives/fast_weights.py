@@ -5,7 +5,6 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.errors import InputError, whole
@@ -76,7 +75,11 @@ class FPCD(Contrastive):
         fast = jax.tree.map(lambda f, g: self.decay * f - self.fast_rate * g, memory.own, jax.grad(loss)(learned))
         fast = _moved(fast, learned, rest, means)
         value, metrics = contrast(model, batch, chains, inferred)
-        return value, (StepMemory(chains, means, fast), metrics | {"fast_weights": optax.global_norm(fast)})
+        return value, (StepMemory(chains, means, fast), metrics | {"fast_weights": _norm(fast)})
+
+
+def _norm(tree: PyTree) -> Float[Array, ""]:
+    return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree)))
 
 
 def _moved(fast: PyTree, learned: PyTree, rest: PyTree, means: PyTree) -> PyTree:

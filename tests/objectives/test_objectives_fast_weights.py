@@ -55,6 +55,12 @@ def test_without_a_fast_rate_it_is_pcd_bit_for_bit(model):
         assert float(metrics["fast_weights"]) == 0.0
 
 
+@pytest.mark.filterwarnings("error::DeprecationWarning:optax")
+def test_nothing_that_optax_is_about_to_drop_is_called():
+    rule = FPCD(chains=2)
+    rule(BINARY, BATCH, KEY, rule.init(BINARY, KEY))
+
+
 def test_fast_weights_follow_the_formula():
     """Three steps by hand: `f <- 0.95 f + 0.1 (<v h>_data - <v h>_chains)`, and the biases alike."""
     rule = FPCD(chains=5, fast_rate=0.1, decay=0.95)

@@ -10,7 +10,7 @@ import optax
 import pytest
 from slopes import KEY, drawn_slopes
 
-from examples import OTHERS
+from examples import DBMS
 from harmonium.errors import InputError
 from harmonium.inference import exact_log_partition, free_energy
 from harmonium.models import RBM, Centred, Normalised, centred_part
@@ -18,6 +18,7 @@ from harmonium.objectives import (
     NCE,
     DenoisingScoreMatching,
     MaximumLikelihood,
+    PseudoLikelihood,
     RatioMatching,
     ScoreMatching,
     marginal_noise,
@@ -79,6 +80,18 @@ def test_each_example_has_draws_of_its_own(name):
     assert 0.8 < 16 * many / one < 1.25  # four standard errors and more of a quotient of variances
 
 
-def test_hidden_layers_without_a_closed_form_are_refused():
-    with pytest.raises(InputError, match="h1, h2 depend on each other"):
-        RatioMatching()(OTHERS["own-deep"], jnp.zeros((1, 3)), KEY, None)
+DEEP = {"bits": DBMS["dbm-two-layers"], "reals": DBMS["dbm-gaussian"]}
+OF_FREE_ENERGIES = {
+    "ratio": (RatioMatching(), DEEP["bits"]),
+    "pseudo": (PseudoLikelihood(), DEEP["bits"]),
+    "score": (ScoreMatching(), DEEP["reals"]),
+    "denoising": (DenoisingScoreMatching(noise=0.3), DEEP["reals"]),
+    "noise": (NCE(marginal_noise(DEEP["bits"], np.zeros((1, 3)))), Normalised(DEEP["bits"])),
+}
+
+
+@pytest.mark.parametrize("name", OF_FREE_ENERGIES)
+def test_hidden_layers_without_a_closed_form_are_refused_with_a_rule_that_does(name):
+    rule, model = OF_FREE_ENERGIES[name]
+    with pytest.raises(InputError, match=f"{type(rule).__name__} sums the hidden units out.*: use PCD"):
+        rule(model, jnp.zeros((1, model.layers["v"].size)), KEY, None)

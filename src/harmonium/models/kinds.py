@@ -27,17 +27,35 @@ NAMES = {
 def require_model(asked: str, model: Any, *kinds: type) -> None:
     """Refuse a model of another kind than a function is for, in a sentence that says what it can do instead.
 
-    Arguments: `asked`, the function's name; `kinds` that it takes, of `NAMES`.
+    An energy model also has each of its layers in one block. Arguments: `asked`, the function's name; `kinds` that it
+    takes, of `NAMES`.
 
     >>> require_model("hm.free_energy", "an RBM", EnergyModel)
     Traceback (most recent call last):
     harmonium.errors.InputError: hm.free_energy takes an energy model (an RBM, a DBM, ...), not 'an RBM': pass the ...
     """
     if isinstance(model, kinds) and not isinstance(model, type):  # a class has the methods too
+        require_blocks(model)
         return
     *others, last = [NAMES[kind] for kind in kinds]
     named = f"{', '.join(others)} or {last}" if others else last
     raise InputError(f"{asked} takes {named}, not {shown(model)}: {_instead(model)}.")
+
+
+def require_blocks(model: Any) -> None:
+    """Refuse an energy model that does not have each of its layers in one block: sums over its states would be wrong.
+
+    >>> import harmonium as hm, jax
+    >>> require_blocks(hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0)))
+    """
+    if not isinstance(model, EnergyModel):
+        return
+    listed = [str(name) for block in model.blocks for name in block]
+    if sorted(listed) != sorted(model.layers):
+        raise InputError(
+            f"The blocks of this {type(model).__name__} hold {', '.join(listed)}, and its layers are "
+            f"{', '.join(model.layers)}: put each layer in one block, once."
+        )
 
 
 def _instead(model: Any) -> str:

@@ -12,7 +12,6 @@ from harmonium.models import EnergyModel, recentred, trainable
 from harmonium.objectives.contrastive import PCD, Contrastive, contrast, phase_means
 from harmonium.objectives.objective import Batch, Metrics, StepMemory, posterior
 from harmonium.samplers import Gibbs, run_chain
-from harmonium.units.unit import inner
 
 
 class FPCD(Contrastive):
@@ -76,7 +75,11 @@ class FPCD(Contrastive):
         fast = jax.tree.map(lambda f, g: self.decay * f - self.fast_rate * g, memory.own, jax.grad(loss)(learned))
         fast = _moved(fast, learned, rest, means)
         value, metrics = contrast(model, batch, chains, inferred)
-        return value, (StepMemory(chains, means, fast), metrics | {"fast_weights": jnp.sqrt(inner(fast, fast))})
+        return value, (StepMemory(chains, means, fast), metrics | {"fast_weights": _norm(fast)})
+
+
+def _norm(tree: PyTree) -> Float[Array, ""]:
+    return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree)))
 
 
 def _moved(fast: PyTree, learned: PyTree, rest: PyTree, means: PyTree) -> PyTree:

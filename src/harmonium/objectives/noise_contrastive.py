@@ -14,7 +14,16 @@ from harmonium.errors import InputError, shown, whole
 from harmonium.inference import conditional, free_energy, independent_at_marginals
 from harmonium.models import Independent, Normalised
 from harmonium.models.energy import EnergyModel
-from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, positive_means, rows_only
+from harmonium.objectives.objective import (
+    Batch,
+    Memory,
+    Metrics,
+    Objective,
+    StepMemory,
+    positive_means,
+    rows_only,
+    summed_out,
+)
 from harmonium.samplers import sample_block
 
 
@@ -57,6 +66,7 @@ class NCE(Objective):
         """The mean over the batch, in nats per example."""
         batch = rows_only(self, batch)
         self._check(model)
+        summed_out(self, model)
         keys = jax.random.split(key, self.ratio * len(batch))
         drawn = jax.vmap(lambda k: sample_block(self.noise, k, {}, ("v",))["v"])(keys)
         loss, metrics = noise_contrast(model, self.noise, batch, drawn)

@@ -91,6 +91,22 @@ def rows_only(rule: Objective, batch: Batch) -> Num[Array, "batch size"]:
     return batch
 
 
+def summed_out(rule: Objective, model: EnergyModel) -> None:
+    """Refuse a model whose hidden units have no closed form, for a rule of free energies of the data alone.
+
+    >>> import harmonium as hm, jax
+    >>> units = [hm.units.Bernoulli(2), hm.units.Bernoulli(2)]
+    >>> summed_out(hm.objectives.RatioMatching(), hm.DBM(hm.units.Bernoulli(3), units, key=jax.random.key(0)))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: RatioMatching sums the hidden units out, and those of this DBM depend on ...
+    """
+    if not has_closed_form(model):
+        raise InputError(
+            f"{type(rule).__name__} sums the hidden units out, and those of this {type(model).__name__} depend on each "
+            "other: use PCD, which infers them by mean field."
+        )
+
+
 def posterior(model: EnergyModel, batch: Batch, max_steps: int) -> MeanField | None:
     """Mean field of each example of a batch, held constant: the positive phase of a machine whose hidden layers depend
     on each other. None where they do not, for they are then summed out exactly."""

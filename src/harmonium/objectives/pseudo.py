@@ -10,7 +10,16 @@ from jaxtyping import Array, Float, Key
 from harmonium.errors import InputError, whole
 from harmonium.inference import log_pseudo_likelihood
 from harmonium.models.energy import EnergyModel
-from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, positive_means, rows_only
+from harmonium.objectives.objective import (
+    Batch,
+    Memory,
+    Metrics,
+    Objective,
+    StepMemory,
+    positive_means,
+    rows_only,
+    summed_out,
+)
 
 
 class PseudoLikelihood(Objective):
@@ -35,6 +44,7 @@ class PseudoLikelihood(Objective):
     ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
         """The mean over the batch, in nats per example."""
         batch = rows_only(self, batch)
+        summed_out(self, model)
         keys = jax.random.split(key, len(batch))
         log_pl = jax.vmap(lambda k, v: log_pseudo_likelihood(model, k, v, sites=self.sites))(keys, batch)
         loss = -jnp.mean(log_pl)

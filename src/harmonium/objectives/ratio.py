@@ -10,7 +10,16 @@ from jaxtyping import Array, Float, Key, Num
 from harmonium.errors import InputError, whole
 from harmonium.inference import free_energy, sum_over_sites
 from harmonium.models.energy import EnergyModel
-from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, positive_means, rows_only
+from harmonium.objectives.objective import (
+    Batch,
+    Memory,
+    Metrics,
+    Objective,
+    StepMemory,
+    positive_means,
+    rows_only,
+    summed_out,
+)
 
 
 class RatioMatching(Objective):
@@ -41,6 +50,7 @@ class RatioMatching(Objective):
         """The mean over the batch."""
         batch = rows_only(self, batch)
         _require_binary(model)
+        summed_out(self, model)
         keys = jax.random.split(key, len(batch))
         loss = jnp.mean(jax.vmap(lambda k, v: self._one(model, k, v))(keys, batch))
         means = positive_means(jax.lax.stop_gradient(model), batch)

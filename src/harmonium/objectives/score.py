@@ -12,7 +12,16 @@ from jaxtyping import Array, Float, Key
 from harmonium.errors import InputError, whole
 from harmonium.inference import score, sum_over_sites
 from harmonium.models.energy import EnergyModel
-from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, positive_means, rows_only
+from harmonium.objectives.objective import (
+    Batch,
+    Memory,
+    Metrics,
+    Objective,
+    StepMemory,
+    positive_means,
+    rows_only,
+    summed_out,
+)
 from harmonium.units import Columns
 
 
@@ -46,6 +55,7 @@ class ScoreMatching(Objective):
         """The mean over the batch."""
         batch = rows_only(self, batch)
         _require_real(model)
+        summed_out(self, model)
         keys = jax.random.split(key, len(batch))
         square, divergence = jax.vmap(lambda k, v: self._one(model, k, v))(keys, batch)
         metrics = {"squared_score": jnp.mean(square), "score_divergence": jnp.mean(divergence)}
@@ -93,6 +103,7 @@ class DenoisingScoreMatching(Objective):
         """The mean over the batch."""
         batch = rows_only(self, batch)
         _require_real(model)
+        summed_out(self, model)
         z = jax.random.normal(key, batch.shape)
         psi = jax.vmap(lambda v: score(model, v))(batch + self.noise * z)
         loss = 0.5 * jnp.mean(jnp.sum((psi + z / self.noise) ** 2, axis=1))

@@ -10,21 +10,21 @@ import jax
 import numpy as np
 import optax
 
-from harmonium.data import Dataset, from_arrays, load
+from harmonium.data import Dataset, load
 from harmonium.evaluation import error_rate
-from harmonium.inference import at_marginals, encode
+from harmonium.inference import at_marginals
 from harmonium.models import (
     DBM,
     DBN,
     MPDBM,
     Centred,
     Classifier,
-    EnergyModel,
     classifier_from_dbm,
     classifier_from_dbn,
 )
 from harmonium.nets import MLP
 from harmonium.objectives import CD, PCD, CrossEntropy, MultiPrediction
+from harmonium.recipes.common import beside_means
 from harmonium.recipes.published.page import Protocol, Result
 from harmonium.recipes.published.rbm import BATCH, PRODUCTS, falling
 from harmonium.training import finished, fit, stack
@@ -33,7 +33,6 @@ from harmonium.units import Bernoulli, Categorical
 MP_EPOCHS, MLP_EPOCHS = 50, 40
 PRETRAINING, FINE_TUNING = 20, 100
 JOINT = 30  # epochs of the DBM with labels
-ROWS = 5000  # rows whose hidden units are inferred at a time
 CLASSES = Categorical(1, states=10)
 AVERAGED: dict[str, Any] = {"batch_size": BATCH, "monitor": False, "average": 0.999, "products": PRODUCTS}
 
@@ -99,7 +98,7 @@ def _dbm_classifier(seed: int) -> Iterator[Result]:
     took = time.perf_counter() - clock
     found = error_rate(dbm, grey.test, grey.test_labels)
     yield Result("DBM 500-1000 with labels, by its own mean field", found, "before it becomes a perceptron", took)
-    seen = with_inferred(grey, dbm)
+    seen = beside_means(grey, dbm)
     options["epochs"] = FINE_TUNING
     net = classifier_from_dbm(dbm, 10, key=key)
     optimizer = annealed(seen, 1e-3, FINE_TUNING)
@@ -107,19 +106,6 @@ def _dbm_classifier(seed: int) -> Iterator[Result]:
     took = time.perf_counter() - clock
     published = "published: 0.95 % (Salakhutdinov & Hinton 2009, verified), 0.79 % with dropout (recalled)"
     yield Result("the perceptron of it, fine-tuned", error_rate(model, seen.test, seen.test_labels), published, took)
-
-
-def with_inferred(data: Dataset, dbm: EnergyModel) -> Dataset:
-    """The rows of a data set, each beside the means of `h2` that the machine infers from it."""
-
-    def beside(rows: np.ndarray) -> np.ndarray:
-        parts = [np.asarray(encode(dbm, rows[i : i + ROWS])["h2"]) for i in range(0, len(rows), ROWS)]
-        return np.concatenate([rows, np.concatenate(parts)], axis=1)
-
-    splits = {split: beside(np.asarray(getattr(data, split))) for split in ("valid", "test")}
-    labels = {f"{split}_labels": getattr(data, f"{split}_labels") for split in ("valid", "test")}
-    train, name = beside(np.asarray(data.train)), f"{data.name} and what is inferred from it"
-    return from_arrays(train, **splits, labels=data.train_labels, **labels, name=name)
 
 
 def annealed(data: Dataset, rate: float, epochs: int) -> optax.GradientTransformation:

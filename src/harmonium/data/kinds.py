@@ -40,8 +40,9 @@ def _surveyed(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     lowest, highest, seen = np.full(d, np.inf), np.full(d, -np.inf), np.zeros((MOST_STATES, d), bool)
     for _, block in blocks(rows):
         codes = (block >= 0) & (block < MOST_STATES) & (block == np.floor(block))
-        lowest = np.minimum(lowest, np.where(codes.all(axis=0), block.min(axis=0), -1))
-        highest = np.maximum(highest, np.where(lowest < 0, 0, block.max(axis=0)))
+        ends = (block.min(axis=0).astype(float), block.max(axis=0).astype(float))  # bytes hold no -1
+        lowest = np.minimum(lowest, np.where(codes.all(axis=0), ends[0], -1.0))
+        highest = np.maximum(highest, np.where(lowest < 0, 0.0, ends[1]))
         for code in range(int(highest.max()) + 1):
             seen[code] |= (block == code).any(axis=0)
     return lowest, highest, seen

@@ -157,7 +157,9 @@ def bars(values: dict[str, np.ndarray], alt: str, *, title: str, labels: tuple[s
         axes.bar(np.arange(len(y)) - 0.4 + (k + 0.5) * wide, y, wide, color=colour, label=name)
     axes.axhline(0, color=RULE, linewidth=1)
     axes.locator_params(axis="x", integer=True, nbins=10)
-    axes.legend(fontsize=7, frameon=False, labelcolor=INK)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.15 * (high - low))  # room for the legend
+    axes.legend(fontsize=7, frameon=False, labelcolor=INK, loc="upper right", ncols=len(values))
     return _png(figure, alt, title)
 
 

@@ -2,7 +2,7 @@
 
 from harmonium.units.bernoulli import Bernoulli
 from harmonium.units.categorical import Categorical
-from harmonium.units.columns import Columns
+from harmonium.units.columns import Columns, real_columns
 from harmonium.units.conditional import Conditional
 from harmonium.units.gaussian import Gaussian, GaussianBias, GaussianStats
 from harmonium.units.spin import Spin
@@ -20,4 +20,5 @@ __all__ = [
     "Stats",
     "Unit",
     "inner",
+    "real_columns",
 ]

@@ -135,3 +135,15 @@ class Columns(Unit):
 
     def _split(self, x: Array) -> list[Array]:
         return jnp.split(x, self._starts()[1:])
+
+
+def real_columns(unit: Unit) -> list[int]:
+    """The columns of a layer that hold real numbers.
+
+    >>> import harmonium as hm
+    >>> real_columns(Columns([hm.units.Bernoulli(2), hm.units.Gaussian(1), hm.units.Spin(1)]))
+    [2]
+    """
+    parts = unit.parts if isinstance(unit, Columns) else (unit,)
+    kinds = itertools.chain.from_iterable([part.states is None] * part.size for part in parts)
+    return [i for i, real in enumerate(kinds) if real]

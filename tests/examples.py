@@ -18,6 +18,7 @@ from harmonium.models import (
     MPDBM,
     NADE,
     RBM,
+    RNADE,
     BoltzmannMachine,
     Centred,
     Independent,
@@ -172,4 +173,11 @@ SEQUENCES = {
     "neural": NeuralAutoregressive(Bernoulli(4), 2, key=KEY, order=ORDER),
 }
 SEQUENCES = {name: randomised(model, 600 + i) for i, (name, model) in enumerate(SEQUENCES.items())}
+# Components neither so narrow that they fall between the points of the grid of integration, nor beyond its ends.
+SEQUENCES |= {
+    f"rnade-{kind}": randomised(
+        RNADE(Gaussian(2), 3, components=2, kind=kind, key=KEY, order=(1, 0), activation="tanh"), 654 + i, 0.3
+    )
+    for i, kind in enumerate(("gaussian", "laplace"))
+}
 EXAMPLES = SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS

@@ -26,6 +26,7 @@ _EXPORTS = {
     "NeuralAutoregressive": "harmonium.models",
     "Normalised": "harmonium.models",
     "RBM": "harmonium.models",
+    "RNADE": "harmonium.models",
     "Estimate": "harmonium.evaluation",
     "compare": "harmonium.evaluation",
     "error_rate": "harmonium.evaluation",

@@ -1,6 +1,6 @@
 """Models: parameters and mathematics, for one example. No model knows a sampler, an objective, data or training."""
 
-from harmonium.models.autoregressive import FVBN, MADE, NADE, NeuralAutoregressive, Stepwise, linear_gaussian
+from harmonium.models.autoregressive import FVBN, MADE, NADE, RNADE, NeuralAutoregressive, Stepwise, linear_gaussian
 from harmonium.models.boltzmann import (
     DBM,
     MPDBM,
@@ -46,6 +46,7 @@ MODELS = (
     "NeuralAutoregressive",
     "MADE",
     "NADE",
+    "RNADE",
 )  # what a person chooses from
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "MPDBM",
     "NADE",
     "RBM",
+    "RNADE",
     "UNBOUNDED",
     "BeliefNet",
     "Biased",

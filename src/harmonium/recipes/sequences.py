@@ -17,7 +17,7 @@ from harmonium.objectives import MaximumLikelihood, Objective
 from harmonium.recipes.columns import table_unit
 from harmonium.recipes.common import MARGINAL_ROWS, annealed, opened, trained
 from harmonium.training import Run, check_data
-from harmonium.units import Unit, parts_of
+from harmonium.units import Unit, real_columns
 
 FAR = 10.0  # from what a standardized column's mean and deviation are
 Make = Callable[[Unit, Key[Array, ""], np.ndarray | None], TractableModel]
@@ -44,7 +44,7 @@ def trained_network(recipe: str, arguments: dict[str, Any], make: Make, rule: Ob
 
 def warn_scales(name: str, unit: Unit, rows: np.ndarray) -> None:
     """Warn of real columns whose numbers are large or small: weights of one size cannot serve them."""
-    for column in (i for part, at in parts_of(unit) if part.states is None for i in range(at.start, at.stop)):
+    for column in real_columns(unit):
         mean, deviation = (float(x) for x in (rows[:, column].mean(dtype=np.float64), rows[:, column].std()))
         if abs(mean) > FAR or deviation > FAR or 0 < deviation < 1 / FAR:
             warnings.warn(

@@ -13,13 +13,13 @@ from jaxtyping import PyTree
 from harmonium.data import Dataset
 from harmonium.data.storage import blocks
 from harmonium.errors import InputError, shown
-from harmonium.models import EnergyModel, TractableModel
+from harmonium.models import BeliefNet, EnergyModel, TractableModel
 from harmonium.models.kinds import require_blocks
 from harmonium.objectives import Objective
 from harmonium.products import check_products
 from harmonium.rng import check_key
 from harmonium.training.folder import RunFolder
-from harmonium.units import Columns, Unit, parts_of
+from harmonium.units import Columns, Unit, real_columns
 
 
 @runtime_checkable
@@ -125,17 +125,24 @@ def check_classes(unit: Unit, data: Dataset) -> None:
 
 
 def warn_constant(model: Any, data: Dataset) -> None:
-    """Warn of columns in which a density of real values has no upper limit."""
-    if not isinstance(model, EnergyModel | TractableModel) or data.streamed:
+    """Warn of columns in which a density of real values has no upper limit; nothing is said of classifiers.
+
+    >>> import harmonium as hm, warnings
+    >>> with warnings.catch_warnings(record=True, action="always") as told:
+    ...     warn_constant(hm.FVBN(hm.units.Gaussian(3)), hm.data.from_arrays(np.eye(3) * [1, 0, 0]))
+    >>> str(told[0].message)
+    "Columns 1 and 2 of 'array' are constant: a density has no upper limit there, ... drop them."
+    """
+    real = real_columns(model.layers["v"])
+    if not real or not isinstance(model, EnergyModel | BeliefNet | TractableModel) or data.streamed:
         return
-    real = [at for part, at in parts_of(model.layers["v"]) if part.states is None]
-    rows = np.asarray(data.train)
-    constant = np.array([i for at in real for i in at.start + np.flatnonzero(np.ptp(rows[:, at], axis=0) == 0)], int)
-    if constant.size:
-        which = f"Column {constant[0]}" if constant.size == 1 else f"{constant.size} columns"
-        rest = "is constant" if constant.size == 1 else f"are constant (the first is column {constant[0]})"
+    spread = np.ptp(np.asarray(data.train)[:, real], axis=0)
+    constant = [str(column) for column, width in zip(real, spread, strict=True) if width == 0]
+    if constant:
+        one = len(constant) == 1
+        which = f"Column {constant[0]}" if one else f"Columns {', '.join(constant[:-1])} and {constant[-1]}"
         warnings.warn(
-            f"{which} of '{data.name}' {rest}: a density has no upper limit there, and training may diverge; drop "
-            f"{'it' if constant.size == 1 else 'them'}.",
+            f"{which} of '{data.name}' {'is' if one else 'are'} constant: a density has no upper limit there, and "
+            f"training may diverge; drop {'it' if one else 'them'}.",
             stacklevel=3,
         )

@@ -2,7 +2,7 @@
 
 from harmonium.units.bernoulli import Bernoulli
 from harmonium.units.categorical import Categorical
-from harmonium.units.columns import Columns, parts_of
+from harmonium.units.columns import Columns, parts_of, real_columns
 from harmonium.units.conditional import Conditional
 from harmonium.units.gaussian import Gaussian, GaussianBias, GaussianStats
 from harmonium.units.spin import Spin
@@ -21,4 +21,5 @@ __all__ = [
     "Unit",
     "inner",
     "parts_of",
+    "real_columns",
 ]

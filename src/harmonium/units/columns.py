@@ -167,3 +167,13 @@ def parts_of(unit: Unit) -> list[tuple[Unit, slice]]:
         return [(unit, slice(0, unit.size))]
     ends = itertools.accumulate(part.size for part in unit.parts)
     return [(part, slice(end - part.size, end)) for part, end in zip(unit.parts, ends, strict=True)]
+
+
+def real_columns(unit: Unit) -> list[int]:
+    """The columns of a layer that hold real numbers.
+
+    >>> import harmonium as hm
+    >>> real_columns(Columns([hm.units.Bernoulli(2), hm.units.Gaussian(1), hm.units.Spin(1)]))
+    [2]
+    """
+    return [i for part, at in parts_of(unit) if part.states is None for i in range(at.start, at.stop)]

@@ -5,11 +5,13 @@ from harmonium.models.autoregressive.linear import FVBN, linear_gaussian
 from harmonium.models.autoregressive.masked import MADE, NeuralAutoregressive
 from harmonium.models.autoregressive.nade import NADE
 from harmonium.models.autoregressive.order import Stepwise, ancestral, check_order
+from harmonium.models.autoregressive.rnade import RNADE
 
 __all__ = [
     "FVBN",
     "MADE",
     "NADE",
+    "RNADE",
     "Conditionals",
     "NeuralAutoregressive",
     "Stepwise",

@@ -1,6 +1,18 @@
 """Models: parameters and mathematics, for one example. No model knows a sampler, an objective, data or training."""
 
-from harmonium.models.autoregressive import FVBN, MADE, NADE, NeuralAutoregressive, Stepwise, linear_gaussian
+from harmonium.models.autoregressive import (
+    FVBN,
+    MADE,
+    NADE,
+    NADEk,
+    NeuralAutoregressive,
+    Ordered,
+    Orderless,
+    OrderlessNADE,
+    Stepwise,
+    check_known_first,
+    linear_gaussian,
+)
 from harmonium.models.boltzmann import (
     DBM,
     MPDBM,
@@ -46,6 +58,8 @@ MODELS = (
     "NeuralAutoregressive",
     "MADE",
     "NADE",
+    "OrderlessNADE",
+    "NADEk",
 )  # what a person chooses from
 
 __all__ = [
@@ -70,8 +84,12 @@ __all__ = [
     "Interpolated",
     "LayerStats",
     "Link",
+    "NADEk",
     "NeuralAutoregressive",
     "Normalised",
+    "Ordered",
+    "Orderless",
+    "OrderlessNADE",
     "Stepwise",
     "TractableModel",
     "Twin",
@@ -79,6 +97,7 @@ __all__ = [
     "Wrapped",
     "acting_on",
     "centred_part",
+    "check_known_first",
     "classifier_from_dbm",
     "classifier_from_dbn",
     "coloured",

@@ -24,8 +24,10 @@ from harmonium.models import (
     Independent,
     Interpolated,
     LayerStats,
+    NADEk,
     NeuralAutoregressive,
     Normalised,
+    OrderlessNADE,
     Twin,
 )
 from harmonium.models.boltzmann import Pairs
@@ -170,6 +172,12 @@ SEQUENCES = {
     "made-bernoulli": MADE(Bernoulli(4), [5, 6], key=KEY, order=ORDER),
     "made-one-layer": MADE(Categorical(3, states=3), [7], key=KEY, direct=False),
     "made-table": MADE(TABLE, [6], key=KEY, order=ORDER, activation="tanh"),
+    "orderless-two-layers": OrderlessNADE(Bernoulli(4), [5, 4], key=KEY, orders=[ORDER]),
+    "orderless-ensemble": OrderlessNADE(Categorical(3, states=3), [4], key=KEY, orders=[(2, 0, 1), (0, 1, 2)]),
+    "orderless-gaussian": OrderlessNADE(Gaussian(2), [3], key=KEY, orders=[(1, 0)], activation="tanh"),
+    "orderless-table": OrderlessNADE(TABLE, [4], key=KEY, orders=[ORDER], activation="tanh"),
+    "nade-k-bernoulli": NADEk(Bernoulli(4), [4, 3], 3, key=KEY, orders=[ORDER, (0, 1, 2, 3)]),
+    "nade-k-table": NADEk(TABLE, [4], 2, key=KEY, orders=[ORDER]),
     "neural": NeuralAutoregressive(Bernoulli(4), 2, key=KEY, order=ORDER),
 }
 SEQUENCES = {name: randomised(model, 600 + i) for i, (name, model) in enumerate(SEQUENCES.items())}

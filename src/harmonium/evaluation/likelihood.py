@@ -14,15 +14,15 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.compiling import outermost
 from harmonium.data import Dataset, space_of
-from harmonium.errors import InputError
+from harmonium.errors import InputError, articled
 from harmonium.evaluation.annealed import visible_block
+from harmonium.evaluation.conditional import exact_likelihood
 from harmonium.evaluation.estimate import Estimate
 from harmonium.evaluation.importance import belief_net_bound
 from harmonium.evaluation.partition import METHODS, log_partition
 from harmonium.evaluation.reverse_annealing import reverse_annealing
 from harmonium.evaluation.rows import rows_of
 from harmonium.evaluation.sampling_bound import sampling_bound
-from harmonium.evaluation.tractable import chain_rule
 from harmonium.inference import (
     configurations,
     exact_free_energy,
@@ -43,7 +43,7 @@ BOUND = "variational bound with mean field"
 
 def log_likelihood(
     model: EnergyModel | BeliefNet | TractableModel, data: Dataset | Array, *, key: Key[Array, ""] | None = None,
-    method: Likelihood = "auto", **options: Any,
+    method: Likelihood = "auto", given: Any = None, orders: int | None = None, **options: Any,
 ) -> Estimate:  # fmt: skip
     """Mean log-likelihood of data per example, in nats, as an `Estimate`.
 
@@ -52,17 +52,26 @@ def log_likelihood(
     An error of `log Z` moves every example alike: a lower bound of `log Z` (AIS) gives an *upper* bound here. Where
     hidden layers depend on each other and are too many to enumerate (a deep machine), `F` is replaced by its
     mean-field bound, and the answer is a lower bound (20.35): `value` then takes the upper end of `log Z`. A belief
-    net (a DBN) is bounded from below by importance weighting. An auto-regressive network says it exactly. Two methods
-    do without `log Z`: `raise` bounds from below, by annealing from each example back to the base (Burda, Grosse &
-    Salakhutdinov 2015; but for the annealing model, which nears this one as temperatures grow), and `csl` bounds from
-    below, by the hidden states that long chains visit (Bengio, Yao & Cho 2013).
+    net (a DBN) is bounded from below by importance weighting. An auto-regressive network says it exactly, and that of
+    some columns given others too:
+
+        log p(x_A | x_G) = sum_{i in A} log p(x_i | x_G, those of A before it)
+
+    in its order, or the mean over the orders of a network of every order (20.85). Two methods do without `log Z`:
+    `raise` bounds from below, by annealing from each example back to the base (Burda, Grosse & Salakhutdinov 2015; but
+    for the annealing model, which nears this one as temperatures grow), and `csl` bounds from below, by the hidden
+    states that long chains visit (Bengio, Yao & Cho 2013).
 
     Arguments: `data`, rows `[n, size]` (a `Dataset` stands for its test rows); `key`, `method` and the other options
     as in `log_partition`, where the chains of reverse AIS start at these rows. Options of `raise`: `chains` for each
     example (10), `temperatures` (10,000), and `rows` (100), how many examples to draw. Options of `csl`: `samples`
     (100,000), `chains` (100), `burn_in` (1000), `thinning` (1). Option of a belief net, beside those of
-    `log_partition`: `samples` for each row (10). Raises `InputError` for rows of another width or
-    outside the units' range, an unknown method or option, a missing key, or numbers below one.
+    `log_partition`: `samples` for each row (10). Of auto-regressive networks: `given`, a mask `[size]` or `[n, size]`,
+    True at the cells that are given (then the others are asked for, but those that are NaN, which are marginalised),
+    for a network of one order only cells that come before all that are asked for; `orders`, how many orders to draw by
+    `key` for a network of every order (default: its own). Raises `InputError` for rows of another width or
+    outside the units' range, an unknown method or option, a missing key, or numbers below one; for cells given to a
+    model that has no answer, or given and NaN, or none asked for.
 
     >>> import harmonium as hm, jax, numpy as np
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.0)
@@ -71,7 +80,12 @@ def log_likelihood(
     """
     require_model("hm.log_likelihood", model, EnergyModel, BeliefNet, TractableModel)
     if isinstance(model, TractableModel):
-        return chain_rule(model, rows_of(model, data), method, **options)
+        return exact_likelihood(model, data, method, given, orders, key, **options)
+    if given is not None or orders is not None:
+        raise InputError(
+            f"given and orders are for auto-regressive networks, not {articled(type(model).__name__)}: leave them out, "
+            "or train an hm.OrderlessNADE, which answers for any columns given any others."
+        )
     if method not in (*METHODS, *BOUNDS):
         raise InputError(f"There is no method '{method}': choose one of {', '.join((*METHODS, *BOUNDS))}.")
     net = isinstance(model, BeliefNet)

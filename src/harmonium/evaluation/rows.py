@@ -23,16 +23,27 @@ def rows_of(model: EnergyModel | TractableModel, data: Dataset | Array) -> np.nd
     >>> rows_of(rbm, np.ones((4, 2, 3))).shape
     (4, 6)
     """
+    rows, unit = as_given(model, data), model.layers["v"]
+    for i in range(0, len(rows), CHECKED):
+        unit.check(np.asarray(rows[i : i + CHECKED]))
+    return rows
+
+
+def as_given(model: EnergyModel | TractableModel, data: Dataset | Array) -> np.ndarray:
+    """Rows `[n, size]` of numbers, whatever their values, as wide as the visible units.
+
+    >>> import harmonium as hm
+    >>> as_given(hm.FVBN(hm.units.Bernoulli(2)), np.array([[np.nan, 1.0]])).shape
+    (1, 2)
+    """
     if isinstance(data, Dataset):
         if data.test is None:
             raise InputError(f"'{data.name}' has no test rows: pass the rows to evaluate, such as data.train.")
         data = data.test
     as_numbers(data, "The rows")
-    rows, unit = np.asanyarray(data), model.layers["v"]
+    rows = np.asanyarray(data)
     rows = rows.reshape(len(rows), -1) if rows.ndim > 2 and len(rows) else rows
-    as_rows(unit, rows)
-    for i in range(0, len(rows), CHECKED):
-        unit.check(np.asarray(rows[i : i + CHECKED]))
+    as_rows(model.layers["v"], rows)
     return rows
 
 

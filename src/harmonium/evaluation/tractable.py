@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from harmonium.compiling import outermost
-from harmonium.data import space_of
+from harmonium.data import Space, space_of
 from harmonium.errors import InputError, articled
-from harmonium.evaluation.estimate import Estimate
-from harmonium.models import TractableModel
+from harmonium.evaluation.estimate import Estimate, Quantity
+from harmonium.models import Orderless, TractableModel
 from harmonium.models.autoregressive import Conditionals
 from harmonium.units import Conditional
 
 ROWS = 1000  # rows weighed at a time
+NUMBERS = 2**25  # of what rows in all their orders carry along, at a time: a few arrays of 128 MB
 
 
 def chain_rule(model: TractableModel, rows: np.ndarray, method: str = "auto", /, **options: Any) -> Estimate:
@@ -33,18 +36,36 @@ def chain_rule(model: TractableModel, rows: np.ndarray, method: str = "auto", /,
     >>> round(chain_rule(hm.FVBN(hm.units.Bernoulli(2)), np.ones((3, 2))).value, 4)         # -2 log 2
     -1.3863
     """
+    refuse_options(model, method, options)
+    clock = time.perf_counter()
+    return by_chain_rule(model, log_probs(model, rows), space_of(rows), clock, "log_likelihood")
+
+
+def refuse_options(model: TractableModel, method: str, options: Mapping[str, Any]) -> None:
+    """Refuse what an exact likelihood has no use for.
+
+    >>> import harmonium as hm
+    >>> refuse_options(hm.FVBN(hm.units.Bernoulli(2)), "auto", {"chains": 3})
+    Traceback (most recent call last):
+    harmonium.errors.InputError: An exact likelihood has no option 'chains': leave it out.
+    """
     if method not in ("auto", "exact"):
-        raise InputError(f"{_named(model)} says its likelihood exactly: leave method='{method}' out.")
+        raise InputError(f"{named(model)} says its likelihood exactly: leave method='{method}' out.")
     if options:
         raise InputError(f"An exact likelihood has no option '{next(iter(options))}': leave it out.")
-    clock = time.perf_counter()
-    values = log_probs(model, rows)
+
+
+def by_chain_rule(
+    model: TractableModel, values: np.ndarray, space: Space, clock: float, quantity: Quantity
+) -> Estimate:
+    """The estimate of exact log-probabilities `[n]`, found since the time `clock`."""
     stderr = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
     value = float(values.mean())
+    orders = len(model.orders.value) if isinstance(model, Orderless) else 1
     return Estimate(
-        value, stderr, "exact", lower=value, upper=value, sure=True, method="the chain rule",
-        settings={"seconds": round(time.perf_counter() - clock, 2)}, space=space_of(rows), n=len(values),
-        per_example=values,
+        value, stderr, "exact", quantity, lower=value, upper=value, sure=True,
+        method="the chain rule" if orders == 1 else f"the chain rule, mean over {orders} orders",
+        settings={"seconds": round(time.perf_counter() - clock, 2)}, space=space, n=len(values), per_example=values,
     )  # fmt: skip
 
 
@@ -55,9 +76,25 @@ def log_probs(model: TractableModel, rows: np.ndarray) -> np.ndarray:
     >>> log_probs(hm.FVBN(hm.units.Bernoulli(2)), np.ones((3, 2))).shape
     (3,)
     """
-    dtype = model.layers["v"].dtype
-    parts = [_log_probs(model, jnp.asarray(rows[i : i + ROWS], dtype)) for i in range(0, len(rows), ROWS)]
+    dtype, step = model.layers["v"].dtype, at_once(model)
+    parts = [_log_probs(model, jnp.asarray(rows[i : i + step], dtype)) for i in range(0, len(rows), step)]
     return np.concatenate([np.asarray(part, np.float64) for part in parts])
+
+
+def at_once(model: TractableModel) -> int:
+    """How many rows are weighed at a time: fewer where each is weighed in many orders, each of which carries its own.
+
+    >>> import harmonium as hm
+    >>> model = hm.OrderlessNADE(hm.units.Bernoulli(784), [500], key=jax.random.key(0))
+    >>> at_once(model), at_once(model.with_orders(128, key=jax.random.key(1)))
+    (1000, 204)
+    """
+    if not isinstance(model, Orderless):
+        return ROWS
+    x = jnp.zeros(model.visible.size, model.visible.dtype)
+    held = eqx.filter_eval_shape(lambda m: (m.begin(), m.outs(x, x == x)), model)
+    each = len(model.orders.value) * sum(leaf.size for leaf in jax.tree.leaves(held))
+    return max(1, min(ROWS, NUMBERS // each))
 
 
 def per_variable(model: TractableModel, rows: np.ndarray) -> np.ndarray:
@@ -72,14 +109,20 @@ def per_variable(model: TractableModel, rows: np.ndarray) -> np.ndarray:
     array([0.6931, 0.6931])
     """
     if not isinstance(model, Conditionals):
-        raise InputError(f"{_named(model)} does not say what each variable is given those before it.")
+        raise InputError(f"{named(model)} does not say what each variable is given those before it.")
     dtype = model.layers["v"].dtype
     blocks = (rows[i : i + ROWS] for i in range(0, len(rows), ROWS))
     sums = [np.asarray(_conditionals(model, jnp.asarray(block, dtype)), np.float64).sum(axis=0) for block in blocks]
     return -sum(sums) / len(rows)
 
 
-def _named(model: TractableModel) -> str:
+def named(model: TractableModel) -> str:
+    """A model as the first word of a sentence.
+
+    >>> import harmonium as hm
+    >>> named(hm.FVBN(hm.units.Bernoulli(2)))
+    'An FVBN'
+    """
     words = articled(type(model).__name__)
     return words[0].upper() + words[1:]
 

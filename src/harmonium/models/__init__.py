@@ -1,6 +1,19 @@
 """Models: parameters and mathematics, for one example. No model knows a sampler, an objective, data or training."""
 
-from harmonium.models.autoregressive import FVBN, MADE, NADE, RNADE, NeuralAutoregressive, Stepwise, linear_gaussian
+from harmonium.models.autoregressive import (
+    FVBN,
+    MADE,
+    NADE,
+    RNADE,
+    NADEk,
+    NeuralAutoregressive,
+    Ordered,
+    Orderless,
+    OrderlessNADE,
+    Stepwise,
+    check_known_first,
+    linear_gaussian,
+)
 from harmonium.models.boltzmann import (
     DBM,
     MPDBM,
@@ -47,6 +60,8 @@ MODELS = (
     "MADE",
     "NADE",
     "RNADE",
+    "OrderlessNADE",
+    "NADEk",
 )  # what a person chooses from
 
 __all__ = [
@@ -73,8 +88,12 @@ __all__ = [
     "Interpolated",
     "LayerStats",
     "Link",
+    "NADEk",
     "NeuralAutoregressive",
     "Normalised",
+    "Ordered",
+    "Orderless",
+    "OrderlessNADE",
     "Stepwise",
     "TractableModel",
     "Twin",
@@ -82,6 +101,7 @@ __all__ = [
     "Wrapped",
     "acting_on",
     "centred_part",
+    "check_known_first",
     "classifier_from_dbm",
     "classifier_from_dbn",
     "coloured",

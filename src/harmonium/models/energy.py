@@ -153,15 +153,15 @@ def trainable(model: PyTree) -> PyTree:
 
 
 def is_weight(path: tuple) -> bool:
-    """Whether a path in a model's tree leads to weights: to a field called `W`, `W1`, ..., `V`, `D` or `weights`, or
-    inside one.
+    """Whether a path in a model's tree leads to weights: to a field called `W`, `W1`, ..., `U`, `V`, `D` or `weights`,
+    or inside one.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> [is_weight(path) for path, _ in jax.tree_util.tree_leaves_with_path(rbm)]
     [True, False, False]
     """
-    return any(re.fullmatch(r"W\d*|V|D|weights", str(getattr(step, "name", ""))) for step in path)
+    return any(re.fullmatch(r"W\d*|U|V|D|weights", str(getattr(step, "name", ""))) for step in path)
 
 
 def with_biases(model: Biased, biases: Mapping[str, PyTree]) -> Biased:

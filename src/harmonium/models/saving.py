@@ -20,7 +20,7 @@ from safetensors.numpy import save as write_tensors
 
 from harmonium import units
 from harmonium.errors import InputError, RunError, shown
-from harmonium.models.autoregressive import FVBN, MADE, NADE, RNADE, NeuralAutoregressive
+from harmonium.models.autoregressive import FVBN, MADE, NADE, RNADE, NADEk, NeuralAutoregressive, OrderlessNADE
 from harmonium.models.boltzmann import (
     DBM,
     MPDBM,
@@ -44,7 +44,7 @@ CLASSES = {
     cls.__name__: cls
     for cls in (
         DBM, DBN, BoltzmannMachine, Classifier, Link, MLP, MPDBM, Pairs, RBM, Twin, Centred, Independent,
-        Normalised, Constant, FVBN, MADE, NADE, NeuralAutoregressive, RNADE,
+        Normalised, Constant, FVBN, MADE, NADE, NADEk, NeuralAutoregressive, OrderlessNADE, RNADE,
         units.Bernoulli, units.Spin, units.Categorical, units.Columns, units.Gaussian, units.GaussianBias,
         units.GaussianStats,
     )

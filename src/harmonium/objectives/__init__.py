@@ -9,6 +9,7 @@ from harmonium.objectives.mirrored import Mirrored
 from harmonium.objectives.multi_prediction import MultiPrediction
 from harmonium.objectives.noise_contrastive import NCE, marginal_noise, noise_contrast
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, States, StepMemory
+from harmonium.objectives.order_agnostic import OrderAgnostic
 from harmonium.objectives.pseudo import PseudoLikelihood
 from harmonium.objectives.ratio import RatioMatching
 from harmonium.objectives.score import DenoisingScoreMatching, ScoreMatching
@@ -32,6 +33,7 @@ __all__ = [
     "Mirrored",
     "MultiPrediction",
     "Objective",
+    "OrderAgnostic",
     "PseudoLikelihood",
     "RatioMatching",
     "ScoreMatching",

@@ -10,10 +10,20 @@ import numpy as np
 from jaxtyping import Array, Bool, Key
 
 from harmonium.compiling import outermost
-from harmonium.data.check import as_numbers
-from harmonium.errors import InputError, whole
+from harmonium.errors import InputError, articled, whole
+from harmonium.inference.holes import with_holes
 from harmonium.inference.marginals import as_rows
-from harmonium.models import UNBOUNDED, BeliefNet, EnergyModel, TractableModel, require_model
+from harmonium.models import (
+    UNBOUNDED,
+    BeliefNet,
+    EnergyModel,
+    Ordered,
+    Orderless,
+    TractableModel,
+    check_known_first,
+    require_model,
+)
+from harmonium.models.autoregressive import ancestral
 from harmonium.rng import cheap
 from harmonium.samplers.ancestral import downwards, top_layer, top_sample, upwards
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
@@ -57,35 +67,61 @@ def sample(
 
 
 def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Array:
-    """Rows with their missing values (NaN) drawn from the model given the others, by clamped Gibbs sampling.
+    """Rows with their missing values (NaN) drawn from the model given the others, by clamped Gibbs sampling or exactly.
 
         x_missing ~ p(x_missing | x_observed)
 
+    An auto-regressive network draws without chains, exactly, whatever `steps` is: one of every order (an
+    `hm.OrderlessNADE`) the missing values in a random order after the observed ones, one of a single order where all
+    missing values of a row come after its observed ones.
     Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain. Returns an array of the
-    same shape; observed values are returned as given. Raises `InputError` for another kind of model, no rows, or
-    observed values outside the range.
+    same shape; observed values are returned as given. Raises `InputError` for another kind of model, no rows,
+    observed values outside the range, or missing values that come too early in a network's order.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> bool(jnp.isnan(hm.impute(rbm, jax.random.key(1), jnp.array([1.0, jnp.nan, 0.0]), steps=10)).any())
     False
     """
-    require_model("hm.impute", model, EnergyModel)
+    require_model("hm.impute", model, EnergyModel, TractableModel)
     if not whole(steps):
         raise InputError(f"Imputation needs at least one step, not steps={steps}.")
     unit = model.layers["v"]
-    given = as_rows(unit, np.atleast_2d(as_numbers(x, "The rows"))).astype(np.float32)
-    missing = np.isnan(given)
-    neutral = np.asarray(unit.values(jnp.zeros(unit.size, jnp.int32)) if unit.states else jnp.zeros(unit.size))
-    known = np.where(missing, neutral, given)
-    unit.check(known)
-    filled = _impute(model, cheap(key), jnp.asarray(known, unit.dtype), jnp.asarray(~missing), steps)
-    return filled.reshape(np.shape(x))
+    filled, missing = with_holes(unit, x)
+    known, mask = jnp.asarray(filled, unit.dtype), jnp.asarray(~missing)
+    if isinstance(model, TractableModel):
+        _refuse_early(model, missing)
+        return _complete(model, cheap(key), known, mask).reshape(np.shape(x))
+    return _impute(model, cheap(key), known, mask, steps).reshape(np.shape(x))
+
+
+def _refuse_early(model: TractableModel, missing: np.ndarray) -> None:
+    """Refuse rows that an auto-regressive network of one order cannot fill in order."""
+    if isinstance(model, Ordered):
+        check_known_first(model, 2 * missing.astype(np.int8))
+    elif not isinstance(model, Orderless):
+        raise InputError(
+            f"hm.impute takes an auto-regressive network that draws its variables one by one, which "
+            f"{articled(type(model).__name__)} does not: train an hm.OrderlessNADE."
+        )
 
 
 @outermost
 def _draw(model: TractableModel, key: Key[Array, ""], n: int) -> Array:
     return jax.vmap(model.sample)(jax.random.split(key, n))
+
+
+@outermost
+def _complete(model: Ordered | Orderless, key: Key[Array, ""], known: Array, mask: Bool[Array, "n size"]) -> Array:
+    def one(key: Key[Array, ""], x: Array, fixed: Array) -> Array:
+        lot, draw = jax.random.split(key)
+        if isinstance(model, Ordered):
+            order = jnp.asarray(model.order)
+        else:
+            order = jnp.argsort(jnp.where(fixed, -1.0, jax.random.uniform(lot, fixed.shape)))
+        return ancestral(model, draw, order, x, fixed)
+
+    return jax.vmap(one)(jax.random.split(key, len(known)), known, mask)
 
 
 @outermost

@@ -12,10 +12,11 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.data import Dataset
 from harmonium.inference import has_closed_form, log_pseudo_likelihood, variational_free_energy
-from harmonium.models import EnergyModel, TractableModel
+from harmonium.models import EnergyModel, Orderless, TractableModel
 
 ROWS = 500  # rows of each split
 EXACT_ROWS = 1000  # of each split, where a model says how likely they are
+ORDERLESS_ROWS = 100  # of each split, where it takes a pass a variable to say so
 PSEUDO_ROWS = 100  # rows for the pseudo-likelihood
 SITES = 8  # units of each row that it visits
 
@@ -42,7 +43,10 @@ class Monitor:
         """The monitor of a model; None for one of which it has nothing to say."""
         if not isinstance(model, EnergyModel | TractableModel):
             return None
-        n = EXACT_ROWS if isinstance(model, TractableModel) else ROWS
+        if isinstance(model, Orderless):
+            n = ORDERLESS_ROWS
+        else:
+            n = EXACT_ROWS if isinstance(model, TractableModel) else ROWS
         return cls(data, key, model.layers["v"].dtype, n)
 
     def __call__(self, model: Any) -> dict[str, float]:

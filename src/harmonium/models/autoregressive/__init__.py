@@ -4,7 +4,16 @@ from harmonium.models.autoregressive.conditionals import Conditionals
 from harmonium.models.autoregressive.linear import FVBN, linear_gaussian
 from harmonium.models.autoregressive.masked import MADE, NeuralAutoregressive
 from harmonium.models.autoregressive.nade import NADE
-from harmonium.models.autoregressive.order import Stepwise, ancestral, check_order
+from harmonium.models.autoregressive.nade_k import NADEk
+from harmonium.models.autoregressive.order import (
+    Ordered,
+    Stepwise,
+    ancestral,
+    check_known_first,
+    check_order,
+    weighed,
+)
+from harmonium.models.autoregressive.orderless import Orderless, OrderlessNADE
 from harmonium.models.autoregressive.rnade import RNADE
 
 __all__ = [
@@ -13,9 +22,15 @@ __all__ = [
     "NADE",
     "RNADE",
     "Conditionals",
+    "NADEk",
     "NeuralAutoregressive",
+    "Ordered",
+    "Orderless",
+    "OrderlessNADE",
     "Stepwise",
     "ancestral",
+    "check_known_first",
     "check_order",
     "linear_gaussian",
+    "weighed",
 ]

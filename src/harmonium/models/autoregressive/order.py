@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, articled
 from harmonium.units import Unit
 
 Carry = TypeVar("Carry")
@@ -17,27 +17,32 @@ Carry = TypeVar("Carry")
 
 @runtime_checkable
 class Stepwise(Protocol):
-    """A model that draws one variable after the other and carries along what it has made of those drawn."""
+    """A model that takes one variable after the other and carries along what it has made of those taken."""
 
     @property
     def layers(self) -> dict[str, Unit]:
         """`v`, the visible units."""
 
-    @property
-    def order(self) -> tuple[int, ...]:
-        """The variables, in the order in which they are drawn."""
-
     def begin(self) -> Carry:
         """What is carried before the first variable."""
 
     def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Carry) -> Array:
-        """A value of variable `i` given those before it."""
+        """A value of variable `i` given those taken."""
 
     def weigh(self, i: Int[Array, ""], value: Array, carry: Carry) -> Float[Array, ""]:
-        """Log-probability of a value of variable `i` given those before it, in nats."""
+        """Log-probability of a value of variable `i` given those taken, in nats."""
 
     def taken(self, i: Int[Array, ""], value: Array, carry: Carry) -> Carry:
         """What is carried once variable `i` has its value."""
+
+
+@runtime_checkable
+class Ordered(Stepwise, Protocol):
+    """A stepwise model of one order: what it says of a variable holds given those before it, and given no others."""
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The variables, in the order in which they are drawn."""
 
 
 def ancestral(
@@ -91,6 +96,32 @@ def weighed(
         return jax.tree.map(lambda new, old: jnp.where(counts, new, old), after, carry), log_p
 
     return jnp.sum(jax.lax.scan(step, model.begin(), order)[1])
+
+
+def check_known_first(model: Ordered, late: Int[np.ndarray, "n size"]) -> None:
+    """Refuse rows for which a model of one order has no answer: what is `late` comes before what is less so.
+
+    Arguments: `late` `[n, size]`, 0 where a variable is known, 1 where it is asked for and 2 where it is neither.
+
+    >>> import harmonium as hm
+    >>> check_known_first(hm.FVBN(hm.units.Bernoulli(2)), np.array([[1, 0]]))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: An FVBN says what a variable is given those before it in its one order, but ...
+    """
+    order = np.asarray(model.order)
+    placed = np.asarray(late)[:, order]
+    wrong = (np.diff(placed, axis=1) < 0) & (placed.max(axis=1) > 0)[:, None]
+    if not wrong.any():
+        return
+    row, place = (int(i) for i in np.argwhere(wrong)[0])
+    words = ("known", "asked for", "missing")
+    after, before = words[placed[row, place + 1]], words[placed[row, place]]
+    name = articled(type(model).__name__)
+    raise InputError(
+        f"{name[0].upper()}{name[1:]} says what a variable is given those before it in its one order, but in row {row} "
+        f"column {order[place + 1]} is {after} and comes after column {order[place]}, which is {before}: train an "
+        "hm.OrderlessNADE, which answers for any columns given any others."
+    )
 
 
 def check_order(order: Any, size: int) -> tuple[int, ...]:

@@ -1,0 +1,131 @@
+"""How likely some columns are given others, and the likelihood under many orders: exact, by the chain rule."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from harmonium.compiling import outermost
+from harmonium.data import Dataset, Space, space_of
+from harmonium.errors import InputError
+from harmonium.evaluation.estimate import Estimate
+from harmonium.evaluation.rows import as_given, rows_of
+from harmonium.evaluation.tractable import at_once, by_chain_rule, chain_rule, named, refuse_options
+from harmonium.inference.holes import with_holes
+from harmonium.models import Ordered, Orderless, TractableModel, check_known_first
+from harmonium.models.autoregressive import weighed
+from harmonium.rng import words
+
+KNOWN, ASKED, NEITHER = 0, 1, 2
+
+
+def exact_likelihood(
+    model: TractableModel, data: Dataset | Array, method: str, given: Any, orders: Any, key: Key[Array, ""] | None,
+    /, **options: Any,
+) -> Estimate:  # fmt: skip
+    """What `hm.log_likelihood` says of a tractable model: of whole rows, or of some of their cells `given` others.
+
+    >>> import harmonium as hm
+    >>> model, first = hm.FVBN(hm.units.Bernoulli(2)), np.array([True, False])
+    >>> round(exact_likelihood(model, np.ones((3, 2)), "auto", first, None, None).value, 4)     # -log 2
+    -0.6931
+    """
+    refuse_options(model, method, options)
+    if orders is not None:
+        model = _with_orders(model, orders, key)
+    estimate = chain_rule(model, rows_of(model, data)) if given is None else given_some(model, data, given)
+    more = {} if orders is None else {"orders": int(orders), "seed": words(key)}
+    return dataclasses.replace(estimate, settings=estimate.settings | more)
+
+
+def given_some(model: TractableModel, data: Dataset | Array, given: Any) -> Estimate:
+    """Mean log-probability of the cells that are not `given`, given those that are: exactly, by the chain rule.
+
+        log p(x_A | x_G) = log 1/M sum_m prod_{i in A} p(x_i | x_G, those of A before it in order m)
+
+    Cells that are NaN are neither given nor asked for: they are marginalised, each order being cut before them.
+    Raises `InputError` as `hm.log_likelihood` does.
+
+    >>> import harmonium as hm
+    >>> rows, first = np.array([[1.0, 0.0, np.nan]]), np.array([True, False, False])
+    >>> round(given_some(hm.FVBN(hm.units.Bernoulli(3)), rows, first).value, 4)                 # -log 2
+    -0.6931
+    """
+    if not isinstance(model, Ordered | Orderless):
+        raise InputError(f"{named(model)} does not say what columns are given others: an hm.OrderlessNADE does.")
+    clock = time.perf_counter()
+    rows = as_given(model, data)
+    x, missing = with_holes(model.layers["v"], rows)
+    late = _lateness(_mask(given, x.shape), missing)
+    if isinstance(model, Ordered):
+        check_known_first(model, np.where((late == ASKED).any(axis=1, keepdims=True), late, KNOWN))
+    orders = np.asarray(model.orders.value) if isinstance(model, Orderless) else np.asarray([model.order])
+    space = _space(x if missing.any() else rows, x, late)
+    late = late[0] if (late == late[0]).all() else late  # in one order for all rows nothing is gathered row by row
+    values, step = [], at_once(model)
+    for i in range(0, len(x), step):
+        part = late if late.ndim == 1 else late[i : i + step]
+        found = _given(model, jnp.asarray(x[i : i + step], model.layers["v"].dtype), _known_first(orders, part), part)
+        values.append(np.asarray(found, np.float64))
+    return by_chain_rule(model, np.concatenate(values), space, clock, "conditional_log_likelihood")
+
+
+def _with_orders(model: TractableModel, orders: Any, key: Key[Array, ""] | None) -> Orderless:
+    """The ensemble over so many random orders."""
+    if not isinstance(model, Orderless):
+        raise InputError(f"{named(model)} has one order: leave orders={orders} out, or train an hm.OrderlessNADE.")
+    if key is None:
+        raise InputError("Orders are drawn at random: pass key=jax.random.key(seed).")
+    return model.with_orders(orders, key=key)
+
+
+def _mask(given: Any, shape: tuple[int, int]) -> Bool[np.ndarray, "n size"]:
+    mask = np.asarray(given)
+    if mask.dtype != bool or mask.size not in (shape[1], shape[0] * shape[1]):
+        raise InputError(
+            f"The cells that are given are marked by True in an array [{shape[1]}], or [{shape[0]}, {shape[1]}] for "
+            f"each row its own, not in one of dtype {mask.dtype} and shape {mask.shape}."
+        )
+    return np.broadcast_to(mask.reshape(-1, shape[1]), shape)
+
+
+def _lateness(known: np.ndarray, missing: np.ndarray) -> Int[np.ndarray, "n size"]:
+    """0 where a cell is known, 1 where it is asked for, 2 where it is neither."""
+    both = np.argwhere(known & missing)
+    if len(both):
+        row, column = both[0].tolist()
+        raise InputError(f"A cell that is given has a value, but row {row}, column {column} is NaN: do not mark it.")
+    late = np.where(known, KNOWN, np.where(missing, NEITHER, ASKED)).astype(np.int8)
+    if not (late == ASKED).any():
+        raise InputError("Every cell is given or missing, so that nothing is asked for: mark fewer cells as given.")
+    return late
+
+
+def _known_first(orders: np.ndarray, late: np.ndarray) -> Int[Array, "*n orders size"]:
+    """Each order with the known variables moved to its front and those that are neither to its end."""
+    at = np.argsort(late[..., orders], axis=-1, kind="stable")
+    return jnp.asarray(np.take_along_axis(np.broadcast_to(orders, at.shape), at, -1), jnp.int32)
+
+
+def _space(rows: np.ndarray, x: np.ndarray, late: np.ndarray) -> Space:
+    """The space of rows; its hash tells apart what is asked of them too."""
+    return dataclasses.replace(space_of(rows), hash=space_of(np.hstack([x, late])).hash)
+
+
+@outermost
+def _given(
+    model: TractableModel, x: Array, orders: Int[Array, "*n orders size"], late: Int[Array, "*n size"]
+) -> Float[Array, "n"]:
+    """All rows under all orders at once."""
+
+    def one(x: Array, orders: Array, late: Array) -> Float[Array, ""]:
+        each = jax.vmap(lambda order: weighed(model, x, order, late == KNOWN, late == ASKED))(orders)
+        return jax.nn.logsumexp(each) - jnp.log(len(each))  # (20.85)
+
+    return jax.vmap(one, in_axes=(0, None, None) if late.ndim == 1 else 0)(x, orders, late)

@@ -97,6 +97,11 @@ def _fvbn(data: Dataset, key: Any) -> FVBN:
     return FVBN(Bernoulli(data.train.shape[1]))
 
 
+def _in_any_order(data: Dataset, key: Any) -> FVBN:
+    size = data.train.shape[1]
+    return FVBN(Bernoulli(size), order=np.asarray(jax.random.permutation(key, size)))
+
+
 def _nade(hidden: int, activation: str = "sigmoid") -> Callable[[Dataset, Any], NADE]:
     return lambda data, key: NADE(Bernoulli(data.train.shape[1]), hidden, key=key, activation=activation)
 
@@ -175,7 +180,7 @@ PROTOCOLS = {
     ),
     "fvbn-mnist": Protocol(
         "Fully visible belief network on fixed-binarized MNIST",
-        f"784 logistic conditionals in raster order, averaged with decay 0.999. {CHOICE.format('three seeds')}",
+        f"784 logistic conditionals in an order drawn by the seed (in raster order: -97.7), averaged with decay 0.999. {CHOICE.format('three seeds')}",
         lambda seed: results(FVBN_MNIST, seed),
     ),
     "nade-mnist": Protocol(

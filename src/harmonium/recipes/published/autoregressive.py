@@ -173,8 +173,8 @@ PROTOCOLS = {
     ),
     "eonade": Protocol(
         "Orderless NADE on binary tables, an ensemble over 16 random orders",
-        "One layer of 200 relu hidden units (300 for adult, 500 for mushrooms), trained for all orders at once; validation "
-        f"rows are weighed in the columns' own order. {CHOICE.format('three seeds')}",
+        "One layer of 200 relu hidden units (300 for adult, 500 for mushrooms), trained for all orders at once; "
+        f"validation rows are weighed in the columns' own order. {CHOICE.format('three seeds')}",
         lambda seed: results(EONADE_TASKS, seed, orders=16),
     ),
     "fvbn-mnist": Protocol(

@@ -114,6 +114,18 @@ def test_missing_values_are_drawn_given_the_observed_ones_in_a_random_order():
     assert impute(model, KEY, row).shape == (3,)
 
 
+def test_each_kind_of_a_tables_columns_is_filled_in():
+    """Columns are a bit, a category of three, a real number and a spin; the category is drawn given all others."""
+    model = SEQUENCES["orderless-table"]
+    rows = np.array([[1, np.nan, 0.25, -1], [np.nan, 2, np.nan, np.nan]] * 2**11, np.float32)
+    filled, known = np.asarray(impute(model, KEY, rows)), ~np.isnan(rows)
+    np.testing.assert_array_equal(filled[known], rows[known])
+    assert [set(filled[1::2, i].tolist()) for i in (0, 3)] == [{0.0, 1.0}, {-1.0, 1.0}]
+    assert len(np.unique(filled[1::2, 2])) > 2**10
+    law = np.asarray(model.visible.mean(_given(model, jnp.asarray(rows[:1]), jnp.asarray(known[0]))[0])[1][0])
+    matches_law(np.bincount(filled[::2, 1].astype(int), minlength=3), law.astype(np.float64), "Categories")
+
+
 def test_a_network_of_one_order_fills_in_what_comes_last():
     states = listed(NADE)
     rows = np.tile(np.array([-1, np.nan, 1, np.nan], np.float32), (2**12, 1))

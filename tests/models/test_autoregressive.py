@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import scipy.special
 import scipy.stats
+import sklearn.linear_model
+import sklearn.metrics
 
 from examples import SEQUENCES, randomised
 from harmonium.errors import InputError
@@ -85,3 +89,20 @@ def test_columns_are_their_parts_side_by_side():
     assert unit.features(x).tolist() == pytest.approx([1.0, 0.0, 0.7, 0.0, 0.0, 1.0])
     model = randomised(FVBN(unit), 3, 0.3)
     assert np.isin(np.asarray(sample(model, KEY, 50))[:, 3], [0, 1, 2]).all()
+
+
+def test_the_logistic_network_is_its_regressions():
+    """Logistic regressions of each column on those before it, by scikit-learn, are its maximum of likelihood."""
+    random = np.random.default_rng(3)
+    x = (random.normal(size=(400, 4)) @ random.normal(size=(4, 4)) > 0).astype(np.float32)
+    W, b, expected = np.zeros((4, 4)), np.zeros(4), 0.0
+    b[0] = scipy.special.logit(x[:, 0].mean())
+    expected -= sklearn.metrics.log_loss(x[:, 0], np.full(400, x[:, 0].mean()))
+    for d in range(1, 4):
+        regression = sklearn.linear_model.LogisticRegression(C=1e6, tol=1e-8, max_iter=1000).fit(x[:, :d], x[:, d])
+        W[d, :d], b[d] = regression.coef_[0], regression.intercept_[0]
+        expected -= sklearn.metrics.log_loss(x[:, d], regression.predict_proba(x[:, :d])[:, 1])
+    model = eqx.tree_at(lambda m: (m.W, m.b), FVBN(B), (jnp.asarray(W, jnp.float32), jnp.asarray(b, jnp.float32)))
+    assert log_likelihood(model, x).value == pytest.approx(expected, abs=1e-5)
+    slope = jax.grad(lambda m: jnp.mean(jax.vmap(m.log_prob)(x)))(model)
+    assert max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(slope)) < 1e-4

@@ -15,6 +15,7 @@ from harmonium.models.boltzmann import (
     centred_part,
     recentred,
     uncentred,
+    unlabelled,
 )
 from harmonium.models.directed import DBN, BeliefNet, Classifier, Link, classifier_from_dbm, classifier_from_dbn
 from harmonium.models.energy import (
@@ -91,6 +92,7 @@ __all__ = [
     "save",
     "trainable",
     "uncentred",
+    "unlabelled",
     "with_biases",
     "write_atomically",
 ]

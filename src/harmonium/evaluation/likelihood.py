@@ -62,7 +62,8 @@ def log_likelihood(
     example (10), `temperatures` (10,000), and `rows` (100), how many examples to draw. Options of `csl`: `samples`
     (100,000), `chains` (100), `burn_in` (1000), `thinning` (1). Option of a belief net, beside those of
     `log_partition`: `samples` for each row (10). Raises `InputError` for rows of another width or
-    outside the units' range, an unknown method or option, a missing key, or numbers below one.
+    outside the units' range, an unknown method or option, a missing key, numbers below one, or `exact` where the answer
+    is a bound.
 
     >>> import harmonium as hm, jax, numpy as np
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.0)
@@ -88,6 +89,11 @@ def log_likelihood(
                 f"{type(model).__name__} has not: use method='two_sided'."
             )
         return BOUNDS[method](model, rows, key=key, **options)
+    if method == "exact" and not free_energy_is_exact(model):
+        raise InputError(
+            f"The method 'exact' would sum {configurations(model, ('v',)):,.0f} hidden states for each row, more than "
+            f"{HIDDEN_LIMIT:,}: leave it out for a lower bound."
+        )
     f = free_energies(model, rows)
     log_z = log_partition(model, key=key, method=method, data=rows, **options)
     estimate = likelihood_from(log_z, f, space_of(rows))

@@ -122,6 +122,7 @@ DBMS = {
 }
 DBMS = {name: randomised(model, 300 + i) for i, (name, model) in enumerate(DBMS.items())}
 DBMS |= {f"twin-{of}": randomised(Twin(RBM(Bernoulli(2), B2, key=KEY, scale=0.0), of), 320) for of in ("v", "h")}
+DBMS["twin-labels"] = randomised(Twin(DBM(Bernoulli(2), [B2], Categorical(1, states=3), key=KEY, scale=0.0), "h"), 321)
 DBMS["centred-dbm"] = randomised(Centred(DBMS["dbm-two-layers"]), 310, 0.1)
 
 

@@ -14,7 +14,18 @@ from harmonium.data import from_arrays
 from harmonium.errors import InputError
 from harmonium.evaluation import error_rate
 from harmonium.inference import classify, encode, layer_stats, mean_field, natural_parameters
-from harmonium.models import DBM, DBN, MPDBM, RBM, Centred, Classifier, classifier_from_dbm, classifier_from_dbn
+from harmonium.models import (
+    DBM,
+    DBN,
+    MPDBM,
+    RBM,
+    Centred,
+    Classifier,
+    Twin,
+    classifier_from_dbm,
+    classifier_from_dbn,
+    unlabelled,
+)
 from harmonium.nets import MLP
 from harmonium.objectives import CD, PCD, CrossEntropy, MultiPrediction, RatioMatching, UpDown
 from harmonium.training import fit
@@ -48,6 +59,24 @@ def test_the_perceptron_of_a_deep_machine_is_a_step_of_its_mean_field(visible):
     x = jnp.concatenate([jnp.asarray(X[0]), q["h2"]])
     np.testing.assert_allclose(hidden_of(net, x, 1), q["h1"], atol=1e-5)
     np.testing.assert_allclose(hidden_of(net, x, 2), q["h2"], atol=1e-5)
+
+
+@pytest.mark.parametrize("wrap", [lambda m: m, lambda m: randomised(Centred(m), 9, 0.3)], ids=["plain", "centred"])
+def test_the_labels_are_deleted_before_features_are_inferred(wrap):
+    """Fig. 20.4 d: the perceptron's hidden layers are the mean field of `v, h1, h2`, with `y - mu` taken for zero."""
+    whole = wrap(randomised(DBM(B, [Bernoulli(3), Bernoulli(5)], Categorical(1, states=3), key=KEY), 8))
+    bare = unlabelled(whole)
+    assert list(bare.layers) == ["v", "h1", "h2"]
+    mean = whole.offsets.value["y"] if isinstance(whole, Centred) else jnp.zeros((1, 3))
+    stats = {name: unit.stats(jnp.ones(unit.size, unit.dtype)) for name, unit in bare.layers.items()}
+    for name in bare.layers:
+        expected = natural_parameters(whole, stats | {"y": mean}, (name,))[name]
+        np.testing.assert_allclose(natural_parameters(bare, stats, (name,))[name], expected, rtol=1e-5, atol=1e-6)
+    q = mean_field(bare, {"v": jnp.asarray(X[0])}, tolerance=1e-7, max_steps=500)
+    net = classifier_from_dbm(whole, 3, key=KEY).net
+    x = jnp.concatenate([jnp.asarray(X[0]), q["h2"]])
+    np.testing.assert_allclose(hidden_of(net, x, 2), q["h2"], atol=1e-5)
+    assert unlabelled(bare) is bare or isinstance(whole, Centred)
 
 
 def test_the_last_layer_is_that_of_a_machine_with_as_many_classes():
@@ -99,6 +128,9 @@ PLAIN, JX = RBM(B, Bernoulli(3), key=KEY), jnp.asarray(X)
         (lambda: error_rate(MODEL, X, np.zeros(3)), "labels are 3 for 40 rows"),
         (lambda: error_rate(MODEL, X, np.zeros(40), missing=1.0), "missing=1"),
         (lambda: error_rate(PLAIN, X, np.zeros(40)), "no layer of labels"),
+        (lambda: unlabelled(PLAIN), "from a DBM, centred or not, and not from an RBM"),
+        (lambda: Twin(DBM(B, [B, B], key=KEY), "h"), "one hidden layer"),
+        (lambda: Twin(MODEL, "v"), "one hidden layer"),
         (lambda: classify(PLAIN, X), "no layer of labels"),
         (lambda: classify(MODEL, X[:, :3]), "4 columns"),
         (lambda: DBM(B, [B], Bernoulli(3), key=KEY), "one categorical unit"),

@@ -193,7 +193,7 @@ STAGED = {"classifier": 2, "classifier from a dbm": 3, "dbn": 2, "dbm": 2}  # ho
 WHOLE = {
     "boltzmann": {"hidden": 2, **AIS},
     "rbm": {"hidden": 4, "objective": "fpcd", **AIS},
-    "dbm": {"hidden": "4,3", "pretraining": 2, **AIS},
+    "dbm": {"hidden": "4,3", "pretraining": 2, "classes": True, **AIS},
     "dbn": {"hidden": "4,3", "greedy_epochs": 2, **AIS},
     "mpdbm": {"hidden": "4,3", **AIS},
     "classifier": {"hidden": "4,3", "greedy_epochs": 2},

@@ -10,12 +10,14 @@ import numpy as np
 import optax
 import pytest
 
+from examples import randomised
 from harmonium.data import from_arrays
 from harmonium.errors import InputError
 from harmonium.evaluation import log_likelihood
-from harmonium.inference import conditional, encode
-from harmonium.models import DBN, RBM, Twin
+from harmonium.inference import classify, conditional, encode
+from harmonium.models import DBM, DBN, RBM, Twin
 from harmonium.objectives import CD, Mirrored
+from harmonium.samplers import initial_state
 from harmonium.training import RunFolder, fit, pretrained_dbm, stack, upper_data
 from harmonium.units import Bernoulli, Categorical, Spin
 
@@ -97,6 +99,45 @@ def test_the_composed_machine_has_the_parts_weights():
     for W, rbm, share in zip(dbm.W, rbms, (1.0, 0.5, 1.0), strict=True):
         np.testing.assert_allclose(W, share * rbm.W)
     np.testing.assert_allclose(dbm.b[1], (rbms[0].c + rbms[1].b) / 2)
+
+
+def test_the_highest_machine_learns_its_data_with_the_labels():
+    """The label is the value of all pixels: the whole machine knows it, and of each part what stands in the paper."""
+    labels = Categorical(1, states=2)
+    dbm = pretrained_dbm(DATA, [Bernoulli(4), Bernoulli(5)], CD(), labels=labels, **OPTIONS)
+    assert list(dbm.layers) == ["v", "h1", "h2", "y"]
+    assert [W.shape for W in dbm.W] == [(6, 4), (4, 5), (5, 2)]
+    assert (np.asarray(classify(dbm, X)).argmax(axis=1) == X[:, 0]).all()
+    with pytest.raises(InputError, match="has no labels"):
+        pretrained_dbm(X, [Bernoulli(4), Bernoulli(5)], CD(), labels=labels, **OPTIONS)
+
+
+def test_labels_have_one_copy_for_each_copy_of_what_they_act_on():
+    """What acts on each layer of the highest machine is what will act on it in the whole one, layers below guessed."""
+    machine = randomised(DBM(Bernoulli(6), [Bernoulli(4)], Categorical(1, states=3), key=KEY), 5, 1.0)
+    twin, v, h, y = Twin(machine, "h"), jnp.asarray(X[0]), jnp.array([1.0, 0.0, 1.0, 1.0]), jnp.array([2])
+    W, U = machine.W
+    free = initial_state(twin, KEY)  # what does not matter
+    up = conditional(twin, "h", free | {"v": v, "y": y}).natural
+    np.testing.assert_allclose(up, v @ W + U[:, 2] + machine.b[1], rtol=1e-5)
+    np.testing.assert_allclose(conditional(twin, "u", free | {"v": v, "z": y}).natural, up, rtol=1e-5)
+    down = conditional(twin, "v", free | {"h": h, "u": h}).natural
+    np.testing.assert_allclose(down, 2 * W @ h + machine.b[0], rtol=1e-5)
+    across = conditional(twin, "y", free | {"h": h}).natural
+    np.testing.assert_allclose(across[0], h @ U + machine.b[2][0], rtol=1e-5)
+
+
+def test_the_composed_machine_has_the_weights_of_its_labels():
+    from harmonium.training.greedy import _composed
+
+    labels = Categorical(1, states=3)
+    low = RBM(Bernoulli(6), Bernoulli(4), key=KEY, scale=1.0)
+    high = randomised(DBM(Bernoulli(4), [Bernoulli(2)], labels, key=KEY), 6, 1.0)
+    dbm = _composed([Twin(low, "v"), Twin(high, "h")], [Bernoulli(n) for n in (6, 4, 2)], KEY, labels)
+    for found, expected in zip(dbm.W, (low.W, *high.W), strict=True):
+        np.testing.assert_allclose(found, expected)
+    for found, expected in zip(dbm.b, (low.b, (low.c + high.b[0]) / 2, *high.b[1:]), strict=True):
+        np.testing.assert_allclose(found, expected)
 
 
 @pytest.mark.parametrize("make", [stack, pretrained_dbm])

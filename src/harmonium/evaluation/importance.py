@@ -38,6 +38,10 @@ def belief_net_bound(
     """
     if method in ("raise", "csl"):
         raise InputError(f"The method '{method}' is for energy models: leave it out for {shown(net)}.")
+    if method == "exact":
+        raise InputError(
+            f"The method 'exact' sums the states of energy models: leave it out for the bound of {shown(net)}."
+        )
     if key is None:
         raise InputError("The bound of a belief net draws samples: pass key=jax.random.key(seed).")
     if not whole(samples):

@@ -71,7 +71,7 @@ def log_likelihood(
     for a network of one order only cells that come before all that are asked for; `orders`, how many orders to draw by
     `key` for a network of every order (default: its own). Raises `InputError` for rows of another width or
     outside the units' range, an unknown method or option, a missing key, or numbers below one; for cells given to a
-    model that has no answer, or given and NaN, or none asked for.
+    model that has no answer, or given and NaN, or none asked for; for `exact` where the answer is a bound.
 
     >>> import harmonium as hm, jax, numpy as np
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.0)
@@ -102,6 +102,11 @@ def log_likelihood(
                 f"{type(model).__name__} has not: use method='two_sided'."
             )
         return BOUNDS[method](model, rows, key=key, **options)
+    if method == "exact" and not free_energy_is_exact(model):
+        raise InputError(
+            f"The method 'exact' would sum {configurations(model, ('v',)):,.0f} hidden states for each row, more than "
+            f"{HIDDEN_LIMIT:,}: leave it out for a lower bound."
+        )
     f = free_energies(model, rows)
     log_z = log_partition(model, key=key, method=method, data=rows, **options)
     estimate = likelihood_from(log_z, f, space_of(rows))

@@ -57,19 +57,22 @@ def infer(model: EnergyModel, values: LayerValues, observed: Masks, *, steps: in
     return jax.lax.scan(lambda state, _: (sweep(state.stats), None), start, length=steps)[0]
 
 
-def change_of_a_sweep(
-    model: EnergyModel, values: LayerValues, observed: Masks, found: Inferred, *, averaged: bool = False
-) -> Float[Array, ""]:
-    """The largest change of the statistics that `infer` has `found` in one sweep more: how far they are from settled.
+def infer_with_change(
+    model: EnergyModel, values: LayerValues, observed: Masks, *, steps: int
+) -> tuple[Inferred, Float[Array, ""]]:
+    """What `infer` finds, and by how much its last sweep changed the statistics: how far they are from settled.
+
+    Arguments as in `infer`, with at least two sweeps, for the first does not start from an answer.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
-    >>> given = {"v": jnp.ones(4)}, {"v": jnp.ones(4, bool)}
-    >>> float(change_of_a_sweep(rbm, *given, infer(rbm, *given, steps=1)))             # exact after one
+    >>> float(infer_with_change(rbm, {"v": jnp.ones(4)}, {"v": jnp.ones(4, bool)}, steps=2)[1])     # exact after one
     0.0
     """
-    after = _sweep_of(model, layer_stats(model, values), observed, averaged)(found.stats).stats
-    return jax.tree.reduce(jnp.maximum, jax.tree.map(lambda a, b: jnp.max(jnp.abs(a - b)), after, found.stats))
+    before = infer(model, values, observed, steps=steps - 1).stats
+    found = _sweep_of(model, layer_stats(model, values), observed, False)(before)
+    change = jax.tree.map(lambda a, b: jnp.max(jnp.abs(a - b)), found.stats, before)
+    return found, jax.tree.reduce(jnp.maximum, change)
 
 
 def _sweep_of(

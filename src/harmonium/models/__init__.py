@@ -28,6 +28,7 @@ from harmonium.models.boltzmann import (
     centred_part,
     recentred,
     uncentred,
+    unlabelled,
 )
 from harmonium.models.directed import DBN, BeliefNet, Classifier, Link, classifier_from_dbm, classifier_from_dbn
 from harmonium.models.energy import (
@@ -113,6 +114,7 @@ __all__ = [
     "save",
     "trainable",
     "uncentred",
+    "unlabelled",
     "with_biases",
     "write_atomically",
 ]

@@ -1,7 +1,8 @@
-"""A rule for machines with a copy of the data."""
+"""A rule for machines with a copy of the data, or of its labels."""
 
 from __future__ import annotations
 
+import equinox as eqx
 from jaxtyping import Array, Float, Key
 
 from harmonium.inference import as_values
@@ -10,9 +11,10 @@ from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, St
 
 
 class Mirrored(Objective):
-    """A rule that is shown the data twice: as layer `v` and as its copy `u`, for `Twin(rbm, "v")`.
+    """A rule that is shown one layer of the data twice: as layer `v` and as its copy `u`, for `Twin(rbm, "v")`.
 
-    Arguments: `rule`, what is done with both.
+    Arguments: `rule`, what is done with both; `of` and `copy`, the names of the layer and of its copy (`y` and `z` for
+    the labels of `Twin(machine, "h")`).
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -21,6 +23,8 @@ class Mirrored(Objective):
     """
 
     rule: Objective
+    of: str = eqx.field(static=True, default="v")
+    copy: str = eqx.field(static=True, default="u")
 
     def init(self, model: EnergyModel, key: Key[Array, ""]) -> StepMemory:
         """The rule's own memory."""
@@ -31,7 +35,7 @@ class Mirrored(Objective):
     ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
         """The rule's loss of the batch and its copy."""
         values = as_values(batch)
-        return self.rule(model, values | {"u": values["v"]}, key, memory)
+        return self.rule(model, values | {self.copy: values[self.of]}, key, memory)
 
     def after_step(self, model: EnergyModel, memory: Memory) -> EnergyModel:
         """What the rule does."""

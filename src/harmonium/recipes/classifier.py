@@ -123,15 +123,16 @@ def _dbn(
 def _dbm(
     data: Dataset, unit: Unit, layers: list[Unit], arguments: dict[str, Any], stages: dict[str, Any], begun: bool
 ) -> EnergyModel:
-    """The machine: pretrained, then trained jointly; or centred from scratch, with the labels on top."""
+    """The machine with labels on top (Fig. 20.4 b, c): pretrained, then trained jointly; or from scratch, centred."""
     if begun:
         return RunFolder(arguments["out"].path / JOINT).load_model()
+    top = class_unit(data)
     key, rate, greedy = jax.random.key(arguments["seed"]), arguments["learning_rate"], arguments["greedy_epochs"]
     if greedy:
         options = _stage(data, greedy, arguments, rate / 2)
-        start: EnergyModel = pretrained_dbm(data, layers, PCD(), visible=unit, key=key, **options, **stages)
+        start: EnergyModel = pretrained_dbm(data, layers, PCD(), visible=unit, labels=top, key=key, **options, **stages)
     else:
-        start = DBM(unit, layers, class_unit(data), key=key)
+        start = DBM(unit, layers, top, key=key)
         start = at_marginals(start, data.shown(data.train[:MARGINAL_ROWS]))
     place = stage_at(arguments["out"].path / JOINT, stages["resume"]) if stages else {}
     options = _stage(data, arguments["joint_epochs"], arguments, rate / 10 if greedy else rate / 2)

@@ -19,7 +19,7 @@ from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError
 from harmonium.evaluation import ErrorRate, Estimate, check_annealing, error_rate, log_likelihood
 from harmonium.inference import encode
-from harmonium.models import MPDBM, Classifier, EnergyModel, is_weight
+from harmonium.models import MPDBM, Classifier, EnergyModel, is_weight, unlabelled
 from harmonium.objectives import Objective
 from harmonium.training import Run, RunFolder, check_settings, describe, fit, is_main
 
@@ -292,13 +292,14 @@ def measured(run: Run, data: Dataset, *, seed: int, **options: Any) -> Estimate 
 
 def beside_means(data: Dataset, dbm: EnergyModel) -> Dataset:
     """The data of a classifier made of a deep Boltzmann machine: each row beside the means of `h2` that the machine
-    infers from it (Fig. 20.4 of the book)."""
+    infers from it without its labels (Fig. 20.4 d of the book)."""
+    bare = unlabelled(dbm)
 
     def wide(rows: Any) -> np.ndarray | None:
         if rows is None:
             return None
         rows = np.asarray(rows, np.float32)
-        parts = [encode(dbm, rows[i : i + WIDE_ROWS])["h2"] for i in range(0, len(rows), WIDE_ROWS)]
+        parts = [encode(bare, rows[i : i + WIDE_ROWS])["h2"] for i in range(0, len(rows), WIDE_ROWS)]
         return np.concatenate([rows, np.concatenate([np.asarray(part) for part in parts])], axis=1)
 
     marks = {f"{split}_labels": getattr(data, f"{split}_labels") for split in ("valid", "test")}

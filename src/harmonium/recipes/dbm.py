@@ -63,16 +63,17 @@ def dbm(
     dataset = opened(arguments)
     key = jax.random.key(seed)
     unit, layers = visible_unit(dataset, visible), layer_units(hidden)
-    if pretraining and (classes or len(layers) < 2):
-        raise InputError("Pretraining takes at least two hidden layers and no classes: leave --pretraining out.")
-    model = DBM(unit, layers, class_unit(dataset) if classes else None, key=jax.random.fold_in(key, 1))
+    if pretraining and len(layers) < 2:
+        raise InputError("Pretraining takes at least two hidden layers: leave --pretraining out.")
+    top = class_unit(dataset) if classes else None
+    model = DBM(unit, layers, top, key=jax.random.fold_in(key, 1))
     check_data(model, dataset)
     model = at_marginals(model, dataset.shown(dataset.train[:MARGINAL_ROWS]))
     total = epochs * dataset.steps_per_epoch(batch_size)
     optimizer = sgd(learning_rate, total, momentum=momentum, weight_decay=weight_decay, schedule=schedule)
     stages, begun = staged("dbm", arguments, dataset) if pretraining else ({}, False)
     if pretraining and not begun:  # a run that has begun reads its machine from the checkpoint
-        first = {"visible": unit, "key": key, "epochs": pretraining, "batch_size": batch_size}
+        first = {"visible": unit, "labels": top, "key": key, "epochs": pretraining, "batch_size": batch_size}
         model = pretrained_dbm(dataset, layers, PCD(1, chains), products=products, progress=progress, **first, **stages)
     model = Centred(model) if centred and not pretraining else model
     rule = PCD(steps, chains, mean_field_steps=mean_field_steps)

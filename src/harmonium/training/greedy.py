@@ -111,12 +111,15 @@ def pretrained_dbm(
     *,
     visible: Unit,
     key: jax.Array,
+    labels: Unit | None = None,
     **options: Any,
 ) -> DBM:
     """A deep Boltzmann machine made of RBMs trained one on another, its parts weighted as the whole will need them.
 
     The lowest RBM sees its data twice and the highest its hidden units; the weights of those between are halved
-    (Salakhutdinov & Hinton 2009; book, section 20.4.4). A layer between two machines has the mean of their biases.
+    (Salakhutdinov & Hinton 2009; book, section 20.4.4 and Fig. 20.4). A layer between two machines has the mean of
+    their biases. With `labels` the highest RBM learns the joint distribution of its data and `y`, whose weights stay as
+    they are: in the whole machine, too, only the last hidden layer acts on `y`.
     Arguments as in `stack`, with at least two hidden layers. Raises `InputError` for fewer.
 
     >>> import harmonium as hm
@@ -127,19 +130,22 @@ def pretrained_dbm(
     [(4, 3), (3, 2)]
     """
     data = as_dataset(data)
-    _refuse(data, visible, hidden, None)
+    _refuse(data, visible, hidden, labels)
     if len(hidden) < 2:
         raise InputError("Pretraining a DBM takes at least two hidden layers: with one, train the RBM itself.")
 
     def made(i: int, below: Unit, above: Unit, data: Dataset, key: jax.Array) -> tuple[EnergyModel, Objective]:
-        rbm = at_marginals(RBM(below, above, key=key), _some(data))
+        last = i == len(hidden) - 1
+        joined = labels is not None and last
+        machine = DBM(below, [above], labels, key=key) if joined else RBM(below, above, key=key)
+        machine = at_marginals(machine, _some(data))
         if i == 0:
-            return Twin(rbm, "v"), Mirrored(rule)
-        return Twin(rbm, "h") if i == len(hidden) - 1 else rbm, rule
+            return Twin(machine, "v"), Mirrored(rule)
+        return Twin(machine, "h") if last else machine, Mirrored(rule, "y", "z") if joined else rule
 
     options = {"monitor": False} | options  # the free energy of a machine with a copy says nothing of the whole
     units = [visible, *hidden]
-    return _composed(_one_on_another(data, units, made, key=key, **options), units, key)
+    return _composed(_one_on_another(data, units, made, key=key, **options), units, key, labels)
 
 
 def _one_on_another(
@@ -200,14 +206,22 @@ def _refuse(data: Dataset, visible: Unit, hidden: Sequence[Unit], labels: Unit |
         check_classes(labels, data)
 
 
-def _composed(machines: Sequence[RBM | Twin], units: Sequence[Unit], key: jax.Array) -> DBM:
-    rbms = [machine.model if isinstance(machine, Twin) else machine for machine in machines]
+def _composed(machines: Sequence[RBM | Twin], units: Sequence[Unit], key: jax.Array, labels: Unit | None = None) -> DBM:
+    """The deep machine of these parts, of which the last may have labels."""
+    parts = [machine.model if isinstance(machine, Twin) else machine for machine in machines]
     shares = [1.0 if isinstance(machine, Twin) else 0.5 for machine in machines]
-    dbm = DBM(units[0], units[1:], key=key)
-    biases = [rbms[0].b, *((a.c + b.b) / 2 for a, b in itertools.pairwise(rbms)), rbms[-1].c]
-    dbm = with_biases(dbm, dict(zip(dbm.layers, biases, strict=True)))
-    weights = tuple(share * rbm.W for share, rbm in zip(shares, rbms, strict=True))
-    return eqx.tree_at(lambda m: m.W, dbm, weights)
+    first, last = parts[0].biases, parts[-1].biases
+    dbm = DBM(units[0], units[1:], labels, key=key)
+    between = [(a.biases["h"] + b.biases["v"]) / 2 for a, b in itertools.pairwise(parts)]
+    top = [last["h"]] if labels is None else [last["h"], last["y"]]
+    dbm = with_biases(dbm, dict(zip(dbm.layers, [first["v"], *between, *top], strict=True)))
+    weights = [share * _lowest(part) for share, part in zip(shares, parts, strict=True)]
+    weights += [] if labels is None else [parts[-1].W[1]]
+    return eqx.tree_at(lambda m: m.W, dbm, tuple(weights))
+
+
+def _lowest(machine: RBM | DBM) -> jax.Array:
+    return machine.W[0] if isinstance(machine, DBM) else machine.W
 
 
 def _some(data: Dataset) -> np.ndarray:

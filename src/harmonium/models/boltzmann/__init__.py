@@ -10,6 +10,7 @@ from harmonium.models.boltzmann.pairs import Pairs
 from harmonium.models.boltzmann.path import Interpolated
 from harmonium.models.boltzmann.rbm import RBM
 from harmonium.models.boltzmann.twin import Twin
+from harmonium.models.boltzmann.unlabelled import unlabelled
 from harmonium.models.boltzmann.wrapped import Wrapped
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "centred_part",
     "recentred",
     "uncentred",
+    "unlabelled",
 ]

@@ -13,6 +13,7 @@ from harmonium.errors import InputError, shown, whole
 from harmonium.models.boltzmann.centred import uncentred
 from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.rbm import RBM
+from harmonium.models.boltzmann.unlabelled import unlabelled
 from harmonium.models.directed.dbn import DBN
 from harmonium.models.energy import EnergyModel
 from harmonium.nets import MLP
@@ -71,9 +72,10 @@ def classifier_from_dbm(dbm: EnergyModel, classes: int, *, key: Key[Array, ""]) 
         h1 = sigmoid(c1 + W1^T v + W2 q(h2)),   h2 = sigmoid(c2 + W2^T h1),   p(y) = softmax(d + U^T h2)
 
     (Salakhutdinov & Hinton 2009.) A machine trained with labels of as many classes gives `U` and `d`; another's start
-    small and random.
+    small and random. The hidden layers are those of the machine without its labels (`hm.models.unlabelled`), whose
+    means of `h2` the classifier takes: `y` is what it is to find.
     Arguments: `dbm`, centred or not, with two layers of Bernoulli hidden units; `classes`, how many;
-    `key`, for the last layer. Its inputs are rows of `v` and `hm.encode(dbm, v)["h2"]` side by side.
+    `key`, for the last layer. Its inputs are rows of `v` and `hm.encode(unlabelled(dbm), v)["h2"]` side by side.
     Raises `InputError` for another depth or other units.
 
     >>> import harmonium as hm, jax
@@ -81,15 +83,16 @@ def classifier_from_dbm(dbm: EnergyModel, classes: int, *, key: Key[Array, ""]) 
     >>> [W.shape for W in classifier_from_dbm(dbm, 10, key=jax.random.key(1)).net.W]
     [(9, 4), (4, 3), (3, 10)]
     """
-    dbm = uncentred(dbm)
-    _need_bernoulli(dbm, "DBM")
+    whole = uncentred(dbm)
+    _need_bernoulli(whole, "DBM")
+    dbm = uncentred(unlabelled(dbm))
     if len(dbm.hidden) != 2:
         raise InputError(f"The classifier of a DBM takes two hidden layers, not {len(dbm.hidden)}: see Fig. 20.4.")
     first = jnp.concatenate([_for_values(dbm.visible, dbm.b[0], dbm.W[0]), dbm.W[1].T])
     made = _with_classes([(first, dbm.b[1]), (dbm.W[1], dbm.b[2])], classes, key)
-    if dbm.labels is None or dbm.labels.states != classes:
+    if whole.labels is None or whole.labels.states != classes:
         return made
-    return eqx.tree_at(lambda m: (m.net.W[-1], m.net.b[-1]), made, (dbm.W[2], dbm.b[3].reshape(-1)))
+    return eqx.tree_at(lambda m: (m.net.W[-1], m.net.b[-1]), made, (whole.W[2], whole.b[3].reshape(-1)))
 
 
 def _for_values(unit: Unit, bias: PyTree, W: Float[Array, "width above"]) -> Float[Array, "size above"]:

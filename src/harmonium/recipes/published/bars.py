@@ -25,6 +25,7 @@ from harmonium.objectives import (
     PseudoLikelihood,
     RatioMatching,
     TemperedPCD,
+    TrajectoryPCD,
     marginal_noise,
 )
 from harmonium.recipes.published.page import Result
@@ -38,6 +39,11 @@ SITES = SIDE * SIDE
 def plain(rbm: RBM) -> EnergyModel:
     """The machine itself, with nothing around it."""
     return rbm
+
+
+def enhanced(rbm: RBM) -> EnergyModel:
+    """The machine whose gradient is the enhanced one: centred, its offsets at the means of both phases of each step."""
+    return Centred(rbm, rate=1.0, follow="both")
 
 
 class Way(NamedTuple):
@@ -64,8 +70,10 @@ WAYS = {
     "CD-1": Way(lambda m, x: CD(1), _adam(0.0005), 2.0),
     "PCD-1": Way(lambda m, x: PCD(1), _adam(0.001), 0.3),
     "PCD-1, centred": Way(lambda m, x: PCD(1), _adam(0.0005), 0.3, Centred),
+    "PCD-1, enhanced gradient": Way(lambda m, x: PCD(1), _adam(0.0005), 0.3, enhanced),
     "FPCD-1": Way(lambda m, x: FPCD(1), _adam(0.0015), 0.3),
     "tempered PCD-1, 10 temperatures": Way(lambda m, x: TemperedPCD(1), _adam(0.003), 0.05),
+    "trajectory PCD-1, 10 snapshots": Way(lambda m, x: TrajectoryPCD(1), _adam(0.003), 0.05),
     "pseudo-likelihood": Way(lambda m, x: PseudoLikelihood(sites=SITES), _decayed(0.2, 1e-3), 1.0),
     "ratio matching": Way(lambda m, x: RatioMatching(sites=SITES), _decayed(0.5, 1e-4), 1.0),
     "noise-contrastive, 10 to 1": Way(lambda m, x: NCE(marginal_noise(m, x), ratio=10), _adam(0.01), 0.5, Normalised),
@@ -77,7 +85,8 @@ def about_bars() -> str:
     return (
         f"Bars and stripes: {SITES} x {HIDDEN} units, {STEPS:,} steps of 30 patterns, averaged with decay 0.999; Adam "
         "along a cosine from a rate of each rule's own, for chains of one sweep must keep up with it: 0.003 (exact, "
-        "tempered), 0.0015 (FPCD), 0.001 (PCD), 0.0005 (CD, centred), 0.01 (noise-contrastive). Patterns lie four "
+        "tempered, trajectory), 0.0015 (FPCD), 0.001 (PCD), 0.0005 (CD, centred, enhanced), 0.01 (noise-contrastive). "
+        "Patterns lie four "
         "flips apart, so the rules of single flips do not see how probability is shared among them: pseudo-likelihood "
         "and ratio matching go by SGD with weight decay (0.2 and 0.001; 0.5 and 0.0001)."
     )

@@ -673,7 +673,43 @@ def test_a_category_that_training_has_not_seen_is_refused_by_command(network):
     assert not (network.folder / "new").exists()
 
 
-def test_a_network_of_one_order_fills_nothing_in(network):
-    np.save(network.folder / "gap.npy", np.full((2, 5), np.nan))
+def test_a_network_of_one_order_fills_in_what_comes_last(network):
+    rows = mixed_table(2)
+    rows[:, 3:] = np.nan
+    np.save(network.folder / "last.npy", rows)
+    network.done("impute", "f", "--input", "last.npy", "--out", "ends.npy")
+    filled = np.load(network.folder / "ends.npy")
+    np.testing.assert_array_equal(filled[:, :3], rows[:, :3])
+    assert (abs(filled[:, 3] - 550) < 200).all()
+    rows[0, 0] = np.nan
+    np.save(network.folder / "gap.npy", rows)
     said = network.refused("impute", "f", "--input", "gap.npy", "--out", "x.npy")
-    assert "an auto-regressive network is sampled by hm.sample" in said
+    assert "in row 0 column 1 is known and comes after column 0, which is missing: train an hm.OrderlessNADE" in said
+
+
+def test_a_network_of_every_order_fills_any_gaps_of_a_mixed_table(network):
+    train = ("--data", "table.csv", "--standardize", "--epochs", "20", "--batch-size", "20", "--hidden", "20")
+    said = network.done("train", "orderless", *train, "--orders", "3", "--out", "o")
+    assert "(exact, by the chain rule, mean over 3 orders; n = 30; table.csv test, 30 x 5 real, real columns" in said
+    assert RunFolder.open(network.folder / "o").load_model().orders.value.shape == (3, 5)
+    rows = mixed_table()
+    gap = np.random.default_rng(1).random(rows.shape) < 0.3
+    cells = [["" if hole else f"{x:.8g}" for x, hole in zip(*row, strict=True)] for row in zip(rows, gap, strict=True)]
+    text = "\n".join(",".join(row) for row in [["smoker", "owner", "kind", "weight", "rate"], *cells])
+    (network.folder / "gaps.csv").write_text(text + "\n")
+    assert f"{gap.sum()} cells filled" in network.done("impute", "o", "--input", "gaps.csv", "--out", "full.csv")
+    assert (network.folder / "full.csv").read_text().startswith("smoker,owner,kind,weight,rate\n")
+    filled = np.loadtxt(network.folder / "full.csv", delimiter=",", skiprows=1)
+    known = np.array([[float(cell or "nan") for cell in row] for row in cells])
+    np.testing.assert_array_equal(filled[~gap], known[~gap])
+    assert set(np.unique(filled[:, :2])) == {0, 1}
+    assert set(np.unique(filled[:, 2])) == {0, 1, 2, 3}
+    for column in (3, 4):  # nearer to the truth than the column's mean is
+        hole, x = gap[:, column], rows[:, column]
+        assert np.mean(abs(filled[hole, column] - x[hole])) < 1.3 * np.mean(abs(x - x.mean()))
+        assert abs(filled[hole, column].mean() - x.mean()) < 0.5 * x.std()
+    other = network.done("evaluate", "o", "--orders", "5")
+    assert "mean over 5 orders" in other
+    assert "as 'test in 5 orders'" in other
+    assert RunFolder.open(network.folder / "o").estimates["test"].method.endswith("mean over 3 orders")
+    assert "has one order: leave orders=5 out" in network.refused("evaluate", "f", "--orders", "5")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
 
+import harmonium as hm
 from examples import SEQUENCES
 from harmonium.errors import InputError
 from harmonium.evaluation import log_likelihood, per_variable
+from harmonium.evaluation.tractable import log_probs
+from harmonium.models import Constant
 from harmonium.samplers import sample
 from harmonium.units import Bernoulli, Conditional, Gaussian, GaussianStats
 
@@ -44,3 +48,13 @@ def test_what_an_exact_likelihood_does_without_is_refused(method):
     options = {"rows": 3} if method == "raise" else {}
     with pytest.raises(InputError, match=f"An FVBN says its likelihood exactly: leave method='{method}' out"):
         log_likelihood(SEQUENCES["fvbn-bernoulli"], np.zeros((3, 4)), method=method, **options)
+
+
+def test_variables_of_a_network_weighed_step_by_step_add_up_in_its_first_order():
+    every = hm.OrderlessNADE(hm.units.Bernoulli(4), [3], key=jax.random.key(0), orders=[(2, 0, 3, 1), (0, 1, 2, 3)])
+    first = eqx.tree_at(lambda m: m.orders, every, Constant(every.orders.value[:1]))
+    x = np.array([[0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 0.0, 0.0]])
+    found = hm.evaluation.per_variable(every, x)
+    np.testing.assert_allclose(found.sum(), -log_probs(first, x).mean(), rtol=1e-5)
+    alone = every.given(jnp.zeros(4), jnp.zeros(4, bool))[2]  # what comes first, given nothing
+    np.testing.assert_allclose(found[2], -np.mean(x[:, 2] * alone - np.log1p(np.exp(alone))), rtol=1e-5)

@@ -53,6 +53,9 @@ SIZES = {
     "fvbn": {},
     "made": {"hidden": "5"},
     "nade": {"hidden": 4},
+    "rnade": {"hidden": 4, "components": 2},
+    "orderless": {"hidden": "4,3", "orders": 2},
+    "nadek": {"hidden": "4", "steps": 2, "orders": 2},
 }
 
 
@@ -180,11 +183,16 @@ def test_what_a_recipe_cannot_do_is_refused_before_it_starts(options, said, tmp_
     assert not (tmp_path / "run").exists()
 
 
+def measurements(n: int) -> np.ndarray:
+    return np.random.default_rng(0).normal([500.0, -3.0, 0.0], [20.0, 0.1, 1.0], (n, 3))
+
+
 @pytest.fixture
 def table(tmp_path, monkeypatch):
     """A file of bits with labels, and no reports."""
     monkeypatch.setattr("harmonium.report.write_report", lambda *_, **__: None)
     np.savez(tmp_path / "bits.npz", x=BITS, y=BITS[:, 0].astype(int))
+    np.savez(tmp_path / "real.npz", x=measurements(len(BITS)))
     return str(tmp_path / "bits.npz")
 
 
@@ -201,6 +209,9 @@ WHOLE = {
     "fvbn": {"average": 0.9},
     "made": {"hidden": "4,3", "order_seed": 1},
     "nade": {"hidden": 4, "visible": "columns"},
+    "rnade": {"hidden": 4, "components": 2, "kind": "laplace"},
+    "orderless": {"hidden": "4,3", "orders": 3},
+    "nadek": {"hidden": "4", "steps": 2},
 }
 
 
@@ -215,6 +226,7 @@ class Stopping(Interrupt):
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_is_not(name, table, tmp_path):
     function = recipe(name.split()[0])
+    table = table.replace("bits", "real") if name == "rnade" else table
     options = {"epochs": 2, "batch_size": 10, **WHOLE[name]}
     whole = function(table, **options, out=tmp_path / "whole")
     runs = sorted(path.parent.name for path in (tmp_path / "whole").glob("stages/*/model.safetensors"))
@@ -386,7 +398,14 @@ for name, options in {asked}.items():
     kind = "error rate" if isinstance(run.estimate, ErrorRate) else run.estimate.kind
     print(json.dumps([run.step, kind, run.estimate.value, [line["loss"] for line in run.metrics]]))
 """
-NETWORKS = ("fvbn", "made", "nade")  # quick ones, which share a process; a neural one is a MADE of another shape
+NETWORKS = (
+    "fvbn",
+    "made",
+    "nade",
+    "rnade",
+    "orderless",
+    "nadek",
+)  # quick ones, which share a process; a neural one is a MADE of another shape
 ASKED_TOGETHER = [*((name,) for name in SIZES if name not in NETWORKS), NETWORKS]
 
 
@@ -396,14 +415,17 @@ FAST = "--xla_backend_optimization_level=0 --xla_cpu_enable_concurrency_optimize
 
 
 @pytest.mark.parametrize("names", ASKED_TOGETHER, ids=" ".join)
-def test_twenty_steps_on_one_device_and_on_two(names):
+def test_twenty_steps_on_one_device_and_on_two(names, tmp_path):
+    np.save(tmp_path / "real.npy", measurements(1200))
+    asked = {name: SIZES[name] | ({"data": str(tmp_path / "real.npy")} if name == "rnade" else {}) for name in names}
+
     def run(devices: int) -> list[list]:
         flags = {
             "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} {FAST}",
             "JAX_PLATFORMS": "cpu",
             "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir or "",
         }
-        code = TWENTY_STEPS.format(devices=devices, asked={name: SIZES[name] for name in names})
+        code = TWENTY_STEPS.format(devices=devices, asked=asked)
         done = subprocess.run([sys.executable, "-c", code], env=os.environ | flags, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-2000:]
         return [json.loads(line) for line in done.stdout.splitlines()]

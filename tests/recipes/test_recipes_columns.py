@@ -9,13 +9,13 @@ import pytest
 from harmonium.data import from_arrays
 from harmonium.errors import InputError
 from harmonium.evaluation import log_likelihood
-from harmonium.models import FVBN, NADE, RBM
+from harmonium.models import FVBN, NADE, RBM, OrderlessNADE
 from harmonium.objectives import MaximumLikelihood
 from harmonium.recipes import recipe
-from harmonium.recipes.columns import column_units, table_unit
+from harmonium.recipes.columns import column_units, real_unit, table_unit
 from harmonium.recipes.common import annealed, data_of
 from harmonium.recipes.rules import learning_rule
-from harmonium.recipes.sequences import random_order
+from harmonium.recipes.sequences import ensemble, random_order
 from harmonium.training import fit
 from harmonium.units import Bernoulli, Categorical, Columns, Gaussian, Spin
 
@@ -117,12 +117,37 @@ def test_a_run_of_a_mixed_table_finds_its_data_again(tmp_path, monkeypatch):
         ("fvbn", {"weight_decay": -1.0}, "A weight decay is a number from 0"),
         ("fvbn", {"learning_rate": 0.0}, "positive learning rate"),
         ("fvbn", {"visible": "column"}, "no units called 'column'"),
+        ("orderless", {"orders": 0}, "at least one order, in whole numbers, not orders=0"),
+        ("orderless", {"hidden": "4,x"}, "with commas"),
+        ("nadek", {"steps": 0}, "at least one step, not steps=0"),
+        ("rnade", {}, "Column 0 of 'digits' holds zeros and ones, of which there is no density"),
     ],
 )
 def test_what_a_network_cannot_do_is_refused_before_it_starts(name, options, said, tmp_path):
     with pytest.raises(InputError, match=said):
         recipe(name)(**{"epochs": 1, "out": tmp_path / "run"} | options)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_density_is_of_measurements_alone(tmp_path):
+    np.save(tmp_path / "t.npy", np.tile(TABLE, (2, 1)))
+    with pytest.raises(InputError, match=r"Column 0 of 't.npy' holds zeros and ones, .* train a nade"):
+        recipe("rnade")(str(tmp_path / "t.npy"), standardize=True)  # codes stay codes
+    with pytest.raises(InputError, match="Column 1 of 'array' holds codes 0 to 2"):
+        real_unit(from_arrays(np.hstack([REAL[:, :1], CODES])))
+    assert kinds(real_unit(from_arrays(REAL / 1000))) == [(Gaussian, 2, None)]  # whatever may be grey
+
+
+def test_an_ensemble_has_random_orders_and_the_weights_of_one_network():
+    def make(orders, seed=0):
+        alone = lambda unit, key: OrderlessNADE(unit, [3], key=key)  # noqa: E731
+        return ensemble(alone, orders)(Bernoulli(6), jax.random.key(seed), None)
+
+    two, four = make(2), make(4)
+    assert four.orders.value.shape == (4, 6)
+    assert len(np.unique(np.asarray(four.orders.value), axis=0)) == 4
+    np.testing.assert_array_equal(two.W[0], four.W[0])
+    assert (np.asarray(make(4, seed=1).orders.value) != np.asarray(four.orders.value)).any()
 
 
 def test_decay_reaches_all_weights_and_no_bias():

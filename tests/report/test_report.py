@@ -16,10 +16,10 @@ from harmonium.data import Dataset, from_arrays
 from harmonium.errors import InputError
 from harmonium.evaluation import Estimate, error_rate, log_likelihood
 from harmonium.inference import at_marginals
-from harmonium.models import FVBN, NADE, RBM, BoltzmannMachine, Centred, Classifier
+from harmonium.models import FVBN, NADE, RBM, RNADE, BoltzmannMachine, Centred, Classifier, OrderlessNADE
 from harmonium.models.boltzmann.pairs import lattice_edges
 from harmonium.nets import MLP
-from harmonium.objectives import CD, MaximumLikelihood
+from harmonium.objectives import CD, MaximumLikelihood, Objective, OrderAgnostic
 from harmonium.report import write_report
 from harmonium.report.head import wall_time
 from harmonium.report.measure import baseline, in_deviations, metric, nearest, score_filled
@@ -212,9 +212,9 @@ SEQUENCE = ["Estimates", "Learning curves", "Samples", "Moments", "Variable by v
 CHAINS = r"chains|\bchain(?! rule)|Gibbs|sweep|steps? from"  # of which there are none in a network
 
 
-def network_run(model, path, data: Dataset):
+def network_run(model, path, data: Dataset, rule: Objective | None = None):
     """The page of a network that was trained for two epochs."""
-    run = fit(model, data, MaximumLikelihood(), epochs=2, batch_size=20, key=KEY, out=path)
+    run = fit(model, data, rule or MaximumLikelihood(), epochs=2, batch_size=20, key=KEY, out=path)
     run.folder.save_estimate("test", log_likelihood(run.model, data))
     return run, write_report(run.folder, run.model, data, key=KEY).read_text()
 
@@ -263,6 +263,57 @@ def test_a_mixed_table_is_shown_column_by_column(tmp_path):
     raw = Subject(run.folder, run.model, again, KEY, 5).scaled(data.test)
     assert raw[:, :2].max() == 1
     assert raw[:, 2].max() == 1
+
+
+FILLED = [*SEQUENCE[:6], "Filling in", *SEQUENCE[6:]]
+
+
+def test_a_network_of_every_order_fills_in_halves_of_pictures_without_chains(tmp_path):
+    data = from_arrays(rows(80, 16), valid_fraction=0.1, test_fraction=0.2, image_shape=(4, 4))
+    model = OrderlessNADE(Bernoulli(16), [5, 4], key=KEY).with_orders(2, key=KEY)
+    run, page = network_run(at_marginals(model, data.train), tmp_path / "run", data, OrderAgnostic())
+    assert shown_of(page) == FILLED
+    assert "An OrderlessNADE with 16 Bernoulli visible units, 5 hidden relu units and 4 hidden relu units" in page
+    told = page[: page.index("How to reproduce</h2>")]
+    assert not re.search(CHAINS, told)
+    assert "3 independent completions, drawn pixel by pixel in random orders" in page
+    assert "given those before it, in the first of the network&#39;s orders" in page
+    assert "by the chain rule, mean over 2 orders" in page
+    assert "The weights of 5 hidden units" in page
+    assert "Exact, of 100 rows of each split" in page
+    images = pictures(page)
+    assert len(images) == 2 + 2 + 2 + 2 + 1 + 2 + 2
+    assert all(np.ptp(image[..., :3]) > 0 for image in images)
+    subject = Subject(run.folder, run.model, data, KEY, 5)
+    original, hidden = subject.to_fill
+    drawn = subject.filled(())
+    assert drawn.shape == (3, *original.shape)
+    np.testing.assert_array_equal(drawn[:, ~hidden], np.broadcast_to(original[~hidden], (3, (~hidden).sum())))
+    assert len({draw.tobytes() for draw in drawn}) == 3
+
+
+def test_hidden_cells_of_a_mixed_table_are_scored_without_chains(tmp_path):
+    data = from_arrays(mixed(300), valid_fraction=0.1, test_fraction=0.3, name="table", standardize="real")
+    model = at_marginals(OrderlessNADE(MIXED, [4], key=KEY), data.train)
+    _, page = network_run(model, tmp_path / "run", data, OrderAgnostic())
+    assert shown_of(page) == FILLED
+    assert not re.search(CHAINS, page[: page.index("How to reproduce</h2>")])
+    assert "drawn 50 times from the model given the rest: one cell after the other in random orders." in page
+    cells = re.findall(r'<th scope="row">([^<]*columns[^<]*)</th>\s*<td>([^<]*)</td>\s*<td>([^<]*)</td>', page)
+    assert len(cells) == 5  # two numbers of bits, two of codes, one of real columns
+    for name, ours, marginal in cells:  # after two epochs it knows about as much as the marginals do
+        ours, marginal = (float(text.strip("%").replace("−", "-")) for text in (ours, marginal))
+        assert ours == pytest.approx(marginal, rel=0.5), name
+
+
+def test_a_network_of_densities_is_shown_by_its_mixtures(tmp_path):
+    data = from_arrays(mixed(100)[:, 3:], valid_fraction=0.1, test_fraction=0.2, name="table", standardize=True)
+    run, page = network_run(RNADE(Gaussian(2), 4, components=2, key=KEY, order=(1, 0)), tmp_path / "run", data)
+    assert shown_of(page) == SEQUENCE
+    assert "An RNADE with 2 Gaussian visible units and 4 hidden relu units" in page
+    assert number(run.folder.estimates["test"].value).lstrip("−") + " nats together" in page
+    assert "the 4 hidden units with the largest weights" in page
+    assert re.search(r'<th scope="row">0</th>\s*<td>Gaussian</td>\s*<td>2</td>', page)
 
 
 def test_a_machine_of_mixed_columns_fills_each_kind_by_its_own_measure(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,7 @@ def evaluate(
     rows: Annotated[
         int | None, typer.Option(help="Rows to measure, drawn at random; all without it (raise: 100).")
     ] = None,
+    orders: Annotated[int | None, typer.Option(help="Random orders, of a network of every order.")] = None,
     seed: Seed = 0,
 ) -> None:
     """Measure the log-likelihood of a split (the error rate, where the model is a classifier), print it with its kind
@@ -45,7 +47,7 @@ def evaluate(
         folder.save_error_rate(split, rate)
         print(f"{rate}\nrecorded in {folder.path / 'error_rates.json'}; `harmonium report {run}` shows it")
         return
-    given = {"chains": chains, "temperatures": temperatures, "samples": samples}
+    given = {"chains": chains, "temperatures": temperatures, "samples": samples, "orders": orders}
     if method == "raise":
         given["rows"] = rows  # which draws them itself
     elif rows is not None:
@@ -55,8 +57,10 @@ def evaluate(
     estimate = log_likelihood(model, chosen, key=key, method=method, **options)
     known = folder.estimates.get(split)
     name = split if known is None or estimate.strength >= known.strength else f"{split} by {method}"
+    name = name if orders is None else f"{split} in {orders} orders"
     folder.save_estimate(name, estimate)
-    beside = "" if name == split else f" as '{name}', beside the stronger one ({known.kind}, n = {known.n})"
+    beside = "" if name == split else f" as '{name}'"
+    beside += f", beside the stronger one ({known.kind}, n = {known.n})" if beside and orders is None else ""
     print(f"{estimate}\nrecorded in {folder.path / 'estimates.json'}{beside}; `harmonium report {run}` shows it")
 
 
@@ -86,15 +90,19 @@ def impute(
     run: RunArgument,
     input: Annotated[Path, typer.Option(help="Rows with missing cells: NaN in .npy, empty in .csv.")],
     out: Annotated[Path, typer.Option(help="A .npy or .csv file.")] = Path("filled.npy"),
-    steps: Annotated[int, typer.Option(help="Gibbs sweeps of each row's chain.")] = 500,
+    steps: Annotated[int, typer.Option(help="Gibbs sweeps of each row's chain, where there are chains.")] = 500,
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
-    """Fill missing cells with draws from the model given the others."""
+    """Fill missing cells with draws from the model given the others, which stay as they are.
+
+    A table with names of its columns keeps them in a .csv file.
+    """
     import jax
     import numpy as np
 
     from harmonium.data.files import read_array
+    from harmonium.data.text import column_names
     from harmonium.training import RunFolder
 
     _free(out, force)
@@ -105,7 +113,8 @@ def impute(
         raise InputError(f"'{input}' holds no numbers ({rows.dtype}): give rows of numbers, NaN where one is missing.")
     rows = rows.reshape(len(rows), -1) if rows.ndim > 2 else np.atleast_2d(rows)
     missing = np.isnan(rows.astype(np.float32))
-    _write(out, np.where(missing, _filled(folder, model, rows, jax.random.key(seed), steps), rows))
+    filled = np.where(missing, _filled(folder, model, rows, jax.random.key(seed), steps), rows)
+    _write(out, filled, ~missing, column_names(input))
     print(f"{int(missing.sum())} cells filled: {out}")
 
 
@@ -227,17 +236,23 @@ def _free(out: Path, force: bool) -> None:
         )
 
 
-def _write(out: Path, rows: Any) -> None:
+def _write(out: Path, rows: Any, given: Any = None, names: Sequence[str] = ()) -> None:
+    """Write rows to a file; in text, cells that were `given` with all their digits, under the names of columns."""
+    import csv
     import io
 
     import numpy as np
 
     from harmonium.models import write_atomically
 
-    buffer = io.BytesIO()
     rows = np.asarray(rows)
     if out.suffix == ".npy":
+        buffer = io.BytesIO()
         np.save(buffer, rows)
-    else:
-        np.savetxt(buffer, rows, delimiter=",", fmt="%d" if rows.dtype.kind == "i" else "%g")
-    write_atomically(out, buffer.getvalue())
+        write_atomically(out, buffer.getvalue())
+        return
+    cells = np.char.mod("%d" if rows.dtype.kind == "i" else "%g", rows)
+    cells = cells if given is None else np.where(given, np.char.mod("%.15g", rows), cells)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([names] * bool(names) + cells.tolist())
+    write_atomically(out, text.getvalue().encode())

@@ -32,6 +32,16 @@ def read_text(path: Path) -> np.ndarray:
     return _careful(path, lines, separator) if table is None else table
 
 
+def column_names(path: Path) -> list[str]:
+    """The names in the first row of a text table; none where that row holds a number, or in a file that is no text."""
+    if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
+        return []
+    text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    cells = _cells(first, _separator(first))
+    return cells if "\0" not in text and _is_header(cells) else []
+
+
 def _separator(line: str) -> str | None:
     """The first of tab, semicolon and comma that occurs, or None for spaces."""
     return next((c for c in "\t;," if c in line), None)

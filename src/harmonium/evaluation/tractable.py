@@ -17,7 +17,7 @@ from harmonium.compiling import outermost
 from harmonium.data import Space, space_of
 from harmonium.errors import InputError, articled
 from harmonium.evaluation.estimate import Estimate, Quantity
-from harmonium.models import Orderless, TractableModel
+from harmonium.models import Constant, Ordered, Orderless, TractableModel
 from harmonium.models.autoregressive import Conditionals
 from harmonium.units import Conditional
 
@@ -102,15 +102,18 @@ def per_variable(model: TractableModel, rows: np.ndarray) -> np.ndarray:
 
         -log p(x_i | x_{i-1}, ..., x_1),      whose sum over i is -log p(x)
 
-    Raises `InputError` for a model that does not say its conditionals.
+    Of a network of every order in the first of its orders. Raises `InputError` for a model that does not say its
+    conditionals.
 
     >>> import harmonium as hm
     >>> per_variable(hm.FVBN(hm.units.Bernoulli(2)), np.ones((3, 2))).round(4)              # log 2 each
     array([0.6931, 0.6931])
     """
-    if not isinstance(model, Conditionals):
+    if not isinstance(model, Conditionals | Ordered | Orderless):
         raise InputError(f"{named(model)} does not say what each variable is given those before it.")
     dtype = model.layers["v"].dtype
+    if isinstance(model, Orderless):  # rows are weighed in one order
+        model = eqx.tree_at(lambda m: m.orders, model, Constant(model.orders.value[:1]))
     blocks = (rows[i : i + ROWS] for i in range(0, len(rows), ROWS))
     sums = [np.asarray(_conditionals(model, jnp.asarray(block, dtype)), np.float64).sum(axis=0) for block in blocks]
     return -sum(sums) / len(rows)
@@ -128,8 +131,18 @@ def named(model: TractableModel) -> str:
 
 
 @outermost
-def _conditionals(model: Conditionals, rows: Array) -> Float[Array, "n size"]:
-    return jax.vmap(lambda x: Conditional(model.visible, model.natural(x)).log_probs(x))(rows)
+def _conditionals(model: TractableModel, rows: Array) -> Float[Array, "n size"]:
+    if isinstance(model, Conditionals):
+        return jax.vmap(lambda x: Conditional(model.visible, model.natural(x)).log_probs(x))(rows)
+    order = model.orders.value[0] if isinstance(model, Orderless) else jnp.asarray(model.order)
+
+    def one(x: Array) -> Float[Array, "size"]:
+        def step(carry: Any, i: Array) -> tuple[Any, Array]:
+            return model.taken(i, x[i], carry), model.weigh(i, x[i], carry)
+
+        return jnp.zeros(len(x)).at[order].set(jax.lax.scan(step, model.begin(), order)[1])
+
+    return jax.vmap(one)(rows)
 
 
 @outermost

@@ -17,6 +17,9 @@ RECIPES = {
     "neural": "harmonium.recipes.neural:neural",
     "made": "harmonium.recipes.made:made",
     "nade": "harmonium.recipes.nade:nade",
+    "rnade": "harmonium.recipes.rnade:rnade",
+    "orderless": "harmonium.recipes.orderless:orderless",
+    "nadek": "harmonium.recipes.nadek:nadek",
     "classifier": "harmonium.recipes.classifier:classifier",
 }
 

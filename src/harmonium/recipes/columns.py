@@ -10,7 +10,7 @@ from harmonium.data import Dataset
 from harmonium.data.kinds import column_states
 from harmonium.errors import InputError
 from harmonium.recipes.common import MARGINAL_ROWS, is_grey, visible_unit
-from harmonium.units import Bernoulli, Categorical, Columns, Gaussian, Unit
+from harmonium.units import Bernoulli, Categorical, Columns, Gaussian, Unit, parts_of
 
 GREY_LEVELS = "integers 0..255"
 
@@ -57,4 +57,17 @@ def table_unit(data: Dataset, name: str) -> Unit:
             f"'{data.name}' holds columns of zeros and ones beside others from 0 to 1: say what these are, with "
             "--visible columns for measurements, or --binarize for grey values."
         )
+    return unit
+
+
+def real_unit(data: Dataset) -> Gaussian:
+    """The units of a table of measurements. Raises `InputError` for a column of anything else."""
+    unit = column_units(data)
+    for part, at in parts_of(unit):
+        if part.states is not None:
+            codes = "zeros and ones" if part.states == 2 else f"codes 0 to {part.states - 1}"
+            raise InputError(
+                f"Column {at.start} of '{data.name}' holds {codes}, of which there is no density: leave such columns "
+                "out, or train a nade, whose columns may be of every kind."
+            )
     return unit

@@ -30,7 +30,8 @@ FILES = ("data", "labels", "edges")  # arguments that may be the path of a file
 STAGES = "stages"  # where a run keeps the runs of its parts
 JOINT = "stages/joint"  # and of the deep Boltzmann machine that a classifier is made of
 WIDE_ROWS = 2000  # rows whose mean field is inferred at a time
-BY_COLUMN = ("fvbn", "neural", "made", "nade")  # recipes whose `--visible auto` looks at each column of a table
+# Recipes that look at each column of a table, where `--visible` says nothing else.
+BY_COLUMN = ("fvbn", "neural", "made", "nade", "rnade", "orderless", "nadek")
 FEW_CLASSES = 1000  # classes that labels may make where training rows are fewer
 CATEGORICAL_LIMIT = 64  # states beyond which whole numbers are taken for grey values and not for codes
 
@@ -200,7 +201,7 @@ def standardizing(recipe: str | None, arguments: dict[str, Any]) -> bool | str:
     >>> standardizing("nade", {"standardize": True, "visible": "auto"})
     'real'
     """
-    visible = arguments.get("visible")
+    visible = arguments.get("visible", "auto")
     by_column = visible == "columns" or (visible == "auto" and recipe in BY_COLUMN)
     return "real" if arguments.get("standardize") and by_column else bool(arguments.get("standardize"))
 

@@ -16,6 +16,7 @@ ByColumn = Annotated[
     "visible units: auto, columns (each column of a table by what it holds), bernoulli, spin, categorical, gaussian",
 ]
 Order = Annotated[int | None, "seed of a random order of the variables (default: the order of the columns)"]
+Orders = Annotated[int, "random orders that the density is the mean over"]
 Activation = Annotated[str, "activation of the hidden units: sigmoid, tanh, relu or softplus"]
 Direct = Annotated[bool, "let each variable also act on later ones directly"]
 Layers = Annotated[str, "units of each hidden layer, from the data upwards, with commas between"]

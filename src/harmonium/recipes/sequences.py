@@ -12,9 +12,9 @@ from jaxtyping import Array, Key
 
 from harmonium.errors import InputError
 from harmonium.inference import at_marginals
-from harmonium.models import TractableModel
+from harmonium.models import Biased, Orderless, TractableModel
 from harmonium.objectives import MaximumLikelihood, Objective
-from harmonium.recipes.columns import table_unit
+from harmonium.recipes.columns import real_unit, table_unit
 from harmonium.recipes.common import MARGINAL_ROWS, annealed, opened, trained
 from harmonium.training import Run, check_data
 from harmonium.units import Unit, real_columns
@@ -30,16 +30,26 @@ def trained_network(recipe: str, arguments: dict[str, Any], make: Make, rule: Ob
     `rule`, the objective (default: maximum likelihood).
     """
     dataset = opened(arguments, recipe)
-    unit = table_unit(dataset, arguments["visible"])
+    unit = table_unit(dataset, arguments["visible"]) if "visible" in arguments else real_unit(dataset)
     key = jax.random.fold_in(jax.random.key(arguments["seed"]), 1)
-    model = make(unit, key, random_order(arguments["order_seed"], unit.size))
+    model = make(unit, key, random_order(arguments.get("order_seed"), unit.size))
     check_data(model, dataset)
     rows = dataset.shown(dataset.train[:MARGINAL_ROWS])
     warn_scales(dataset.name, unit, rows)
-    model = at_marginals(model, rows)
+    model = at_marginals(model, rows) if isinstance(model, Biased) else model
     total = arguments["epochs"] * dataset.steps_per_epoch(arguments["batch_size"])
     optimizer = annealed(arguments["learning_rate"], total, weight_decay=arguments["weight_decay"])
     return trained(recipe, arguments, model, dataset, rule or MaximumLikelihood(), optimizer)
+
+
+def ensemble(make: Callable[[Unit, Key[Array, ""]], Orderless], orders: int) -> Make:
+    """What makes the network of every order that another makes, with so many random orders."""
+
+    def made(unit: Unit, key: Key[Array, ""], _: np.ndarray | None) -> Orderless:
+        weights, lots = jax.random.split(key)
+        return make(unit, weights).with_orders(orders, key=lots)
+
+    return made
 
 
 def warn_scales(name: str, unit: Unit, rows: np.ndarray) -> None:

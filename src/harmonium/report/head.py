@@ -15,9 +15,11 @@ from harmonium.models import (
     MADE,
     MPDBM,
     NADE,
+    RNADE,
     BeliefNet,
     Classifier,
     EnergyModel,
+    Orderless,
     TractableModel,
     centred_part,
     trainable,
@@ -58,9 +60,9 @@ def _units(unit: Unit, role: str) -> str:
 
 def hidden_sizes(model: Any) -> list[int]:
     """How many hidden units the layers of an auto-regressive network have."""
-    if isinstance(model, MADE):
+    if isinstance(model, MADE | Orderless):
         return [len(c) for c in model.c]
-    return [len(model.c)] if isinstance(model, NADE) else []
+    return [len(model.c)] if isinstance(model, NADE | RNADE) else []
 
 
 def _perceptron(model: Classifier) -> str:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
 from harmonium.errors import InputError, whole
-from harmonium.models import Classifier, write_atomically
+from harmonium.models import Classifier, Orderless, write_atomically
 from harmonium.report import classes, couplings, head, insides, record, sections, sequences
 from harmonium.report.section import made
 from harmonium.report.subject import Subject
@@ -20,9 +20,9 @@ from harmonium.training import RunFolder
 
 # Sections about a distribution of the data, which a classifier is not.
 GENERATIVE = ("Samples", "Moments", "Gibbs chains", "Filling in", "Nearest training rows", "Hidden units", "Diagnosis")
-# Sections about what auto-regressive networks do without: chains, hidden units that are drawn, completions (a network
-# of one order has none; one that hm.impute takes has them, in the section "Filling in").
-CHAINED = ("Gibbs chains", "Hidden units", "Diagnosis", "Filling in")
+# Sections about what auto-regressive networks do without: chains, and hidden units that are drawn. One of a single
+# order also fills in only what comes last in it.
+CHAINED = ("Gibbs chains", "Hidden units", "Diagnosis")
 
 
 def write_report(folder: RunFolder, model: Any, data: Dataset, *, key: Key[Array, ""], steps: int = 1000) -> Path:
@@ -86,6 +86,7 @@ def _left_out(subject: Subject) -> set[str]:
     absent = set(GENERATIVE) if isinstance(subject.model, Classifier) else set()
     absent |= set() if classes.has_classes(subject) else {"Classes"}
     absent |= set(CHAINED) if subject.independent else {"Variable by variable"}
+    absent |= set() if not subject.independent or isinstance(subject.model, Orderless) else {"Filling in"}
     return absent | (set() if couplings.coupled(subject) else {"Couplings"})
 
 

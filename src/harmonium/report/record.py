@@ -11,7 +11,7 @@ import numpy as np
 
 from harmonium.errors import InputError
 from harmonium.evaluation import ErrorRate, Estimate
-from harmonium.models import Classifier
+from harmonium.models import Classifier, Orderless
 from harmonium.report.figures import Picture, curves
 from harmonium.report.head import KINDS, headline
 from harmonium.report.measure import baseline
@@ -25,6 +25,12 @@ TOGETHER = {  # curves that are read against each other, under one name
     "log_likelihood_": ("log_likelihood_train", "log_likelihood_valid"),
 }
 EXACT_LOSS = "What the learning rule differentiates: minus the mean log-likelihood of the batches."
+EVERY_ORDER = {
+    "loss": "What the learning rule differentiates: minus the log-likelihood of the batches under random orders, "
+    "estimated from one conditional of each row (of a NADE-k, the mean over its steps).",
+    "log_likelihood_train": "Exact, of 100 rows of each split. Where that of the validation rows falls, the "
+    "training rows are learned by heart: stop there, or use weight decay.",
+}
 MEANINGS = {
     "log_likelihood_train": "Exact, of up to 1000 rows of each split. Where that of the validation rows falls, the "
     "training rows are learned by heart: stop there, or use weight decay.",
@@ -140,6 +146,7 @@ def learning_curves(subject: Subject) -> Section:
     x = np.array([line[label] for line in lines], float)
     values = {name: np.array([_finite(line.get(name)) for line in lines]) for name in names}
     meanings = MEANINGS | ({"loss": EXACT_LOSS} if subject.independent else {})
+    meanings |= EVERY_ORDER if isinstance(subject.model, Orderless) else {}
     charts = [_chart(x, group, values, label, meanings.get(group[0], "")) for group in groups]
     measured = "training and validation rows" if subject.independent else "pseudo-likelihood and gap"
     return Section(

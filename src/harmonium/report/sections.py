@@ -146,10 +146,11 @@ def _halves(subject: Subject) -> Section:
     strips = pictures.reshape(len(shown), 2, -1, *pictures.shape[2:])
     labels = ["original", "given", *(f"filled {i + 1}" for i in range(len(drawn)))]
     titles = ("Right half missing", "Lower half missing")
+    by = f" by clamped Gibbs sampling, {count(subject.steps, 'step')} each from a random half"
+    by = ", drawn pixel by pixel in random orders" if subject.independent else by
     return Section(
         shows=f"{subject.held_name.capitalize()} pictures with a half missing (orange), and {len(drawn)} "
-        f"independent completions by clamped Gibbs sampling, {count(subject.steps, 'step')} each from a "
-        "random half: draws from the model given the rest.",
+        f"independent completions{by}: draws from the model given the rest.",
         judge="Completions should join the given half without a seam. Where the given half leaves the rest "
         "open they should differ from each other; where it does not, they should agree with the original.",
         pictures=[grid(strips[:, i], t, title=t, rows=labels) for i, t in enumerate(titles)],
@@ -158,14 +159,19 @@ def _halves(subject: Subject) -> Section:
 
 def _cells(subject: Subject) -> Section:
     rows, hidden = subject.to_fill
-    drawn = subject.filled(subject.walk.late)
+    drawn = subject.filled(() if subject.independent else subject.walk.late)
     found = _scores(subject, drawn, rows, hidden)
     cells, completions = sum(score.cells for _, _, score in found), len(drawn)
+    how = (
+        "one cell after the other in random orders"
+        if subject.independent
+        else "chains of clamped Gibbs sampling, each looked at several times in the second half of its "
+        f"{count(subject.steps, 'step')}"
+    )
     return Section(
         shows=f"{HIDDEN:.0%} of the cells of {count(len(rows), subject.held_name + ' row')} were hidden at "
         f"random ({count(cells, 'cell')}) and drawn {completions} times from the model given the "
-        "rest: chains of clamped Gibbs sampling, each looked at several times in the second half of its "
-        f"{count(subject.steps, 'step')}. The model's guess is the commonest value (for real columns the "
+        f"rest: {how}. The model's guess is the commonest value (for real columns the "
         "mean) among the draws; the other guess knows only the column's training marginal.",
         judge="The model should beat the marginals by as much as the columns tell about each other; where it "
         "does worse, do not fill in with it.",

@@ -8,6 +8,7 @@ import numpy as np
 
 from harmonium.evaluation import per_variable
 from harmonium.inference.marginals import marginal_bias
+from harmonium.models import Orderless
 from harmonium.report.figures import Picture, bars, heat_map
 from harmonium.report.section import Section, Table
 from harmonium.report.subject import Subject, count, number
@@ -25,8 +26,9 @@ def variables(subject: Subject) -> Section:
     real = any(part.states is None for part, _ in parts_of(subject.unit))
     density = " Of real columns they are densities, which may be negative." if real else ""
     noun = "pixel" if subject.look.shape else "column"
+    first = ", in the first of the network's orders" if isinstance(subject.model, Orderless) else ""
     return Section(
-        shows=f"Minus the log-probability of each {noun} given those before it, the mean over "
+        shows=f"Minus the log-probability of each {noun} given those before it{first}, the mean over "
         f"{count(len(rows), subject.held_name + ' row')}: {number(float(given.sum()))} nats together, against "
         f"{number(float(alone.sum()))} where each {noun} is on its own, by its training marginal.{density}",
         judge=f"The difference is what the network knows of a {noun} from earlier ones, so that late ones should gain. "
@@ -71,7 +73,8 @@ def _table(subject: Subject, alone: np.ndarray, given: np.ndarray) -> Table:
         for part, _ in parts_of(subject.unit)
         for _ in range(part.size)
     ]
-    place = np.argsort(subject.model.order)
+    model = subject.model
+    place = np.argsort(model.orders.value[0] if isinstance(model, Orderless) else model.order)
     chosen = np.sort(np.argsort(given - alone, kind="stable")[:MOST])
     rows = [
         (str(i), kinds[i], str(place[i] + 1), number(alone[i], 3), number(given[i], 3), number(alone[i] - given[i], 3))

@@ -21,17 +21,19 @@ from harmonium.models import (
     MADE,
     NADE,
     RBM,
+    RNADE,
     BeliefNet,
     BoltzmannMachine,
     Classifier,
     EnergyModel,
     Link,
+    Orderless,
     TractableModel,
     Wrapped,
 )
 from harmonium.models.autoregressive.order import earlier
 from harmonium.report.walk import Walk, random_rows
-from harmonium.samplers import sample
+from harmonium.samplers import impute, sample
 from harmonium.training import RunFolder
 from harmonium.units import Bernoulli, Columns, Gaussian, Spin, Unit, parts_of
 
@@ -42,11 +44,8 @@ LATE_SAMPLES = 500  # whose moments are looked at, of a model that draws them on
 FREE = 64  # chains that start at random states
 CHAINS = 10  # chains that start at held-out rows
 PICTURES, PICTURE_COPIES = 8, 3  # pictures whose halves are filled in, and how often each
-TABLE_ROWS, TABLE_CELLS, TABLE_COPIES = (
-    100,
-    20_000,
-    4,
-)  # rows and cells of a table, at most, that are filled in
+TABLE_ROWS, TABLE_CELLS, TABLE_COPIES = 100, 20_000, 4  # rows and cells of a table, at most, that are filled in
+DRAWN = 50  # times that a table's cells are drawn, where that takes no chains
 HIDDEN = 0.3  # of a table's cells that are hidden
 MISSING = (244, 162, 89)  # the colour of a missing value
 
@@ -126,9 +125,11 @@ class Subject:
             return np.asarray(model.U[: model.visible.width, model.visible.width :], float)
         if isinstance(model, MADE):
             return np.where(model.masks[0], np.asarray(model.W[0], float), 0)
+        if isinstance(model, Orderless):
+            return np.asarray(model.W[0], float)
         if isinstance(model, FVBN):
             return np.where(earlier(model.visible, model.order), np.asarray(model.W, float), 0).T
-        return np.asarray(model.W, float) if isinstance(model, RBM | Link | NADE) else None
+        return np.asarray(model.W, float) if isinstance(model, RBM | Link | NADE | RNADE) else None
 
     @cached_property
     def split(self) -> str:
@@ -266,8 +267,13 @@ class Subject:
         return self.walk.on_the_way(slice(FREE, FREE + min(CHAINS, len(self.held))), self.walk.looks)
 
     def filled(self, steps: tuple[int, ...]) -> np.ndarray:
-        """Completions of `to_fill`, several chains each, at the given steps: `[copies * steps, n, size]`."""
+        """Completions of `to_fill`: of several chains each, at the given steps `[copies * steps, n, size]`; of a
+        network of every order its own draws, as many for pictures, and `DRAWN` for tables."""
         n = len(self.to_fill[0])
+        if self.independent:
+            copies = PICTURE_COPIES if self.look.shape else DRAWN
+            rows = np.tile(np.where(self.to_fill[1], np.nan, self.to_fill[0]), (copies, 1))
+            return np.asarray(impute(self.model, jax.random.fold_in(self.key, 4), rows)).reshape(copies, n, -1)
         seen = self.walk.on_the_way(slice(FREE + min(CHAINS, len(self.held)), None), steps)
         return seen.reshape(-1, n, len(steps), self.unit.size).swapaxes(1, 2).reshape(-1, n, self.unit.size)
 

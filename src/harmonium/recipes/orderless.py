@@ -1,0 +1,40 @@
+"""Train, measure and report a network of every order."""
+
+from __future__ import annotations
+
+from harmonium.models import OrderlessNADE
+from harmonium.objectives import OrderAgnostic
+from harmonium.recipes import flags
+from harmonium.recipes.common import layer_units
+from harmonium.recipes.sequences import ensemble, trained_network
+from harmonium.training import Run
+
+
+def orderless(
+    data: flags.Data = None,
+    *,
+    binarize: flags.Binarize = None,
+    standardize: flags.Standardize = False,
+    scale: flags.Scale = None,
+    labels: flags.Labels = None,
+    hidden: flags.Layers = "100,100",
+    activation: flags.Activation = "relu",
+    orders: flags.Orders = 8,
+    visible: flags.ByColumn = "auto",
+    epochs: flags.Epochs = 200,
+    batch_size: flags.BatchSize = 50,
+    learning_rate: flags.AdamRate = 0.003,
+    weight_decay: flags.WeightDecay = 0.0003,
+    average: flags.Average = None,
+    products: flags.Products = "float32",
+    seed: flags.Seed = 0,
+    out: flags.Out = None,
+    resume: flags.Resume = False,
+    force: flags.Force = False,
+    progress: flags.ShowProgress = False,
+) -> Run:
+    """Train a deep net of every order, OrderlessNADE (section 20.10.10), measure it exactly, write a report."""
+    arguments = dict(locals())
+    sizes = [layer.size for layer in layer_units(hidden)]
+    make = ensemble(lambda unit, key: OrderlessNADE(unit, sizes, key=key, activation=activation), orders)
+    return trained_network("orderless", arguments, make, OrderAgnostic())

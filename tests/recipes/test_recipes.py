@@ -27,13 +27,12 @@ from harmonium.recipes import RECIPES, published, recipe
 from harmonium.recipes.common import (
     class_unit,
     data_of,
-    error_of,
-    held_out,
     new_folder,
     sgd,
     visible_unit,
     weights_only,
 )
+from harmonium.recipes.measuring import error_of, held_out
 from harmonium.recipes.rules import RBM_RULES, constrained, learning_rule
 from harmonium.training import RunFolder
 from harmonium.training.callbacks import Interrupt

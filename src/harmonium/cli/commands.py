@@ -38,7 +38,7 @@ def evaluate(
     import jax
 
     from harmonium.evaluation import at_least_one, log_likelihood, some_of
-    from harmonium.recipes.common import classifies, error_of
+    from harmonium.recipes.measuring import classifies, error_of
 
     folder, model, data = _opened(run)
     chosen, key = _split(data, split), jax.random.key(seed)

@@ -22,7 +22,7 @@ from harmonium.rng import cheap, words
 from harmonium.samplers.ancestral import log_prob_downwards, log_prob_upwards, top_layer, upwards
 
 ROWS = 250  # rows that are weighed at a time
-HIDDEN_LIMIT = 2**12  # states of the top's free layers that are enumerated for every sample
+HIDDEN_LIMIT = 2**12  # states of hidden layers that are enumerated for every row or sample
 
 
 def belief_net_bound(

@@ -18,7 +18,7 @@ from harmonium.errors import InputError, articled
 from harmonium.evaluation.annealed import visible_block
 from harmonium.evaluation.conditional import exact_likelihood
 from harmonium.evaluation.estimate import Estimate
-from harmonium.evaluation.importance import belief_net_bound
+from harmonium.evaluation.importance import HIDDEN_LIMIT, belief_net_bound
 from harmonium.evaluation.partition import METHODS, log_partition
 from harmonium.evaluation.reverse_annealing import reverse_annealing
 from harmonium.evaluation.rows import rows_of
@@ -36,7 +36,6 @@ from harmonium.models import BeliefNet, EnergyModel, TractableModel, coloured, r
 Likelihood = Literal["auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory", "raise", "csl"]
 BOUNDS = {"raise": reverse_annealing, "csl": sampling_bound}  # of the likelihood itself, without log Z
 ROWS = 1000  # rows whose free energy is computed at a time
-HIDDEN_LIMIT = 2**12  # states of hidden layers that are enumerated for every row
 LOOSE = "the bound holds but is loose; train with smaller weights"
 BOUND = "variational bound with mean field"
 

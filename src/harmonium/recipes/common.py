@@ -17,10 +17,11 @@ from harmonium import data as datasets
 from harmonium import units
 from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError
-from harmonium.evaluation import ErrorRate, Estimate, check_annealing, error_rate, log_likelihood
+from harmonium.evaluation import check_annealing
 from harmonium.inference import encode
-from harmonium.models import MPDBM, Classifier, EnergyModel, is_weight, unlabelled
+from harmonium.models import EnergyModel, is_weight, unlabelled
 from harmonium.objectives import Objective
+from harmonium.recipes.measuring import measured
 from harmonium.training import Run, RunFolder, check_settings, describe, fit, is_main
 
 COMMON = ("out", "resume", "force", "progress")  # arguments that say where a run goes, not what it is
@@ -247,48 +248,6 @@ def trained(
             options |= {"chains": arguments["ais_chains"], "temperatures": arguments["temperatures"]}
         run.estimate = measured(run, data, seed=arguments["seed"], **options)
     return run
-
-
-def held_out(data: Dataset, *, labelled: bool = False) -> tuple[str, Any]:
-    """The name and rows of the split to evaluate on: test, or else validation, or else training; `labelled`, the first
-    of them that has labels."""
-    for split in ("test", "valid", "train"):
-        rows = getattr(data, split)
-        if rows is not None and len(rows) and not (labelled and getattr(data, f"{split}_labels") is None):
-            return split, rows
-    raise InputError(f"'{data.name}' has no rows to evaluate on.")
-
-
-def classifies(model: Any) -> bool:
-    """Whether a model is judged by its classes and not by its likelihood: a classifier, or a multi-prediction machine
-    with labels."""
-    return isinstance(model, Classifier) or (isinstance(model, MPDBM) and "y" in model.layers)
-
-
-def error_of(model: Any, data: Dataset, split: str, rows: Any) -> ErrorRate:
-    """The error rate on the rows of a split. Raises `InputError` where it has no labels."""
-    labels = getattr(data, f"{split}_labels")
-    if labels is None:
-        raise InputError(f"The {split} rows of '{data.name}' have no labels to hold the classes against.")
-    return error_rate(model, rows, labels)
-
-
-def measured(run: Run, data: Dataset, *, seed: int, **options: Any) -> Estimate | ErrorRate:
-    """The held-out log-likelihood of a finished run, or the error rate of a classifier; with a folder, recorded in it
-    and shown in its report."""
-    by_class = classifies(run.model)
-    split, rows = held_out(data, labelled=by_class)
-    if by_class:
-        found = error_of(run.model, data, split, rows if split != "train" else data.shown(rows))
-    else:
-        found = log_likelihood(run.model, rows, key=jax.random.key(seed), **options)
-    if run.folder and is_main():
-        from harmonium.report import write_report  # brings Matplotlib, which only finished runs need
-
-        record = run.folder.save_error_rate if by_class else run.folder.save_estimate
-        record(split, found)
-        write_report(run.folder, run.model, data, key=jax.random.key(seed))
-    return found
 
 
 def beside_means(data: Dataset, dbm: EnergyModel) -> Dataset:

@@ -22,7 +22,7 @@ from harmonium.models import (
 )
 from harmonium.nets import MLP
 from harmonium.objectives import CD, PCD, CrossEntropy, MultiPrediction
-from harmonium.recipes.common import beside_means
+from harmonium.recipes.common import annealed, beside_means
 from harmonium.recipes.published.page import Protocol, Result
 from harmonium.recipes.published.rbm import BATCH, PRODUCTS, falling
 from harmonium.training import finished, fit, pretrained_dbm, stack
@@ -43,13 +43,13 @@ def _mp_dbm(seed: int) -> Iterator[Result]:
     model = at_marginals(start, expected.shown(expected.train))
     options = AVERAGED | {"epochs": MP_EPOCHS}
     rule = MultiPrediction(most=0.9, labels=1.0, weight=100.0)
-    mp = finished(fit(model, expected, rule, optimizer=annealed(expected, 3e-3, MP_EPOCHS), key=key, **options)).model
+    mp = finished(fit(model, expected, rule, optimizer=_falling(expected, 3e-3, MP_EPOCHS), key=key, **options)).model
     took = time.perf_counter() - clock
     clock = time.perf_counter()
     net = Classifier(MLP([784, 500, 500, 10], key=key))
     options["epochs"] = MLP_EPOCHS
     mlp = finished(
-        fit(net, grey, CrossEntropy(0.2, 0.5), optimizer=annealed(grey, 1e-3, MLP_EPOCHS), key=key, **options)
+        fit(net, grey, CrossEntropy(0.2, 0.5), optimizer=_falling(grey, 1e-3, MLP_EPOCHS), key=key, **options)
     ).model
     other = time.perf_counter() - clock
     rows, labels = grey.test, grey.test_labels
@@ -75,7 +75,7 @@ def _dbn_classifier(seed: int) -> Iterator[Result]:
     start = classifier_from_dbn(DBN.stacked(machines), 10, key=key)
     options = AVERAGED | {"epochs": FINE_TUNING}
     rule = CrossEntropy(0.2, 0.5)
-    model = finished(fit(start, grey, rule, optimizer=annealed(grey, 1e-3, FINE_TUNING), key=key, **options)).model
+    model = finished(fit(start, grey, rule, optimizer=_falling(grey, 1e-3, FINE_TUNING), key=key, **options)).model
     took = time.perf_counter() - clock
     required = (
         "required: under 1.4 % within 30 minutes; published: 1.25 % up-down, 1.15 % with back-propagation, 0.79 % with "
@@ -103,16 +103,15 @@ def _dbm_classifier(seed: int) -> Iterator[Result]:
     seen = beside_means(grey, dbm)
     options["epochs"] = FINE_TUNING
     net = classifier_from_dbm(dbm, 10, key=key)
-    optimizer = annealed(seen, 1e-3, FINE_TUNING)
+    optimizer = _falling(seen, 1e-3, FINE_TUNING)
     model = finished(fit(net, seen, CrossEntropy(0.2, 0.5), optimizer=optimizer, key=key, **options)).model
     took = time.perf_counter() - clock
     published = "published: 0.95 % (Salakhutdinov & Hinton 2009, verified), 0.79 % with dropout (recalled)"
     yield Result("the perceptron of it, fine-tuned", error_rate(model, seen.test, seen.test_labels), published, took)
 
 
-def annealed(data: Dataset, rate: float, epochs: int) -> optax.GradientTransformation:
-    """Adam with a rate that falls along a cosine to zero."""
-    return optax.adam(optax.cosine_decay_schedule(rate, epochs * data.steps_per_epoch(BATCH)))
+def _falling(data: Dataset, rate: float, epochs: int) -> optax.GradientTransformation:
+    return annealed(rate, epochs * data.steps_per_epoch(BATCH))
 
 
 PROTOCOLS = {

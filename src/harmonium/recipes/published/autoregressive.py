@@ -107,9 +107,7 @@ def _nade(hidden: int) -> Callable[[Dataset, Any], NADE]:
 
 
 def _relu_nade(data: Dataset, key: Any) -> NADE:
-    size = data.train.shape[1]
-    order = np.asarray(jax.random.permutation(jax.random.fold_in(key, 1), size))
-    return NADE(Bernoulli(size), 500, key=key, activation="relu", order=order)
+    return NADE(Bernoulli(data.train.shape[1]), 500, key=key, activation="relu")
 
 
 def _orderless(hidden: int) -> Callable[[Dataset, Any], OrderlessNADE]:
@@ -156,7 +154,7 @@ FVBN_MNIST = {
 }  # fmt: skip
 NADE_MNIST = {
     "binarized_mnist": Task(
-        _relu_nade, tuple(Trial(3e-3, l2, 12, average=0.999) for l2 in (1e-5, 5e-5)),
+        _relu_nade, tuple(Trial(3e-3, l2, 10, average=0.999) for l2 in (5e-5, 2e-4)),
         _reference("-91 within 30 minutes, the goal being -88.0", "-88.33", "Uria et al. 2016, verified"),
     )
 }  # fmt: skip
@@ -191,7 +189,8 @@ PROTOCOLS = {
     ),
     "nade-mnist": Protocol(
         "NADE with 500 hidden units on fixed-binarized MNIST",
-        f"relu hidden units, an order drawn by the seed, averaged with decay 0.999. {CHOICE.format('one seed')}",
+        "relu hidden units, raster order (in one drawn by the seed: -88.0), averaged with decay 0.999. "
+        f"{CHOICE.format('one seed')}",
         lambda seed: results(NADE_MNIST, seed, seeds=1),
     ),
 }

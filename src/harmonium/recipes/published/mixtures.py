@@ -55,7 +55,7 @@ class Settings:
 TRIALS = {
     "red wine": (Settings(100, 10, "tanh", 10, 40, 0.02, 0.02), Settings(200, 10, "tanh", 10, 40, 0.03, 0.02)),
     "white wine": (Settings(200, 20, "tanh", 20, 50, 0.02, 0.01),),
-    "parkinsons": (Settings(100, 10, "relu", 50, 40, 0.02, 0.003),),
+    "parkinsons": (Settings(100, 20, "relu", 20, 40, 0.02, 0.003), Settings(200, 20, "relu", 50, 60, 0.02, 0.003)),
 }
 REFERENCES = {"red wine": ("-9.4", "-9.36"), "white wine": ("-10.3", "-10.23"), "parkinsons": ("-1.0", "-0.90")}
 

@@ -208,7 +208,7 @@ WHOLE = {
     "fvbn": {"average": 0.9},
     "made": {"hidden": "4,3", "order_seed": 1},
     "nade": {"hidden": 4, "visible": "columns"},
-    "rnade": {"hidden": 4, "components": 2, "kind": "laplace"},
+    "rnade": {"hidden": 4, "components": 2, "kind": "laplace", "standardize": True},
     "orderless": {"hidden": "4,3", "orders": 3},
     "nadek": {"hidden": "4", "steps": 2},
 }

@@ -107,8 +107,11 @@ def _exact(model: EnergyModel) -> Estimate:
     value = float(exact_log_partition(model))
     settings = {"configurations": int(configurations(model)), "log_partition": {"exact": round(value, 4)}}
     settings["seconds"] = round(time.perf_counter() - clock, 2)
-    if not math.isfinite(value):
-        raise InputError(f"The model cannot be normalised: {UNBOUNDED}.")
+    if not math.isfinite(value):  # no number, but a finished run still gets its report
+        verdict = f"do not report: the model cannot be normalised; {UNBOUNDED}"
+        return Estimate(
+            value, 0.0, "unordered", "log_partition", method="enumeration", settings=settings, verdict=verdict
+        )
     return Estimate(value, 0.0, "exact", "log_partition", value, value, True, "enumeration", settings)
 
 

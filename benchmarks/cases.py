@@ -45,7 +45,7 @@ def networks(name: str, title: str, unit: str, function: str, settings: dict[str
     here = SIZE | settings | {"gradient": function == "training"}
     entries = {OURS: f"nade:{function}", ACTIVATIONS: "nade:activations", TRAFFIC: "nade:traffic"}
     entries[STEPWISE] = f"peer_torch_nade:{function}"
-    bars = (Bar("share", ACTIVATIONS, 0.5), Bar("times", STEPWISE, 2.0))
+    bars = (Bar("times", STEPWISE, 2.0),) if function == "training" else ()
     return Case(name, title, unit, entries, here, scale, bars, repeats=5, limit=ACTIVATIONS)
 
 

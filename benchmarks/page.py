@@ -170,8 +170,8 @@ def _growth(result: dict[str, Any]) -> Iterator[str]:
     yield "### Growth\n"
     yield (
         "Ours in seconds and as a share of the products' rate: 60 steps of PCD-1 with the monitor after them, or\n"
-        "AIS with 200 temperatures; 784 x 500, batch and chains 100, unless it is varied. Of NADE 100 rows are drawn, and\n"
-        "the share is of its activations' rate.\n"
+        "AIS with 200 temperatures; 784 x 500, batch and chains 100, unless it is varied. Of NADE\n"
+        "100 rows are drawn, and the share is of its activations' rate.\n"
     )
     for name, by_size in result["growth"].items():
         shares = {int(size): point["share"] for size, point in by_size.items() if point["share"] is not None}

@@ -18,6 +18,10 @@ _EXPORTS = {
     "Centred": "harmonium.models",
     "DBM": "harmonium.models",
     "DBN": "harmonium.models",
+    "BiHM": "harmonium.models",
+    "HelmholtzMachine": "harmonium.models",
+    "SigmoidBeliefNet": "harmonium.models",
+    "VAE": "harmonium.models",
     "MPDBM": "harmonium.models",
     "Classifier": "harmonium.models",
     "FVBN": "harmonium.models",
@@ -57,7 +61,7 @@ _EXPORTS = {
     "RunError": "harmonium.errors",
 }
 _MODULES = (
-    "data", "errors", "evaluation", "inference", "models", "nets", "objectives", "recipes", "report", "rng", "samplers",
+    "data", "errors", "evaluation", "gradients", "inference", "models", "nets", "objectives", "recipes", "report", "rng", "samplers",
     "sklearn", "testing", "training", "units",
 )  # fmt: skip
 

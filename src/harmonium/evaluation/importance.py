@@ -17,9 +17,9 @@ from harmonium.errors import InputError, shown, whole
 from harmonium.evaluation.estimate import Estimate
 from harmonium.evaluation.partition import log_partition
 from harmonium.inference import configurations, exact_free_energy, variational_free_energy
-from harmonium.models.directed import BeliefNet
+from harmonium.models.directed import BeliefNet, log_prob_downwards, log_prob_upwards, upwards
 from harmonium.rng import cheap, words
-from harmonium.samplers.ancestral import log_prob_downwards, log_prob_upwards, top_layer, upwards
+from harmonium.samplers.ancestral import top_layer
 
 ROWS = 250  # rows that are weighed at a time
 HIDDEN_LIMIT = 2**12  # states of hidden layers that are enumerated for every row or sample

@@ -32,7 +32,17 @@ from harmonium.models.boltzmann import (
     Pairs,
     Twin,
 )
-from harmonium.models.directed import DBN, Classifier, Link
+from harmonium.models.directed import (
+    DBN,
+    VAE,
+    BiHM,
+    Classifier,
+    Factorial,
+    HelmholtzMachine,
+    Link,
+    NetLink,
+    SigmoidBeliefNet,
+)
 from harmonium.models.energy import Constant
 from harmonium.nets import MLP
 
@@ -43,7 +53,8 @@ VERSION = 1
 CLASSES = {
     cls.__name__: cls
     for cls in (
-        DBM, DBN, BoltzmannMachine, Classifier, Link, MLP, MPDBM, Pairs, RBM, Twin, Centred, Independent,
+        DBM, DBN, BiHM, BoltzmannMachine, Classifier, Factorial, HelmholtzMachine, Link, NetLink, SigmoidBeliefNet, VAE,
+        MLP, MPDBM, Pairs, RBM, Twin, Centred, Independent,
         Normalised, Constant, FVBN, MADE, NADE, NADEk, NeuralAutoregressive, OrderlessNADE, RNADE,
         units.Bernoulli, units.Spin, units.Categorical, units.Columns, units.Gaussian, units.GaussianBias,
         units.GaussianStats,

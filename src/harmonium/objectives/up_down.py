@@ -11,11 +11,11 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError, whole
 from harmonium.inference import as_values
-from harmonium.models.directed import DBN
+from harmonium.models.directed import DBN, downwards, log_prob_downwards, log_prob_upwards, upwards
 from harmonium.objectives.contrastive import contrast
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, require
 from harmonium.samplers import Gibbs, State, posterior_sample, run_chain
-from harmonium.samplers.ancestral import downwards, log_prob_downwards, log_prob_upwards, top_layer, upwards
+from harmonium.samplers.ancestral import top_layer
 
 
 class UpDown(Objective):

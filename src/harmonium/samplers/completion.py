@@ -24,8 +24,9 @@ from harmonium.models import (
     require_model,
 )
 from harmonium.models.autoregressive import ancestral
+from harmonium.models.directed import downwards, upwards
 from harmonium.rng import cheap
-from harmonium.samplers.ancestral import downwards, top_layer, top_sample, upwards
+from harmonium.samplers.ancestral import top_layer, top_sample
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
 
 

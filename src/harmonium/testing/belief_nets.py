@@ -12,10 +12,9 @@ import numpy as np
 from jaxtyping import Array, Key, PyTree
 
 from harmonium.models import RBM, BeliefNet, trainable
-from harmonium.models.directed import Link
+from harmonium.models.directed import Link, linked, log_prob_downwards, log_prob_upwards
 from harmonium.objectives import UpDown
 from harmonium.samplers import sample
-from harmonium.samplers.ancestral import linked, log_prob_downwards, log_prob_upwards
 from harmonium.testing.chains import SWEEPS, count_states
 from harmonium.testing.enumeration import Values, evaluate, joint_states, list_states
 from harmonium.testing.learning import refuse_idle

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from harmonium.errors import InputError, shown
 from harmonium.models.energy import EnergyModel
 from harmonium.units import Stats, Unit
 
@@ -40,6 +43,83 @@ class Link(eqx.Module):
         """The same given statistics of `y`, which may be means."""
         bias = self.given.bias(self.given.reference()) if self.given_bias is None else self.given_bias
         return self.unit.pushed(self.b, self.W @ self.given.coupling(stats, bias))
+
+
+class NetLink(eqx.Module):
+    """The distribution of a layer `x` of units given a neighbour `y`: a network of `y` sets its natural parameters.
+
+        eta(y) = eta(b + net(y)),      of real units both the mean and the logarithm of the precision
+
+    Arguments: `unit`, of `x`; `given`, of `y`; `net`, any module from the `given.width` numbers that stand for `y` (0
+    and 1, real values, or one-hot codes) to `unit.out_width`; `b`, the bias of `x`.
+    Raises `InputError` for a net of another shape.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> net = hm.nets.MLP([3, 8, 4], key=jax.random.key(0))
+    >>> link = NetLink(hm.units.Gaussian(2), hm.units.Bernoulli(3), net); link.natural(jnp.ones(3)).x.shape
+    (2,)
+    """
+
+    unit: Unit
+    given: Unit
+    net: eqx.Module
+    b: PyTree
+
+    def __init__(self, unit: Unit, given: Unit, net: eqx.Module, b: PyTree = None) -> None:
+        check_net(net, given.width, unit.out_width, f"{given.size} {type(given).__name__} units")
+        self.unit, self.given, self.net = unit, given, net
+        self.b = unit.bias(unit.reference()) if b is None else b
+
+    def natural(self, y: Array) -> Stats:
+        """Natural parameters of `x` given a value `y` `[size]`."""
+        return self.unit.shifted(self.b, self.net(self.given.features(y)))
+
+    def natural_of_stats(self, stats: Stats) -> Stats:
+        """The same given statistics of `y`, which may be means."""
+        features = self.given.coupling(stats, self.given.bias(self.given.reference()))
+        return self.unit.shifted(self.b, self.net(features))
+
+
+def check_net(net: Any, width: int, out: int, what: str) -> None:
+    """Refuse a network that does not take `width` numbers in, or does not give `out` of them.
+
+    >>> import harmonium as hm
+    >>> check_net(hm.nets.MLP([3, 4], key=jax.random.key(0)), 3, 5, "3 Bernoulli units")
+    Traceback (most recent call last):
+    harmonium.errors.InputError: A net on 3 Bernoulli units takes 3 numbers and gives 5, but this one gives (4,): ...
+    """
+    if not callable(net):
+        raise InputError(f"A net is a module that can be called, such as an hm.nets.MLP, not {shown(net)}.")
+    asked = f"A net on {what} takes {width} numbers and gives {out}"
+    try:
+        found = eqx.filter_eval_shape(net, jax.ShapeDtypeStruct((width,), jnp.float32))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{asked}, but this one does not take them: make it of such an input.") from error
+    if getattr(found, "shape", None) != (out,):
+        given = getattr(found, "shape", shown(found))
+        raise InputError(
+            f"{asked}, but this one gives {given}: change its last layer (real units take two numbers each, a mean and "
+            "a log-precision)."
+        )
+
+
+@runtime_checkable
+class Giving(Protocol):
+    """What gives the distribution of a layer from the value of the one beside it: a `Link` or a `NetLink`."""
+
+    @property
+    def unit(self) -> Unit:
+        """Of the layer that is given."""
+
+    @property
+    def b(self) -> PyTree:
+        """Its bias."""
+
+    def natural(self, y: Array) -> Stats:
+        """Natural parameters of the layer given a value `y` `[size]` of its neighbour."""
+
+    def natural_of_stats(self, stats: Stats) -> Stats:
+        """The same given statistics of the neighbour, which may be means."""
 
 
 @runtime_checkable

@@ -1,0 +1,56 @@
+"""The bidirectional Helmholtz machine: one law that a generative and a recognition net must agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float, Key, PyTree
+
+from harmonium.models.directed.belief_net import HelmholtzMachine
+from harmonium.units import Unit
+
+
+class BiHM(eqx.Module):
+    """The geometric mean of a generative and a recognition net, as a model of its own.
+
+        p*(x, h) = sqrt(p(x, h) q(x, h)) / Z  with  q(x, h) = p*(x) q(h | x),
+        p*(x) = (sum_h sqrt(p(x, h) q(h | x)))^2 / Z^2  >=  (E_q sqrt(p(x, h) / q(h | x)))^2,      Z <= 1
+
+    (Bornschein, Shabanian, Fischer & Bengio, *Bidirectional Helmholtz machines*, ICML 2016; book, section 20.10.1.)
+    By Cauchy and Schwarz `Z` is at most 1, and it is 1 where `q` is the exact posterior of `p`: learning brings the two
+    together. Arguments: as of `hm.HelmholtzMachine`, which is the field `net`.
+
+    >>> import harmonium as hm, jax
+    >>> model = BiHM(hm.units.Bernoulli(6), [hm.units.Bernoulli(4)], key=jax.random.key(0)); list(model.layers)
+    ['v', 'h']
+    """
+
+    net: HelmholtzMachine
+
+    def __init__(self, visible: Any, hidden: Any, *, key: Key[Array, ""], recognition: Sequence[int] = ()) -> None:
+        self.net = HelmholtzMachine(visible, hidden, key=key, recognition=recognition)
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        """Those of the net."""
+        return self.net.layers
+
+    @property
+    def biases(self) -> dict[str, PyTree]:
+        """The bias of the visible units."""
+        return self.net.biases
+
+    def log_half_weight(self, key: Key[Array, ""], x: Array, seen: PyTree) -> Float[Array, ""]:
+        """`log sqrt(p(x, h) / q(h | x))` of a guess `h ~ q(h | x)`."""
+        return 0.5 * self.net.weigh(key, x, seen).log_weight
+
+    def look(self, x: Array) -> PyTree:
+        """What the recognition net needs of a value `x` `[size]`."""
+        return self.net.look(x)
+
+    def sample(self, key: Key[Array, ""]) -> Array:
+        """A value `[size]` of the generative net, which is near `p*` where `Z` is near 1."""
+        return self.net.sample(jax.random.split(key)[0])

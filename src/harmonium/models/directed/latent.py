@@ -1,0 +1,65 @@
+"""What it takes to be a directed model of latent variables: a joint law, and a recognition model that guesses."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from jaxtyping import Array, Float, Key, PyTree
+
+from harmonium.units import Unit
+
+Latents = dict[str, Array]
+
+
+class Weighed(NamedTuple):
+    """A guess `h ~ q(h | x)` of the latent variables of a value `x`, with its log-probabilities in nats.
+
+    Attributes: `latents`, by layer; `log_joint`, `log p(x, h)`; `log_guess`, `log q(h | x)`.
+
+    >>> import jax.numpy as jnp
+    >>> float(Weighed({}, jnp.array(-3.0), jnp.array(-1.0)).log_weight)
+    -2.0
+    """
+
+    latents: Latents
+    log_joint: Float[Array, ""]
+    log_guess: Float[Array, ""]
+
+    @property
+    def log_weight(self) -> Float[Array, ""]:
+        """`log w = log p(x, h) - log q(h | x)`, whose exponential has the mean `p(x)`."""
+        return self.log_joint - self.log_guess
+
+
+@runtime_checkable
+class LatentModel(Protocol):
+    """A directed model `p(x, h)` with a recognition model `q(h | x)`; written for one example, without a batch axis.
+
+    What `q` computes of `x` alone is `seen = look(x)`, made once however many guesses follow. Where the latent units
+    are real, `guess` and `weigh` are differentiable along the path from the parameters of `q` to the value.
+    """
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        """The layers by name: `v` for data, then the latent ones (`h`, `h1`, ..., or `z`)."""
+
+    def log_joint(self, x: Array, latents: Latents) -> Float[Array, ""]:
+        """`log p(x, h)`, in nats."""
+
+    def look(self, x: Array) -> PyTree:
+        """What the recognition model needs of a value `x` `[size]`."""
+
+    def guess(self, key: Key[Array, ""], seen: PyTree) -> Latents:
+        """Latent variables `h ~ q(h | x)`, by layer."""
+
+    def log_guess(self, latents: Latents, seen: PyTree) -> Float[Array, ""]:
+        """`log q(h | x)`, in nats."""
+
+    def weigh(self, key: Key[Array, ""], x: Array, seen: PyTree) -> Weighed:
+        """A guess with both log-probabilities, at the price of one pass."""
+
+    def simulate(self, key: Key[Array, ""]) -> tuple[Array, Latents]:
+        """A value `x` `[size]` and its latent variables, drawn from `p(x, h)`."""
+
+    def sample(self, key: Key[Array, ""]) -> Array:
+        """A value `[size]` drawn from `p(x)`."""

@@ -61,8 +61,8 @@ _EXPORTS = {
     "RunError": "harmonium.errors",
 }
 _MODULES = (
-    "data", "errors", "evaluation", "gradients", "inference", "models", "nets", "objectives", "recipes", "report", "rng",
-    "samplers", "sklearn", "testing", "training", "units",
+    "data", "errors", "evaluation", "gradients", "inference", "models", "nets", "objectives", "recipes", "report",
+    "rng", "samplers", "sklearn", "testing", "training", "units",
 )  # fmt: skip
 
 __all__ = [*_EXPORTS, *_MODULES]

@@ -19,6 +19,7 @@ from harmonium.evaluation.annealed import visible_block
 from harmonium.evaluation.conditional import exact_likelihood
 from harmonium.evaluation.estimate import Estimate
 from harmonium.evaluation.importance import HIDDEN_LIMIT, belief_net_bound
+from harmonium.evaluation.latent import latent_likelihood
 from harmonium.evaluation.partition import METHODS, log_partition
 from harmonium.evaluation.reverse_annealing import reverse_annealing
 from harmonium.evaluation.rows import rows_of
@@ -31,17 +32,21 @@ from harmonium.inference import (
     variational_free_energy,
 )
 from harmonium.inference.mean_field import MAX_STEPS, TOLERANCE, warn_unsettled
-from harmonium.models import BeliefNet, EnergyModel, TractableModel, coloured, require_model
+from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel, coloured, require_model
 
-Likelihood = Literal["auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory", "raise", "csl"]
+Likelihood = Literal[
+    "auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory", "raise", "csl", "importance", "mean_field"
+]  # fmt: skip
 BOUNDS = {"raise": reverse_annealing, "csl": sampling_bound}  # of the likelihood itself, without log Z
 ROWS = 1000  # rows whose free energy is computed at a time
 LOOSE = "the bound holds but is loose; train with smaller weights"
 BOUND = "variational bound with mean field"
+DIRECTED: dict[str, Any] = {}  # methods of directed nets other than guesses weighted by importance
 
 
 def log_likelihood(
-    model: EnergyModel | BeliefNet | TractableModel, data: Dataset | Array, *, key: Key[Array, ""] | None = None,
+    model: EnergyModel | BeliefNet | TractableModel | LatentModel | BiHM, data: Dataset | Array, *,
+    key: Key[Array, ""] | None = None,
     method: Likelihood = "auto", given: Any = None, orders: int | None = None, **options: Any,
 ) -> Estimate:  # fmt: skip
     """Mean log-likelihood of data per example, in nats, as an `Estimate`.
@@ -51,8 +56,9 @@ def log_likelihood(
     An error of `log Z` moves every example alike: a lower bound of `log Z` (AIS) gives an *upper* bound here. Where
     hidden layers depend on each other and are too many to enumerate (a deep machine), `F` is replaced by its
     mean-field bound, and the answer is a lower bound (20.35): `value` then takes the upper end of `log Z`. A belief
-    net (a DBN) is bounded from below by importance weighting. An auto-regressive network says it exactly, and that of
-    some columns given others too:
+    net (a DBN) is bounded from below by importance weighting, and so is a directed net with latent variables (a VAE),
+    whose guesses are doubled until the bound settles, unless its latent states are few enough to be summed. An
+    auto-regressive network says it exactly, and that of some columns given others too:
 
         log p(x_A | x_G) = sum_{i in A} log p(x_i | x_G, those of A before it)
 
@@ -77,7 +83,7 @@ def log_likelihood(
     >>> round(hm.log_likelihood(rbm, np.ones((4, 6))).value, 4)         # -6 log 2
     -4.1589
     """
-    require_model("hm.log_likelihood", model, EnergyModel, BeliefNet, TractableModel)
+    require_model("hm.log_likelihood", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
     if isinstance(model, TractableModel):
         return exact_likelihood(model, data, method, given, orders, key, **options)
     if given is not None or orders is not None:
@@ -85,6 +91,8 @@ def log_likelihood(
             f"given and orders are for auto-regressive networks, not {articled(type(model).__name__)}: leave them out, "
             "or train an hm.OrderlessNADE, which answers for any columns given any others."
         )
+    if isinstance(model, LatentModel | BiHM):
+        return directed_likelihood(model, rows_of(model, data), key, method, **options)
     if method not in (*METHODS, *BOUNDS):
         raise InputError(f"There is no method '{method}': choose one of {', '.join((*METHODS, *BOUNDS))}.")
     net = isinstance(model, BeliefNet)
@@ -110,6 +118,24 @@ def log_likelihood(
     log_z = log_partition(model, key=key, method=method, data=rows, **options)
     estimate = likelihood_from(log_z, f, space_of(rows))
     return estimate if free_energy_is_exact(model) else as_bound(estimate)
+
+
+def directed_likelihood(
+    model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, ""] | None, method: str, **options: Any
+) -> Estimate:
+    """The likelihood of rows `[n, size]` under a directed net: exact, or a lower bound.
+
+    >>> import harmonium as hm, jax
+    >>> net = hm.SigmoidBeliefNet(hm.units.Bernoulli(6), [hm.units.Bernoulli(2)], key=jax.random.key(0), scale=0.0)
+    >>> round(directed_likelihood(net, np.ones((3, 6)), None, "exact").value, 4)             # -6 log 2
+    -4.1589
+    """
+    answer = DIRECTED.get(method, latent_likelihood)
+    taken = [p.name for p in inspect.signature(answer).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for name in (name for name in options if name not in taken):
+        has = f"it takes {', '.join(taken)}" if taken else "leave it out"
+        raise InputError(f"The method '{method}' has no option '{name}': {has}.")
+    return answer(model, rows, key, method, **options)
 
 
 def free_energy_is_exact(model: EnergyModel) -> bool:

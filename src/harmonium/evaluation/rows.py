@@ -10,12 +10,12 @@ from harmonium.data import Dataset
 from harmonium.data.check import as_numbers
 from harmonium.errors import InputError
 from harmonium.inference.marginals import as_rows
-from harmonium.models import EnergyModel, TractableModel
+from harmonium.models import BiHM, EnergyModel, LatentModel, TractableModel
 
 CHECKED = 1000  # rows checked at a time
 
 
-def rows_of(model: EnergyModel | TractableModel, data: Dataset | Array) -> np.ndarray:
+def rows_of(model: EnergyModel | TractableModel | LatentModel | BiHM, data: Dataset | Array) -> np.ndarray:
     """Rows `[n, size]` that fit the visible units; a `Dataset` stands for its test rows.
 
     >>> import harmonium as hm
@@ -29,7 +29,7 @@ def rows_of(model: EnergyModel | TractableModel, data: Dataset | Array) -> np.nd
     return rows
 
 
-def as_given(model: EnergyModel | TractableModel, data: Dataset | Array) -> np.ndarray:
+def as_given(model: EnergyModel | TractableModel | LatentModel | BiHM, data: Dataset | Array) -> np.ndarray:
     """Rows `[n, size]` of numbers, whatever their values, as wide as the visible units.
 
     >>> import harmonium as hm

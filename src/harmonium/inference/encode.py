@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from harmonium.compiling import in_float32
 from harmonium.data.check import as_numbers
+from harmonium.inference.latent import guessed_means
 from harmonium.inference.marginals import checked_rows
 from harmonium.inference.mean_field import (
     MAX_STEPS,
@@ -21,7 +22,7 @@ from harmonium.inference.mean_field import (
     fixed_point_of_stats,
     warn_unsettled,
 )
-from harmonium.models import BeliefNet, EnergyModel, require_model
+from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, require_model
 from harmonium.units import Stats
 
 
@@ -30,7 +31,8 @@ def encode(
     max_steps: int = MAX_STEPS,
 ) -> Array | dict[str, Array]:  # fmt: skip
     """Expected values of the hidden units given rows of data: exact for an RBM, by mean field for deeper machines, by
-    the recognition links, means given means, for a belief net (a DBN).
+    the recognition links, means given means, for a belief net (a DBN); for a directed net (a VAE) what its recognition
+    net expects, of layers above the first by the mean of 100 guesses.
 
     Arguments: `x` `[n, size]` or `[size]`, values of layer `v`; `tolerance` and `max_steps`, of mean field, which warns
     where it does not settle. Returns `[n, hidden]` (`[n, hidden, states]` for categorical units), or a dict of such
@@ -42,7 +44,7 @@ def encode(
     >>> hm.encode(rbm, jnp.zeros((5, 6))).shape
     (5, 3)
     """
-    require_model("hm.encode", model, EnergyModel, BeliefNet)
+    require_model("hm.encode", model, EnergyModel, BeliefNet, LatentModel, BiHM)
     check_sweeps(tolerance, max_steps)
     if not isinstance(x, jax.core.Tracer):
         x = as_numbers(x, "The rows")
@@ -56,9 +58,12 @@ def encode(
 @eqx.filter_jit
 @in_float32
 def _encode(
-    model: EnergyModel | BeliefNet, x: Array, tolerance: float, max_steps: int
+    model: EnergyModel | BeliefNet | LatentModel | BiHM, x: Array, tolerance: float, max_steps: int
 ) -> tuple[dict[str, Array], Array]:
     def one(v: Array) -> tuple[dict[str, Array], Array]:
+        if isinstance(model, LatentModel | BiHM):
+            net = model.net if isinstance(model, BiHM) else model
+            return guessed_means(net, jax.random.key(0), v), jnp.zeros(())
         if isinstance(model, BeliefNet):
             return recognised(model, v), jnp.zeros(())
         q = fixed_point(model, {"v": v}, tolerance=tolerance, max_steps=max_steps)

@@ -14,7 +14,16 @@ from jaxtyping import Array, Float, Num, PyTree
 from harmonium.data.check import as_numbers
 from harmonium.data.storage import blocks
 from harmonium.errors import InputError
-from harmonium.models import Biased, BiasedModel, Independent, TractableModel, require_model, with_biases
+from harmonium.models import (
+    Biased,
+    BiasedModel,
+    BiHM,
+    Independent,
+    LatentModel,
+    TractableModel,
+    require_model,
+    with_biases,
+)
 from harmonium.units import Columns, Gaussian, GaussianBias, Stats, Unit, parts_of
 
 TINY = 1e-14  # of the squared mean: variances that are rounding errors of float32
@@ -94,7 +103,8 @@ def at_marginals(model: Any, x: Any, layer: str = "v") -> Any:
     require_model("hm.at_marginals", model, BiasedModel, Biased)
     unit = model.layers[layer]
     rows = checked_rows(unit, x)
-    bias = marginal_bias(unit, rows) if isinstance(model, TractableModel) else _bias(unit, jnp.asarray(rows))
+    own = isinstance(model, TractableModel | LatentModel | BiHM)
+    bias = marginal_bias(unit, rows) if own else _bias(unit, jnp.asarray(rows))
     return with_biases(model, {layer: bias})
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from harmonium.errors import InputError, shown
+from harmonium.models.directed.bihm import BiHM
 from harmonium.models.directed.classifier import Classifier
+from harmonium.models.directed.latent import LatentModel
 from harmonium.models.directed.link import BeliefNet
 from harmonium.models.energy import Biased, BiasedModel, EnergyModel
 from harmonium.models.tractable import TractableModel
@@ -21,6 +23,8 @@ NAMES = {
     BeliefNet: "a belief net",
     Classifier: "a classifier",
     TractableModel: "an auto-regressive network",
+    LatentModel: "a directed net with latent variables (a VAE, ...)",
+    BiHM: "a bidirectional Helmholtz machine",
 }
 
 
@@ -67,6 +71,10 @@ def _instead(model: Any) -> str:
         return (
             "a belief net is sampled by hm.sample, inferred by hm.encode and bounded by hm.log_likelihood, and its top "
             "machine, model.top, is an energy model"
+        )
+    if isinstance(model, LatentModel | BiHM):
+        return (
+            "a directed net is sampled by hm.sample, inferred by hm.encode and bounded from below by hm.log_likelihood"
         )
     if isinstance(model, TractableModel):
         return "an auto-regressive network is sampled by hm.sample and weighed, exactly, by hm.log_likelihood"

@@ -1,5 +1,6 @@
 """Learning rules: `objective(model, batch, key, memory) -> (loss, (memory, metrics))`."""
 
+from harmonium.objectives.bounds import ELBO, IWAE
 from harmonium.objectives.contrastive import CD, PCD, contrast
 from harmonium.objectives.cross_entropy import CrossEntropy
 from harmonium.objectives.fast_weights import FPCD
@@ -12,18 +13,26 @@ from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, St
 from harmonium.objectives.order_agnostic import OrderAgnostic
 from harmonium.objectives.pseudo import PseudoLikelihood
 from harmonium.objectives.ratio import RatioMatching
+from harmonium.objectives.reinforce import NVIL, REINFORCE, VIMCO
 from harmonium.objectives.score import DenoisingScoreMatching, ScoreMatching
 from harmonium.objectives.sparse import Sparse
 from harmonium.objectives.tempered import TemperedPCD
 from harmonium.objectives.trajectory import TrajectoryPCD
 from harmonium.objectives.up_down import UpDown
+from harmonium.objectives.wake_sleep import Bidirectional, ReweightedWakeSleep, WakeSleep
 
 __all__ = [
     "CD",
+    "ELBO",
     "FPCD",
+    "IWAE",
     "NCE",
+    "NVIL",
     "PCD",
+    "REINFORCE",
+    "VIMCO",
     "Batch",
+    "Bidirectional",
     "CrossEntropy",
     "DenoisingScoreMatching",
     "MaxNorm",
@@ -36,6 +45,7 @@ __all__ = [
     "OrderAgnostic",
     "PseudoLikelihood",
     "RatioMatching",
+    "ReweightedWakeSleep",
     "ScoreMatching",
     "Sparse",
     "States",
@@ -43,6 +53,7 @@ __all__ = [
     "TemperedPCD",
     "TrajectoryPCD",
     "UpDown",
+    "WakeSleep",
     "contrast",
     "marginal_noise",
     "noise_contrast",

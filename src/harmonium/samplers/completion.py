@@ -16,7 +16,9 @@ from harmonium.inference.marginals import as_rows
 from harmonium.models import (
     UNBOUNDED,
     BeliefNet,
+    BiHM,
     EnergyModel,
+    LatentModel,
     Ordered,
     Orderless,
     TractableModel,
@@ -41,7 +43,7 @@ def sample(
     """Values of the visible layer from `n` independent chains of block Gibbs sampling, or straight from the model.
 
     The chains of a belief net (a DBN) run in its top machine, and a pass down its links follows. An auto-regressive
-    network draws without chains: exactly, whatever `steps` is.
+    network, and a directed net from its prior downwards, draw without chains: exactly, whatever `steps` is.
     Arguments: `n`, how many; `steps`, sweeps of each chain; `start`, rows `[n, size]` from which the chains start
     (default: random states). Returns `[n, size]`. Raises `InputError` for fewer than one chain or step, a start where
     there are no chains, or a model that is no distribution of its visible layer.
@@ -51,10 +53,10 @@ def sample(
     >>> hm.sample(rbm, jax.random.key(1), 4, steps=10).shape
     (4, 6)
     """
-    require_model("hm.sample", model, EnergyModel, BeliefNet, TractableModel)
+    require_model("hm.sample", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
-    if isinstance(model, TractableModel):
+    if isinstance(model, TractableModel | LatentModel | BiHM):
         if start is not None:
             raise InputError(f"A {type(model).__name__} draws without chains: leave start out.")
         return _draw(model, cheap(key), n)
@@ -108,7 +110,7 @@ def _refuse_early(model: TractableModel, missing: np.ndarray) -> None:
 
 
 @outermost
-def _draw(model: TractableModel, key: Key[Array, ""], n: int) -> Array:
+def _draw(model: TractableModel | LatentModel | BiHM, key: Key[Array, ""], n: int) -> Array:
     return jax.vmap(model.sample)(jax.random.split(key, n))
 
 

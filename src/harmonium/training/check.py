@@ -13,7 +13,7 @@ from jaxtyping import PyTree
 from harmonium.data import Dataset
 from harmonium.data.storage import blocks
 from harmonium.errors import InputError, shown
-from harmonium.models import BeliefNet, EnergyModel, TractableModel
+from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel
 from harmonium.models.kinds import require_blocks
 from harmonium.objectives import Objective
 from harmonium.products import check_products
@@ -134,7 +134,8 @@ def warn_constant(model: Any, data: Dataset) -> None:
     "Columns 1 and 2 of 'array' are constant: a density has no upper limit there, ... drop them."
     """
     real = real_columns(model.layers["v"])
-    if not real or not isinstance(model, EnergyModel | BeliefNet | TractableModel) or data.streamed:
+    densities = EnergyModel | BeliefNet | TractableModel | LatentModel | BiHM
+    if not real or not isinstance(model, densities) or data.streamed:
         return
     spread = np.ptp(np.asarray(data.train)[:, real], axis=0)
     constant = [str(column) for column, width in zip(real, spread, strict=True) if width == 0]

@@ -1,0 +1,181 @@
+"""Likelihood of directed nets: guesses of latent variables weighted by importance, doubled until nothing changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key, PyTree
+
+from harmonium.compiling import outermost
+from harmonium.data import space_of
+from harmonium.errors import InputError, articled, shown, whole
+from harmonium.evaluation.estimate import Estimate, at_least_one
+from harmonium.inference.latent import exact_log_prob, latent_count
+from harmonium.models import BiHM, LatentModel
+from harmonium.rng import cheap, words
+
+ROWS = 50  # rows weighed at a time
+GUESSES = 50  # guesses for each of them at a time: together they are what the caches hold
+FIRST, MOST = 50, 6400  # guesses for each row at the start of the doubling, and at its end at the latest
+SETTLED = 0.05  # nats: a doubling that raises the bound by less was the last
+RISING = 0.5  # nats: a bound that the last doubling raised by more says little of the likelihood
+FEW_STATES = 2**10  # of latent variables, which are then summed
+
+
+class Sums(NamedTuple):
+    """Sums over the guesses for each row, as logarithms `[n]`: of the weights, and of their squares."""
+
+    weights: Float[Array, "n"]
+    squares: Float[Array, "n"]
+
+
+def latent_likelihood(
+    model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, ""] | None, method: str = "auto", *,
+    samples: int | None = None,
+) -> Estimate:  # fmt: skip
+    """A lower bound of `log p(v)` for each row `[n, size]`, and its mean, in nats; exact where states are few.
+
+        log p(v) >= E log (1/k) sum_i p(v, h_i) / q(h_i | v),       h_i ~ q(h | v)                           # (20.80)
+
+    (Burda, Grosse & Salakhutdinov 2016.) The encoder sees each row once. Arguments: `samples`, the number `k`
+    (default: doubled from 50 until the mean bound rises by less than 0.05 nats, up to 6400); `method`, "auto",
+    "importance" or "exact", which sums all latent states. Of a bidirectional machine the bound is `2 log (1/k) sum_i
+    sqrt(w_i)`, without its `log Z`, which is negative.
+
+    >>> import harmonium as hm, jax
+    >>> net = hm.SigmoidBeliefNet(hm.units.Bernoulli(6), [hm.units.Bernoulli(2)], key=jax.random.key(0), scale=0.0)
+    >>> round(latent_likelihood(net, np.ones((3, 6)), None).value, 4)                        # -6 log 2
+    -4.1589
+    """
+    few = not isinstance(model, BiHM) and latent_count(model) <= FEW_STATES
+    if method == "exact" and not few:
+        raise InputError(
+            f"The method 'exact' sums at most {FEW_STATES:,} latent states, which {shown(model)} has more of (or real "
+            "ones): leave it out for a lower bound."
+        )
+    if method not in ("auto", "importance", "exact"):
+        raise InputError(
+            f"There is no method '{method}' for {articled(type(model).__name__)}: choose one of auto, importance, "
+            "exact, ais or mean_field."
+        )
+    if method == "exact" or (method == "auto" and few and samples is None):
+        return _summed(model, rows)
+    if key is None:
+        raise InputError("The bound of a directed net draws guesses: pass key=jax.random.key(seed).")
+    if samples is not None and not whole(samples):
+        at_least_one("The bound", samples=samples)
+    return _by_importance(model, rows, key, samples)
+
+
+def _summed(model: LatentModel, rows: np.ndarray) -> Estimate:
+    """The exact likelihood."""
+    clock, unit = time.perf_counter(), model.layers["v"]
+    blocks = (jnp.asarray(rows[i : i + ROWS], unit.dtype) for i in range(0, len(rows), ROWS))
+    each = np.concatenate([np.asarray(_exact(model, block), np.float64) for block in blocks])
+    method = "the sum over latent states" if len(model.layers) > 1 else "the chain rule"
+    return mean_estimate(each, "exact", method, {"seconds": round(time.perf_counter() - clock, 2)}, rows)
+
+
+def _by_importance(model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, ""], samples: int | None) -> Estimate:
+    clock, unit = time.perf_counter(), model.layers["v"]
+    blocks = [jnp.asarray(rows[i : i + ROWS], unit.dtype) for i in range(0, len(rows), ROWS)]
+    seen = [_look(model, block) for block in blocks]
+    keys = jax.random.split(cheap(key), len(blocks))
+    sums = [Sums(jnp.full(len(block), -jnp.inf), jnp.full(len(block), -jnp.inf)) for block in blocks]
+    done, rise, each = 0, math.inf, np.zeros(0)
+    for target in _stages(samples):
+        sums = [
+            _more(model, jax.random.fold_in(k, done), block, s, total, target - done)
+            for k, block, s, total in zip(keys, blocks, seen, sums, strict=True)
+        ]
+        total = np.concatenate([np.asarray(s.weights, np.float64) for s in sums])
+        new = _power(model) * (total - math.log(target))
+        rise, each, done = (float(new.mean() - each.mean()) if done else math.inf), new, target
+        if samples is None and rise < SETTLED:
+            break
+    effective = np.exp(np.concatenate([2 * s.weights - s.squares for s in sums]).astype(np.float64))
+    settings = {"samples": done, "seed": words(key)}
+    settings |= {"rise_of_last_doubling": round(rise, 4)} if math.isfinite(rise) else {}
+    settings |= {"effective_samples": round(float(np.median(effective)), 1)}
+    settings["seconds"] = round(time.perf_counter() - clock, 2)
+    kind = "importance-weighted" if done > 1 else "variational"
+    of = ", of both nets, log Z <= 0 left out" if isinstance(model, BiHM) else ""
+    found = mean_estimate(each, "lower", f"{kind} bound, {done:,} samples{of}", settings, rows)
+    return dataclasses.replace(found, verdict=_verdict(found.value, rise))
+
+
+def _stages(samples: int | None) -> list[int]:
+    """The numbers of guesses after each of which the bound is looked at."""
+    if samples is None:
+        return [FIRST * 2**i for i in range(int(math.log2(MOST / FIRST)) + 1)]
+    return [samples // 2, samples] if samples > 1 else [samples]
+
+
+def _power(model: LatentModel | BiHM) -> float:
+    return 2.0 if isinstance(model, BiHM) else 1.0
+
+
+def _verdict(value: float, rise: float) -> str:
+    if not math.isfinite(value):
+        return "do not report: the weights are not finite"
+    if math.isfinite(rise) and rise > RISING:
+        return f"do not report: the last doubling of the samples raised the bound by {rise:.2f} nats; take more"
+    return "trust"
+
+
+def mean_estimate(
+    each: np.ndarray, kind: Any, method: str, settings: dict[str, Any], rows: np.ndarray
+) -> Estimate:  # fmt: skip
+    """The mean of exact log-probabilities or of lower bounds `[n]` of rows, as an estimate.
+
+    >>> mean_estimate(np.array([-1.0, -3.0]), "exact", "the chain rule", {}, np.zeros((2, 3))).value
+    -2.0
+    """
+    value = float(each.mean())
+    stderr = float(each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else math.inf
+    exact = kind == "exact"
+    return Estimate(
+        value, stderr, kind, lower=value, upper=value if exact else math.inf, sure=exact, method=method,
+        settings=settings, space=space_of(rows), n=len(each), per_example=each,
+    )  # fmt: skip
+
+
+@outermost
+def _exact(model: LatentModel, rows: Array) -> Float[Array, "n"]:
+    return jax.vmap(lambda x: exact_log_prob(model, x))(rows)
+
+
+@outermost
+def _look(model: LatentModel | BiHM, rows: Array) -> PyTree:
+    return jax.vmap(model.look)(rows)
+
+
+@outermost
+def _more(
+    model: LatentModel | BiHM, key: Key[Array, ""], rows: Array, seen: PyTree, sums: Sums, count: int
+) -> Sums:  # fmt: skip
+    """The sums after `count` more guesses for each row, a few at a time."""
+    net, half = (model.net, 0.5) if isinstance(model, BiHM) else (model, 1.0)
+
+    def weights(k: Key[Array, ""], n: int) -> Float[Array, "rows n"]:
+        keys = jax.random.split(k, (len(rows), n))
+        one = jax.vmap(lambda k, x, s: net.weigh(k, x, s).log_weight, in_axes=(0, None, None))
+        return half * jax.vmap(one)(keys, rows, seen)
+
+    def add(sums: Sums, k: Key[Array, ""], n: int) -> Sums:
+        log_w = weights(k, n)
+        more = (jax.nn.logsumexp(log_w, axis=1), jax.nn.logsumexp(2 * log_w, axis=1))
+        return Sums(*(jnp.logaddexp(old, new) for old, new in zip(sums, more, strict=True)))
+
+    whole_parts, rest = divmod(count, GUESSES)
+    first, last = jax.random.split(key)
+    if whole_parts:
+        keys = jax.random.split(first, whole_parts)
+        sums = jax.lax.scan(lambda s, k: (add(s, k, GUESSES), None), sums, keys)[0]
+    return add(sums, last, rest) if rest else sums

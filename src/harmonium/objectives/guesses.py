@@ -1,0 +1,113 @@
+"""Guesses of latent variables for the rows of a batch: what rules for directed nets start from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, Num
+
+from harmonium.errors import InputError, shown, whole
+from harmonium.models import LatentModel, Weighed
+from harmonium.objectives.objective import Batch, Objective, rows_only
+
+SCORE_RULES = "NVIL, VIMCO, REINFORCE, WakeSleep or ReweightedWakeSleep"
+
+
+def latent_rows(rule: Objective, model: Any, batch: Batch) -> Num[Array, "batch size"]:
+    """The rows of a batch for a rule of directed nets. Raises `InputError` for another kind of model, or labels.
+
+    >>> import harmonium as hm
+    >>> latent_rows(hm.objectives.ELBO(), "a text", jax.numpy.ones((2, 3)))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: ELBO trains a directed net with latent variables (hm.VAE, ...), not 'a text': ...
+    """
+    if not isinstance(model, LatentModel):
+        raise InputError(
+            f"{type(rule).__name__} trains a directed net with latent variables (hm.VAE, ...), not "
+            f"{shown(model)}: choose another rule or model."
+        )
+    return rows_only(rule, batch)
+
+
+def check_samples(rule: Objective, samples: Any, least: int = 1) -> None:
+    """Refuse a number of guesses for each row with which a rule has nothing to do.
+
+    >>> import harmonium as hm
+    >>> hm.objectives.VIMCO(samples=1)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: VIMCO needs at least 2 guesses for each row, not samples=1: each is held against ...
+    """
+    if whole(samples, least=least):
+        return
+    if least > 1:
+        raise InputError(
+            f"{type(rule).__name__} needs at least {least} guesses for each row, not samples={shown(samples)}: each is "
+            "held against the others."
+        )
+    raise InputError(f"{type(rule).__name__} needs at least one guess for each row, not samples={shown(samples)}.")
+
+
+def refuse_discrete(rule: Objective, model: LatentModel) -> None:
+    """Refuse latent units that have no path of differentiation, and say which rules take them.
+
+    >>> import harmonium as hm, jax
+    >>> net = hm.HelmholtzMachine(hm.units.Bernoulli(3), [hm.units.Bernoulli(2)], key=jax.random.key(0))
+    >>> refuse_discrete(hm.objectives.ELBO(), net)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: ELBO differentiates along the path to real latent variables, and layer h of ...
+    """
+    layers = list(model.layers.items())[1:]
+    finite = [(name, unit) for name, unit in layers if unit.states is not None]
+    if finite:
+        name, unit = finite[0]
+        raise InputError(
+            f"{type(rule).__name__} differentiates along the path to real latent variables, and layer {name} of this "
+            f"{type(model).__name__} has {type(unit).__name__} units: train it by {SCORE_RULES}."
+        )
+
+
+def pathwise(model: LatentModel, rows: Num[Array, "n size"], key: Key[Array, ""], samples: int) -> Weighed:
+    """`samples` guesses for each row, `[n, samples]`, differentiable along their path; the encoder sees a row once."""
+
+    def one(keys: Key[Array, "k"], x: Array) -> Weighed:
+        seen = model.look(x)
+        return jax.vmap(lambda k: model.weigh(k, x, seen))(keys)
+
+    return jax.vmap(one)(jax.random.split(key, (len(rows), samples)), rows)
+
+
+def constant(model: LatentModel, rows: Num[Array, "n size"], key: Key[Array, ""], samples: int) -> Weighed:
+    """The same with the guesses held constant: only the log-probabilities are functions of the parameters."""
+    stop = jax.lax.stop_gradient
+
+    def one(keys: Key[Array, "k"], x: Array) -> Weighed:
+        seen = model.look(x)
+
+        def guessed(k: Key[Array, ""]) -> Weighed:
+            latents = stop(model.guess(k, stop(seen)))
+            return Weighed(latents, model.log_joint(x, latents), model.log_guess(latents, seen))
+
+        return jax.vmap(guessed)(keys)
+
+    return jax.vmap(one)(jax.random.split(key, (len(rows), samples)), rows)
+
+
+def dreams(model: LatentModel, key: Key[Array, ""], n: int) -> Float[Array, "n"]:
+    """`log q(h | x)` of each of `n` pairs drawn from `p(x, h)`, these held constant."""
+
+    def one(k: Key[Array, ""]) -> Float[Array, ""]:
+        x, latents = jax.lax.stop_gradient(model.simulate(k))
+        return model.log_guess(latents, model.look(x))
+
+    return jax.vmap(one)(jax.random.split(key, n))
+
+
+def log_mean_exp(log_weights: Float[Array, "n k"]) -> Float[Array, "n"]:
+    """`log (1/k) sum_i w_i` of each row.
+
+    >>> log_mean_exp(jax.numpy.zeros((1, 3)))
+    Array([0.], dtype=float32)
+    """
+    return jax.nn.logsumexp(log_weights, axis=1) - jnp.log(log_weights.shape[1])

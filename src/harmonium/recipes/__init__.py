@@ -20,6 +20,9 @@ RECIPES = {
     "rnade": "harmonium.recipes.rnade:rnade",
     "orderless": "harmonium.recipes.orderless:orderless",
     "nadek": "harmonium.recipes.nadek:nadek",
+    "sbn": "harmonium.recipes.sbn:sbn",
+    "bihm": "harmonium.recipes.bihm:bihm",
+    "vae": "harmonium.recipes.vae:vae",
     "classifier": "harmonium.recipes.classifier:classifier",
 }
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from harmonium.errors import InputError
-from harmonium.recipes.published import autoregressive, classifiers, deep, imputation, mixtures, rbm, rules
+from harmonium.recipes.published import (
+    autoregressive,
+    classifiers,
+    deep,
+    directed,
+    imputation,
+    mixtures,
+    rbm,
+    rules,
+)
 from harmonium.recipes.published.page import Protocol, Result, replace_section, section
 
 PROTOCOLS: dict[str, Protocol] = {
     **rbm.PROTOCOLS, **rules.PROTOCOLS, **deep.PROTOCOLS, **classifiers.PROTOCOLS, **autoregressive.PROTOCOLS,
-    **imputation.PROTOCOLS, **mixtures.PROTOCOLS,
+    **directed.PROTOCOLS, **imputation.PROTOCOLS, **mixtures.PROTOCOLS,
 }  # fmt: skip
 
 __all__ = ["PROTOCOLS", "Protocol", "Result", "reproduce"]

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from harmonium.errors import InputError, whole
+from harmonium.evaluation.agreement import agreement
 from harmonium.evaluation.annealed import (
     MeanWeight,
     Weights,
@@ -27,7 +28,7 @@ from harmonium.evaluation.annealed import (
 from harmonium.evaluation.estimate import ONE_SIDED, Estimate, interval_verdict
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 from harmonium.inference import configurations, exact_log_partition
-from harmonium.models import UNBOUNDED, EnergyModel, require_model
+from harmonium.models import UNBOUNDED, BiHM, EnergyModel, require_model
 from harmonium.rng import cheap, words
 from harmonium.samplers import State
 
@@ -40,7 +41,7 @@ ROWS = 1000  # rows of data, at most, that the base's marginals are fitted to
 
 
 def log_partition(
-    model: EnergyModel,
+    model: EnergyModel | BiHM,
     *,
     key: Key[Array, ""] | None = None,
     method: Method = "auto",
@@ -59,6 +60,9 @@ def log_partition(
     outwards by two standard errors. `auto` is exact up to 2^21 configurations and two-sided beyond. `trajectory` is
     AIS along `snapshots` of the training (Béreux et al. 2024); with them, the other methods take the same path.
 
+    Of a bidirectional Helmholtz machine it is at most 0, and estimated by draws of its generative net, whatever the
+    method.
+
     Arguments: `key`, needed by all but `exact`; `data` `[n, size]`, rows to fit the base's marginals to and to start
     from (default: samples of chains from random states); `chains`, parallel chains; `temperatures`, steps of the path;
     `snapshots`, models of the same structure from early to late, whose segments share the temperatures evenly.
@@ -70,7 +74,9 @@ def log_partition(
     >>> print(hm.log_partition(rbm))
     log Z 6.24 ± 0.00 nats (exact, by enumeration)
     """
-    require_model("hm.log_partition", model, EnergyModel)
+    require_model("hm.log_partition", model, EnergyModel, BiHM)
+    if isinstance(model, BiHM):
+        return agreement(model, key)
     if method not in METHODS:
         raise InputError(f"There is no method '{method}' for log Z: choose one of {', '.join(METHODS)}.")
     if method == "exact" or (method == "auto" and configurations(model) <= AUTO_LIMIT):

@@ -10,7 +10,7 @@ import jax
 import optax
 
 from harmonium.data import Dataset, load
-from harmonium.evaluation import Estimate, log_likelihood
+from harmonium.evaluation import Estimate, log_likelihood, log_partition
 from harmonium.inference import at_marginals
 from harmonium.models import VAE, BiHM, HelmholtzMachine
 from harmonium.objectives import ELBO, IWAE, NVIL, Bidirectional, Objective, ReweightedWakeSleep, WakeSleep
@@ -69,6 +69,9 @@ def _bihm(seed: int) -> Iterator[Result]:
     found = measured(best, data, seed)
     reference = "required: above -100; published: -84.3 of 12 layers (Bornschein et al. 2016, recalled)"
     yield Result(f"bound of both nets, best after {best.epoch:.0f}", found, reference, took + found.settings["seconds"])
+    log_z = log_partition(best.model, key=jax.random.key(seed))
+    reference = "at most 0 surely; its distance from 0 says how far the nets disagree"
+    yield Result("log Z", log_z, reference, log_z.settings["seconds"])
 
 
 def _vae(seed: int) -> Iterator[Result]:

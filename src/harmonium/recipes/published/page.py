@@ -37,7 +37,7 @@ class Protocol:
 
 def section(name: str, protocol: Protocol, results: list[Result], seed: int) -> str:
     """A protocol's results in Markdown."""
-    spaces = "; ".join(dict.fromkeys(str(r.ours.space) for r in results))
+    spaces = "; ".join(dict.fromkeys(str(r.ours.space) for r in results if r.ours.space is not None))
     lines = [
         f"## {name}",
         "",

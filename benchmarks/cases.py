@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.case import OURS, PRODUCTS, PRODUCTS_TORCH, Bar, Case
 
-SKLEARN, RBMS, LEARNERGY, THRML = "scikit-learn", "rbms", "learnergy", "thrml"
+SKLEARN, RBMS, LEARNERGY, THRML, PYTHAE = "scikit-learn", "rbms", "learnergy", "thrml", "pythae"
 OURS_16, PRODUCTS_16 = f"{OURS}, bfloat16 products", f"{PRODUCTS}, bfloat16"
 ACTIVATIONS, TRAFFIC, STEPWISE = "its activations alone", "its memory traffic alone", "step by step, torch"
 WRITTEN, DERIVED = "written by hand", "derived from the energy"
@@ -55,6 +55,14 @@ def twins(
     """The derived code beside the same thing written by hand."""
     entries = {DERIVED: f"twin:derived_{function}", WRITTEN: f"twin:written_{function}"}
     return Case(name, title, unit, entries, SIZE | settings, scale, (Bar("share", WRITTEN, 0.95, DERIVED),), repeats)
+
+
+def autoencoder(
+    name: str, title: str, unit: str, function: str, settings: dict[str, Any], scale: float, repeats: int
+) -> Case:
+    """An importance-weighted auto-encoder by ours, by pythae, and its products alone."""
+    entries = {OURS: f"vae:{function}", PRODUCTS: f"vae:{function}_products", PYTHAE: f"peer_pythae:{function}"}
+    return Case(name, title, unit, entries, {"visible": 784} | settings, scale, repeats=repeats)
 
 
 FAST = (Bar("share", PRODUCTS, 0.75), Bar("times", SKLEARN, 1.8), Bar("times", RBMS, 3.0))
@@ -112,4 +120,8 @@ CASES = (
     networks("nade-samples", "1,000 samples of NADE, 784 x 500", "s", "sampling", {"batch": 1000}),
     networks("nade-density", "Log-probabilities of 10,000 rows under NADE, 784 x 500", "s", "density",
              {"batch": 1000, "images": 10_000}),
+    autoencoder("iwae-step", "A training step of IWAE, 784-200-200-50, 50 guesses for each row, batch 100", "ms",
+                "training", {"batch": 100, "rows": 2000, "samples": 50}, 1000 / 20, 5),
+    autoencoder("iwae-bound", "Importance-weighted bound of 1,000 rows by 5,000 guesses for each, 784-200-200-50", "s",
+                "bound", {"images": 1000, "samples": 5000, "every": 20}, 1.0, 3),
 )  # fmt: skip

@@ -49,7 +49,8 @@ def given_some(model: TractableModel, data: Dataset | Array, given: Any) -> Esti
 
         log p(x_A | x_G) = log 1/M sum_m prod_{i in A} p(x_i | x_G, those of A before it in order m)
 
-    Cells that are NaN are neither given nor asked for: they are marginalised, each order being cut before them.
+    Cells that are NaN are neither given nor asked for: they are marginalised, each order being cut before them. A row
+    of which nothing is asked counts as 0, the log of a certain event.
     Raises `InputError` as `hm.log_likelihood` does.
 
     >>> import harmonium as hm

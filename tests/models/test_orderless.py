@@ -184,6 +184,7 @@ class Opaque(eqx.Module):
         (lambda: log_likelihood(ANY, ROWS, given=HALF, method="ais"), "exactly: leave"),
         (lambda: log_likelihood(ANY, ROWS, given=HALF, chains=3), "no option 'chains'"),
         (lambda: log_likelihood(ANY, ROWS, given=HALF[:3]), r"\[4\], or \[3, 4\]"),
+        (lambda: log_likelihood(ANY, ROWS, given=np.ones((4, 3), bool)), r"shape \(4, 3\)"),  # not one for each row
         (lambda: log_likelihood(ANY, ROWS, given=[0, 1]), "dtype int64"),
         (lambda: log_likelihood(ANY, ROWS, given=np.ones(4, bool)), "nothing is asked for"),
         (lambda: log_likelihood(ANY, HOLE, given=~HALF), "row 0, column 3 is NaN"),

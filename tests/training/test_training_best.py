@@ -42,6 +42,8 @@ def test_the_last_epoch_is_looked_at_whatever_the_interval():
 def test_what_cannot_be_is_refused():
     with pytest.raises(InputError, match="at least one"):
         Best(np.zeros((0, 3)))
+    with pytest.raises(InputError, match=r"not an array \[2, 2, 3\]"):
+        Best(np.zeros((2, 2, 3)))
     with pytest.raises(InputError, match="every=0"):
         Best(HELD, every=0)
     with pytest.raises(InputError, match="200 in row 0"):  # grey values, which a Bernoulli would weigh all the same

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from harmonium.compiling import outermost
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.evaluation import log_probs, rows_of
 from harmonium.models import BiHM, LatentModel, TractableModel, require_model
 from harmonium.rng import cheap
@@ -41,9 +41,11 @@ class Best:
 
     def __init__(self, rows: Array | np.ndarray, *, every: int = 1) -> None:
         if np.ndim(rows) != 2 or len(rows) == 0:
-            raise InputError("The best model is chosen by held-out rows [n, size]: give at least one.")
-        if every < 1:
-            raise InputError(f"Held-out rows are looked at every so many epochs, at least one, not every={every}.")
+            raise InputError(
+                f"Held-out rows [n, size] choose the model, not an array {list(np.shape(rows))}: give at least one."
+            )
+        if not whole(every):
+            raise InputError(f"Held-out rows are looked at every so many epochs, one or more, not every={every}.")
         self._rows, self._every, self._looks = rows, every, 0
         self.model: Any = None
         self.value, self.epoch = -math.inf, 0.0

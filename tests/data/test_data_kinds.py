@@ -57,3 +57,12 @@ def test_what_is_standardized_is_not_divided_as_well():
     data = from_arrays(rows, scale=10.0, standardize=True)
     shift, scale = data.affine
     np.testing.assert_allclose(np.asarray(data.train) * scale + shift, rows, rtol=1e-5)
+
+
+def test_a_constant_column_is_only_shifted():
+    """The standard deviation of a thousand times 0.1 is a rounding error: nothing is divided by it."""
+    rows = np.hstack([np.full((1000, 1), 0.1), np.random.default_rng(0).normal(size=(1000, 1))])
+    assert rows[:, 0].std() > 0
+    data = from_arrays(rows, test=rows[:9] + np.array([[0.5, 0]]), standardize=True)
+    np.testing.assert_array_equal(np.asarray(data.train)[:, 0], 0)
+    np.testing.assert_allclose(np.asarray(data.test)[:, 0], 0.5, rtol=1e-6)

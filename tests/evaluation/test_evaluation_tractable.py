@@ -58,3 +58,8 @@ def test_variables_of_a_network_weighed_step_by_step_add_up_in_its_first_order()
     np.testing.assert_allclose(found.sum(), -log_probs(first, x).mean(), rtol=1e-5)
     alone = every.given(jnp.zeros(4), jnp.zeros(4, bool))[2]  # what comes first, given nothing
     np.testing.assert_allclose(found[2], -np.mean(x[:, 2] * alone - np.log1p(np.exp(alone))), rtol=1e-5)
+
+
+def test_rows_that_are_no_values_of_the_units_are_refused():
+    with pytest.raises(InputError, match="2 in row 1, column 3"):
+        per_variable(SEQUENCES["fvbn-bernoulli"], np.array([[0, 1, 1, 0], [0, 0, 1, 2]], np.float32))

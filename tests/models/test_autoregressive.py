@@ -27,12 +27,12 @@ B = Bernoulli(4)
 ROWS = np.random.default_rng(0).normal(size=(200, 4)) @ np.random.default_rng(1).normal(size=(4, 4)) + 3.0
 
 
-@pytest.mark.parametrize("order", [None, (2, 0, 3, 1)])
-def test_the_linear_gaussian_network_is_the_multivariate_gaussian(order):
-    model = linear_gaussian(ROWS, order=order)
-    found = jax.vmap(model.log_prob)(jnp.asarray(ROWS, jnp.float32))
-    law = scipy.stats.multivariate_normal(ROWS.mean(axis=0), np.cov(ROWS.T, bias=True))
-    np.testing.assert_allclose(found, law.logpdf(ROWS), atol=2e-3)
+@pytest.mark.parametrize(("order", "far"), [(None, 0.0), ((2, 0, 3, 1), 0.0), ((2, 0, 3, 1), 300.0)])
+def test_the_linear_gaussian_network_is_the_multivariate_gaussian(order, far):
+    rows = np.float64(np.float32(ROWS + far))
+    found = log_likelihood(linear_gaussian(rows, order=order), rows.astype(np.float32)).per_example
+    law = scipy.stats.multivariate_normal(rows.mean(axis=0), np.cov(rows.T, bias=True))
+    np.testing.assert_allclose(found, law.logpdf(rows), atol=2e-3)
 
 
 def test_training_finds_the_conditional_of_a_pair():
@@ -68,7 +68,11 @@ def test_an_exact_likelihood_takes_no_options_and_a_sample_no_start():
         (lambda: MADE(B, [3, 0], key=KEY), "list of sizes"),
         (lambda: MADE(B, [3], key=KEY, activation="sine"), "no activation 'sine'"),
         (lambda: NeuralAutoregressive(B, 0, key=KEY), "group=0"),
+        (lambda: FVBN(B, order=np.array([0, 1.5, 2, 3])), "a list of the variables' numbers"),
         (lambda: linear_gaussian(np.ones((9, 2))), "singular"),
+        (lambda: linear_gaussian(np.hstack([ROWS, np.full((200, 1), 0.1)])), "singular"),
+        (lambda: linear_gaussian(np.hstack([ROWS, ROWS @ [[0.3], [0.1], [-2.0], [0.7]]])), "singular"),
+        (lambda: linear_gaussian(np.where(ROWS > 5, np.nan, ROWS)), "complete rows"),
         (lambda: linear_gaussian(np.ones((2, 2))), "more rows than columns"),
         (lambda: Columns(Bernoulli(2)), "list of units"),
         (lambda: Columns([Columns([Bernoulli(1)])]), "plain units"),

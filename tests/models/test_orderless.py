@@ -72,19 +72,21 @@ def test_orders_are_drawn_where_they_are_asked_for():
     assert found.settings["orders"] == 3
 
 
-def test_a_network_of_one_order_answers_where_its_order_allows_it():
+@pytest.mark.parametrize("name", ["nade-spin", "fvbn-bernoulli", "made-bernoulli", "neural"])
+def test_a_network_of_one_order_answers_where_its_order_allows_it(name):
     """Column 2 is given, 0 and 3 are asked for, 1 is summed out: the order is (2, 0, 3, 1)."""
-    states = listed(NADE)
-    joint = np.exp(log_likelihood(NADE, states).per_example)
+    model = SEQUENCES[name]
+    states = listed(model)
+    joint = np.exp(log_likelihood(model, states).per_example)
     rows, known = np.array(states), np.array([False, False, True, False])
     rows[:, 1] = np.nan
-    found = log_likelihood(NADE, rows, given=known)
+    found = log_likelihood(model, rows, given=known)
     same = states[:, None] == states[None]
     expected = (same[..., [0, 2, 3]].all(axis=2) @ joint) / (same[..., 2] @ joint)
     np.testing.assert_allclose(np.exp(found.per_example), expected, rtol=1e-4)
     assert str(found).startswith("conditional log-likelihood")
     with pytest.raises(InputError, match="cannot be compared"):
-        compare(found, log_likelihood(NADE, states))
+        compare(found, log_likelihood(model, states))
 
 
 @pytest.mark.parametrize("name", ["orderless-two-layers", "orderless-table", "nade-k-table"])
@@ -172,14 +174,17 @@ class Opaque(eqx.Module):
         (lambda: OrderlessNADE(B, [3], key=KEY, activation="sine"), "no activation 'sine'"),
         (lambda: OrderlessNADE(B, [3], key=KEY, orders=[(0, 1, 1, 3)]), "lacks 2"),
         (lambda: OrderlessNADE(B, [3], key=KEY, orders=[]), "a list of orders"),
+        (lambda: OrderlessNADE(B, [3], key=KEY, orders=[(0, 1, 2, 3.0)]), "a list of the variables' numbers"),
         (lambda: NADEk(B, [3], 0, key=KEY), "steps=0"),
         (lambda: NADEk(B, [0], key=KEY), "list of sizes"),
         (lambda: ANY.with_orders(0, key=KEY), "orders=0"),
+        (lambda: ANY.with_orders(2.0, key=KEY), "orders=2.0"),
         (lambda: log_likelihood(ANY, ROWS, orders=2), "pass key="),
         (lambda: log_likelihood(ANY, ROWS, orders=0, key=KEY), "orders=0"),
         (lambda: log_likelihood(ANY, ROWS, given=HALF, method="ais"), "exactly: leave"),
         (lambda: log_likelihood(ANY, ROWS, given=HALF, chains=3), "no option 'chains'"),
         (lambda: log_likelihood(ANY, ROWS, given=HALF[:3]), r"\[4\], or \[3, 4\]"),
+        (lambda: log_likelihood(ANY, ROWS, given=np.ones((4, 3), bool)), r"shape \(4, 3\)"),  # not one for each row
         (lambda: log_likelihood(ANY, ROWS, given=[0, 1]), "dtype int64"),
         (lambda: log_likelihood(ANY, ROWS, given=np.ones(4, bool)), "nothing is asked for"),
         (lambda: log_likelihood(ANY, HOLE, given=~HALF), "row 0, column 3 is NaN"),

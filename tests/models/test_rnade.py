@@ -203,3 +203,10 @@ def test_columns_without_a_density_are_not(recwarn):
     for model in (FVBN(Bernoulli(3)), FVBN(Columns([Gaussian(1), Bernoulli(2)])), classifier):
         warn_constant(model, from_arrays(CONSTANT))
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("model", [MODELS["gaussian", "relu"], FVBN(Gaussian(3))])
+def test_a_value_of_another_width_is_refused(model):
+    """A scan over the first three of five columns would weigh these alone."""
+    with pytest.raises(InputError, match=r"shape \(3,\), not \(5,\)"):
+        model.log_prob(jnp.ones(5))

@@ -22,8 +22,9 @@ from harmonium.nets import MLP
 from harmonium.objectives import CD, MaximumLikelihood, Objective, OrderAgnostic
 from harmonium.report import write_report
 from harmonium.report.head import wall_time
+from harmonium.report.look import Look
 from harmonium.report.measure import baseline, in_deviations, metric, nearest, score_filled
-from harmonium.report.subject import Look, Subject, number
+from harmonium.report.subject import Subject, number
 from harmonium.training import RunFolder, fit
 from harmonium.training.folder import describe
 from harmonium.units import Bernoulli, Categorical, Columns, Gaussian, Spin, Unit

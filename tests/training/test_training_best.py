@@ -42,7 +42,11 @@ def test_the_last_epoch_is_looked_at_whatever_the_interval():
 def test_what_cannot_be_is_refused():
     with pytest.raises(InputError, match="at least one"):
         Best(np.zeros((0, 3)))
+    with pytest.raises(InputError, match=r"not an array \[2, 2, 3\]"):
+        Best(np.zeros((2, 2, 3)))
     with pytest.raises(InputError, match="every=0"):
         Best(HELD, every=0)
+    with pytest.raises(InputError, match="200 in row 0"):  # grey values, which a Bernoulli would weigh all the same
+        fit(FVBN(Bernoulli(3)), TRAIN, MaximumLikelihood(), callbacks=[Best(200 * HELD)], **OPTIONS)
     with pytest.raises(InputError, match=r"Best takes an auto-regressive network"):
         fit(RBM(Bernoulli(3), Bernoulli(2), key=KEY), TRAIN, CD(), callbacks=[Best(HELD)], **OPTIONS)

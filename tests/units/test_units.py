@@ -12,7 +12,7 @@ import scipy.stats
 
 from harmonium.errors import InputError
 from harmonium.testing.statistics import FAILURE_RATE, matches_law
-from harmonium.units import Bernoulli, Categorical, Conditional, Gaussian, GaussianBias, GaussianStats, Spin
+from harmonium.units import Bernoulli, Categorical, Columns, Conditional, Gaussian, GaussianBias, GaussianStats, Spin
 
 RNG = np.random.default_rng(0)
 
@@ -140,6 +140,20 @@ def test_the_density_of_a_gaussian_conditional():
     law = scipy.stats.norm(np.asarray(eta.x) / precision, 1 / np.sqrt(precision))
     x = np.array([0.3, -1.0, 2.0], np.float32)
     close(Conditional(unit, eta).log_prob(jnp.asarray(x)), law.logpdf(x).sum())
+    close(Conditional(unit, eta).entropy, law.entropy().sum())
+
+
+@pytest.mark.parametrize("columns", [False, True])
+def test_a_density_far_from_zero_keeps_its_digits(columns):
+    """The squares of the means are 1e8 times the variance: as <eta, T(x)> - A(eta) they would leave no digit."""
+    unit = Columns([Gaussian(2)]) if columns else Gaussian(2)
+    bias = GaussianBias(jnp.array([1e4, -50.0]), jnp.log(jnp.array([1.0, 4e4])))
+    law, x = scipy.stats.norm([1e4, -50], [1, 0.005]), np.array([1e4 + 1.5, -50 + 2**-8])
+    found = Conditional(unit, unit.natural((bias,) if columns else bias))
+    assert float(found.log_prob(jnp.asarray(x, jnp.float32))) == pytest.approx(law.logpdf(x).sum(), abs=5e-3)
+    assert float(found.log_probs(jnp.asarray(x, jnp.float32)).sum()) == pytest.approx(law.logpdf(x).sum(), abs=5e-3)
+    if not columns:
+        assert float(found.entropy) == pytest.approx(law.entropy().sum(), abs=1e-5)
 
 
 @pytest.mark.parametrize(

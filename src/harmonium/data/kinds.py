@@ -13,8 +13,8 @@ ROWS_A_STATE = 5  # rows, at least, for each code: fewer are a count or an age, 
 def column_states(rows: np.ndarray) -> list[int | None]:
     """How many states each column of rows `[n, d]` has; None where it holds measurements.
 
-    A column of zeros and ones has two. Whole numbers 0 to K - 1 are codes of K categories where K is at most 64, at
-    least half of them occur, and there are five rows, at least, for each; other numbers are measurements.
+    A column of zeros and ones has two. Whole numbers 0 to K - 1 are codes of K categories where K is at most 64, more
+    than half of them occur, and there are five rows, at least, for each; other numbers are measurements.
 
     >>> column_states(np.array([[0, 0, 0.5], [1, 1, 2], [1, 2, 7]] * 9))
     [2, 3, None]

@@ -40,8 +40,8 @@ def standardized(
     if is_memmap(tables["train"]):
         raise InputError(f"{name!r} is read from its file in place: standardize its columns before it is loaded.")
     train = np.asarray(tables["train"], np.float64)
-    mean, deviation = train.mean(axis=0), train.std(axis=0)
-    deviation[deviation == 0] = 1.0
+    constant = train.min(axis=0) == train.max(axis=0)  # whose deviation is a rounding error and not always 0
+    mean, deviation = np.where(constant, train[0], train.mean(axis=0)), np.where(constant, 1.0, train.std(axis=0))
     if which == "real":
         as_they_are = np.array([states is not None for states in column_states(tables["train"])])
         mean[as_they_are], deviation[as_they_are] = 0.0, 1.0

@@ -9,7 +9,7 @@ from harmonium.evaluation.estimate import Estimate, at_least_one, interval_verdi
 from harmonium.evaluation.likelihood import free_energies, log_likelihood
 from harmonium.evaluation.partition import check_annealing, log_partition
 from harmonium.evaluation.reverse_annealing import reverse_annealing
-from harmonium.evaluation.rows import some_of
+from harmonium.evaluation.rows import rows_of, some_of
 from harmonium.evaluation.sampling_bound import sampling_bound
 from harmonium.evaluation.tractable import log_probs, per_variable
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
@@ -41,6 +41,7 @@ __all__ = [
     "reverse",
     "reverse_along",
     "reverse_annealing",
+    "rows_of",
     "sampling_bound",
     "some_of",
     "training_path",

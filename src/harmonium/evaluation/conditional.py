@@ -49,7 +49,8 @@ def given_some(model: TractableModel, data: Dataset | Array, given: Any) -> Esti
 
         log p(x_A | x_G) = log 1/M sum_m prod_{i in A} p(x_i | x_G, those of A before it in order m)
 
-    Cells that are NaN are neither given nor asked for: they are marginalised, each order being cut before them.
+    Cells that are NaN are neither given nor asked for: they are marginalised, each order being cut before them. A row
+    of which nothing is asked counts as 0, the log of a certain event.
     Raises `InputError` as `hm.log_likelihood` does.
 
     >>> import harmonium as hm
@@ -87,7 +88,8 @@ def _with_orders(model: TractableModel, orders: Any, key: Key[Array, ""] | None)
 
 def _mask(given: Any, shape: tuple[int, int]) -> Bool[np.ndarray, "n size"]:
     mask = np.asarray(given)
-    if mask.dtype != bool or mask.size not in (shape[1], shape[0] * shape[1]):
+    own = mask.size == shape[0] * shape[1] and len(mask) == shape[0]  # not [size, n]
+    if mask.dtype != bool or not (own or mask.size == shape[1]):
         raise InputError(
             f"The cells that are given are marked by True in an array [{shape[1]}], or [{shape[0]}, {shape[1]}] for "
             f"each row its own, not in one of dtype {mask.dtype} and shape {mask.shape}."

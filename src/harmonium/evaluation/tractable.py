@@ -17,6 +17,7 @@ from harmonium.compiling import outermost
 from harmonium.data import Space, space_of
 from harmonium.errors import InputError, articled
 from harmonium.evaluation.estimate import Estimate, Quantity
+from harmonium.evaluation.rows import rows_of
 from harmonium.models import Constant, Ordered, Orderless, TractableModel
 from harmonium.models.autoregressive import Conditionals
 from harmonium.units import Conditional
@@ -70,7 +71,7 @@ def by_chain_rule(
 
 
 def log_probs(model: TractableModel, rows: np.ndarray) -> np.ndarray:
-    """Log-probabilities `[n]` of rows in float64, computed a thousand rows at a time.
+    """Log-probabilities `[n]` of rows (`rows_of` checks them) in float64, computed a thousand rows at a time.
 
     >>> import harmonium as hm
     >>> log_probs(hm.FVBN(hm.units.Bernoulli(2)), np.ones((3, 2))).shape
@@ -103,7 +104,7 @@ def per_variable(model: TractableModel, rows: np.ndarray) -> np.ndarray:
         -log p(x_i | x_{i-1}, ..., x_1),      whose sum over i is -log p(x)
 
     Of a network of every order in the first of its orders. Raises `InputError` for a model that does not say its
-    conditionals.
+    conditionals, or rows that are no values of its units.
 
     >>> import harmonium as hm
     >>> per_variable(hm.FVBN(hm.units.Bernoulli(2)), np.ones((3, 2))).round(4)              # log 2 each
@@ -111,7 +112,7 @@ def per_variable(model: TractableModel, rows: np.ndarray) -> np.ndarray:
     """
     if not isinstance(model, Conditionals | Ordered | Orderless):
         raise InputError(f"{named(model)} does not say what each variable is given those before it.")
-    dtype = model.layers["v"].dtype
+    rows, dtype = rows_of(model, rows), model.layers["v"].dtype
     if isinstance(model, Orderless):  # rows are weighed in one order
         model = eqx.tree_at(lambda m: m.orders, model, Constant(model.orders.value[:1]))
     blocks = (rows[i : i + ROWS] for i in range(0, len(rows), ROWS))

@@ -45,6 +45,19 @@ def check_hidden(model: str, hidden: Any) -> None:
         )
 
 
+def check_sizes(hidden: Any) -> list[int]:
+    """The sizes of a net's hidden layers as a list; a single number is one layer. Raises `InputError` for none.
+
+    >>> check_sizes([])
+    Traceback (most recent call last):
+    harmonium.errors.InputError: The hidden layers of a net are a list of sizes, such as [500, 500], not [].
+    """
+    sizes = list(hidden) if isinstance(hidden, list | tuple) else [hidden]
+    if not sizes or not whole(*sizes):
+        raise InputError(f"The hidden layers of a net are a list of sizes, such as [500, 500], not {hidden}.")
+    return sizes
+
+
 def check_labels(labels: Any) -> None:
     """Refuse units of a layer of labels that are not one categorical unit.
 

@@ -36,6 +36,17 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }  # fmt: skip
 
 
+def check_activation(name: str) -> None:
+    """Refuse the name of a function that there is not.
+
+    >>> check_activation("sine")
+    Traceback (most recent call last):
+    harmonium.errors.InputError: There is no activation 'sine': choose one of sigmoid, tanh, relu, softplus.
+    """
+    if name not in ACTIVATIONS:
+        raise InputError(f"There is no activation '{name}': choose one of {', '.join(ACTIVATIONS)}.")
+
+
 class MLP(eqx.Module):
     """A multilayer perceptron: `x_{l+1} = f(W_l^T x_l + b_l)`, the last layer without `f` (book, chapter 6).
 
@@ -53,8 +64,7 @@ class MLP(eqx.Module):
     activation: str = eqx.field(static=True)
 
     def __init__(self, sizes: Sequence[int], *, key: Key[Array, ""], activation: str = "relu") -> None:
-        if activation not in ACTIVATIONS:
-            raise InputError(f"There is no activation '{activation}': choose one of {', '.join(ACTIVATIONS)}.")
+        check_activation(activation)
         if len(sizes) < 2 or min(sizes) < 1:
             raise InputError(f"A network needs the sizes of its input and its output, not {list(sizes)}.")
         pairs = list(itertools.pairwise(sizes))

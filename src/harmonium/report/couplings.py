@@ -6,8 +6,9 @@ import numpy as np
 
 from harmonium.models import BoltzmannMachine
 from harmonium.report.figures import Picture, grid, heat_map
+from harmonium.report.look import Look
 from harmonium.report.section import Section
-from harmonium.report.subject import Look, NotApplicable, Subject, count, number
+from harmonium.report.subject import NotApplicable, Subject, count, number
 
 MOST = 200  # units whose matrix of couplings is shown
 SCHEME = "red where two units tend to agree, blue where they tend to differ, white where nothing acts"

@@ -12,8 +12,9 @@ from harmonium.evaluation.diagnose import DEAD, SATURATED
 from harmonium.inference import encode
 from harmonium.models import FVBN
 from harmonium.report.figures import Picture, grid, heat_map, histogram
+from harmonium.report.look import Look
 from harmonium.report.section import Section, Table
-from harmonium.report.subject import Look, NotApplicable, Subject, count, number
+from harmonium.report.subject import NotApplicable, Subject, count, number
 from harmonium.units import Bernoulli, Categorical, Spin, Unit
 
 MOST = 100  # filters shown, and rows and columns of a weight matrix

@@ -13,7 +13,7 @@ from harmonium.data import space_of
 from harmonium.evaluation import Estimate
 from harmonium.inference import marginal_natural, mean_stats
 from harmonium.inference.marginals import marginal_bias
-from harmonium.units import Categorical, Columns, Gaussian, Spin, Stats, Unit, inner, parts_of
+from harmonium.units import Categorical, Columns, Gaussian, Spin, Stats, Unit, parts_of
 
 BLOCK = 5000  # rows looked at together
 FEATURES = 64  # of those that vary most: whose correlations are compared
@@ -29,7 +29,7 @@ def baseline(unit: Unit, train: np.ndarray, rows: np.ndarray, split: str) -> Est
     """
     eta = training_marginals(unit, train)
     unit.check(np.asarray(rows))
-    log_prob = jax.jit(jax.vmap(lambda v: inner(eta, unit.stats(v)) - unit.log_partition(eta)))
+    log_prob = jax.jit(jax.vmap(lambda v: unit.log_prob(eta, v)))
     parts = [log_prob(jnp.asarray(block, unit.dtype)) for block in _blocks(rows)]
     values = np.concatenate([np.asarray(part, np.float64) for part in parts])
     mean = float(values.mean())

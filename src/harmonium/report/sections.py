@@ -43,7 +43,7 @@ def samples(subject: Subject) -> Section:
             pictures=[_square(subject, x, t) for x, t in zip((drawn, real), titles, strict=True)],
         )
     start += " Black is the larger of the two values." if subject.unit.states == 2 else ""
-    start += " Each column has its own scale, dark at its low end." if isinstance(subject.unit, Columns) else ""
+    start += " Each column has its own scale, dark at its low end." if _mixed(subject.unit) else ""
     return Section(
         shows=start + " Rows are ordered along the direction in which the held-out rows vary most.",
         judge="Both should show the same bands and the same mixture; samples that are more even, or more "
@@ -74,7 +74,7 @@ def _cell_map(subject: Subject, cells: np.ndarray, title: str, **options: Any) -
     look = subject.look
     span = (look.low, look.high)
     cells = np.asarray(cells, float)
-    bar = subject.unit.states != 2 and not isinstance(subject.unit, Columns)
+    bar = subject.unit.states != 2 and not _mixed(subject.unit)
     return heat_map(cells, title, title=title, span=span, colours=look.colours, bar=bar, **options)
 
 

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import jax
-import matplotlib
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -32,6 +31,7 @@ from harmonium.models import (
     Wrapped,
 )
 from harmonium.models.autoregressive.order import earlier
+from harmonium.report.look import Look
 from harmonium.report.walk import Walk, random_rows
 from harmonium.samplers import impute, sample
 from harmonium.training import RunFolder
@@ -47,38 +47,10 @@ PICTURES, PICTURE_COPIES = 8, 3  # pictures whose halves are filled in, and how 
 TABLE_ROWS, TABLE_CELLS, TABLE_COPIES = 100, 20_000, 4  # rows and cells of a table, at most, that are filled in
 DRAWN = 50  # times that a table's cells are drawn, where that takes no chains
 HIDDEN = 0.3  # of a table's cells that are hidden
-MISSING = (244, 162, 89)  # the colour of a missing value
 
 
 class NotApplicable(InputError):
     """A section has nothing to show for this model or data; its text is the reason, for the reader."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """How values are drawn: from `low` to `high` by a colour map; rows are pictures of a `shape`, or None."""
-
-    low: float
-    high: float
-    colours: str
-    shape: tuple[int, ...] | None
-
-    def rgb(self, values: np.ndarray) -> np.ndarray:
-        """Values `[...]` as colours `[..., 3]`, 8 bits each; NaN in the colour of what is missing."""
-        values = np.asarray(values, np.float64)
-        unit = np.clip((values - self.low) / (self.high - self.low), 0, 1)
-        drawn = matplotlib.colormaps[self.colours](np.nan_to_num(unit), bytes=True)[..., :3]
-        return np.where(np.isnan(values)[..., None], np.uint8(MISSING), drawn)
-
-    def pictures(self, rows: np.ndarray) -> np.ndarray:
-        """Rows `[..., size]` as pictures `[..., height, width, 3]`."""
-        height, width, *channels = self.shape
-        if channels == [3]:
-            x = np.asarray(rows, np.float64).reshape(*rows.shape[:-1], height, width, 3)
-            scaled = 255 * np.clip((x - self.low) / (self.high - self.low), 0, 1)
-            return np.where(np.isnan(x), np.float64(MISSING), scaled).astype(np.uint8)
-        planes = rows.reshape(*rows.shape[:-1], height, width, *channels)
-        return self.rgb(planes if not channels else _side_by_side(planes))
 
 
 @dataclass(frozen=True)
@@ -276,12 +248,6 @@ class Subject:
             return np.asarray(impute(self.model, jax.random.fold_in(self.key, 4), rows)).reshape(copies, n, -1)
         seen = self.walk.on_the_way(slice(FREE + min(CHAINS, len(self.held)), None), steps)
         return seen.reshape(-1, n, len(steps), self.unit.size).swapaxes(1, 2).reshape(-1, n, self.unit.size)
-
-
-def _side_by_side(planes: np.ndarray) -> np.ndarray:
-    """Pictures `[..., height, width, channels]` with their channels one beside the other."""
-    parts = [planes[..., i] for i in range(planes.shape[-1])]
-    return np.concatenate(parts, axis=-1)
 
 
 def count(n: int, noun: str) -> str:

@@ -17,7 +17,7 @@ from harmonium.testing.chains import count_states
 from harmonium.testing.enumeration import REAL_UNITS, STATES, evaluate
 from harmonium.testing.learning import refuse_idle
 from harmonium.testing.statistics import agree, matches_law, same_expectations
-from harmonium.units import Columns, Gaussian, Unit, real_columns
+from harmonium.units import Gaussian, parts_of, real_columns
 
 TOLERANCE = 1e-4
 SAMPLES = 2**13
@@ -75,7 +75,7 @@ def grid(model: TractableModel, points: int = POINTS) -> tuple[np.ndarray, float
     """
     unit = model.layers["v"]
     real, columns, log_weight = real_columns(unit), [], 0.0
-    for part in _parts(unit):
+    for part, _ in parts_of(unit):
         for _ in range(part.size):
             if isinstance(part, Gaussian):
                 columns.append(np.linspace(-REACH, REACH, points))
@@ -93,10 +93,6 @@ def grid(model: TractableModel, points: int = POINTS) -> tuple[np.ndarray, float
 def _total(model: TractableModel, points: int) -> float:
     rows, log_weight = grid(model, points)
     return np.exp(evaluate(_log_probs, model, rows).astype(np.float64) + log_weight).sum()
-
-
-def _parts(unit: Unit) -> tuple[Unit, ...]:
-    return unit.parts if isinstance(unit, Columns) else (unit,)
 
 
 def _moments(x: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from harmonium.compiling import outermost
-from harmonium.errors import InputError
-from harmonium.evaluation import log_probs
+from harmonium.errors import InputError, whole
+from harmonium.evaluation import log_probs, rows_of
 from harmonium.models import BiHM, LatentModel, TractableModel, require_model
 from harmonium.rng import cheap
 from harmonium.training.callbacks import Progress
@@ -29,7 +29,7 @@ class Best:
     Arguments: `rows` `[n, size]`, of the validation split; `every`, epochs between two looks at them. Attributes:
     `model`, the best one so far (None before the first look); `value`, its mean log-likelihood of the rows in nats;
     `epoch`, when that was. Raises `InputError` for no rows, `every` below 1, or, at the first look, a model that
-    neither says its likelihood exactly nor bounds it by guesses.
+    neither says its likelihood exactly nor bounds it by guesses, or rows that are no values of its units.
 
     >>> import harmonium as hm, jax
     >>> best = Best(np.eye(4)); run = hm.fit(
@@ -41,9 +41,11 @@ class Best:
 
     def __init__(self, rows: Array | np.ndarray, *, every: int = 1) -> None:
         if np.ndim(rows) != 2 or len(rows) == 0:
-            raise InputError("The best model is chosen by held-out rows [n, size]: give at least one.")
-        if every < 1:
-            raise InputError(f"Held-out rows are looked at every so many epochs, at least one, not every={every}.")
+            raise InputError(
+                f"Held-out rows [n, size] choose the model, not an array {list(np.shape(rows))}: give at least one."
+            )
+        if not whole(every):
+            raise InputError(f"Held-out rows are looked at every so many epochs, one or more, not every={every}.")
         self._rows, self._every, self._looks = rows, every, 0
         self.model: Any = None
         self.value, self.epoch = -math.inf, 0.0
@@ -54,6 +56,8 @@ class Best:
         if self._looks % self._every and progress.step < progress.steps:
             return
         require_model("Best", progress.model, TractableModel, LatentModel, BiHM)
+        if self.model is None:
+            self._rows = rows_of(progress.model, self._rows)
         value = held_out_value(progress.model, self._rows)
         if value > self.value:
             self.model, self.value, self.epoch = progress.model, value, progress.epoch

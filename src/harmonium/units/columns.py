@@ -57,6 +57,11 @@ class Columns(Unit):
         """`sum_k A_k(eta_k)`."""
         return sum((part.log_partition(own) for part, own in zip(self.parts, eta, strict=True)), start=jnp.zeros(()))
 
+    def log_prob(self, eta: Stats, x: Float[Array, "size"]) -> Float[Array, ""]:
+        """The sum of the parts' own."""
+        each = zip(self.parts, eta, self._split(x), strict=True)
+        return sum((part.log_prob(own, value.astype(part.dtype)) for part, own, value in each), start=jnp.zeros(()))
+
     def sample(self, key: Key[Array, ""], eta: Stats) -> Float[Array, "size"]:
         """Each part's own sample."""
         keys = jax.random.split(key, len(self.parts))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from harmonium.units.columns import Columns, parts_of
-from harmonium.units.unit import Stats, Unit, inner
+from harmonium.units.unit import Stats, Unit
 
 
 class Conditional(eqx.Module):
@@ -43,7 +43,7 @@ class Conditional(eqx.Module):
     def log_prob(self, x: Array) -> Float[Array, ""]:
         """Log-probability, or log-density for real units, of a value `[size]`, in nats."""
         self.unit.check_shape(x, "x")
-        return inner(self.natural, self.unit.stats(x)) - self.unit.log_partition(self.natural)
+        return self.unit.log_prob(self.natural, x)
 
     def log_probs(self, x: Array) -> Float[Array, "size"]:
         """Log-probability of each unit's own value, in nats: the terms whose sum is `log_prob`."""
@@ -58,7 +58,6 @@ def _each(unit: Unit, natural: Stats, x: Array) -> Float[Array, "size"]:
     one = dataclasses.replace(unit, size=1)
 
     def log_prob(eta: Stats, value: Array) -> Float[Array, ""]:
-        eta = jax.tree.map(lambda leaf: leaf[None], eta)
-        return inner(eta, one.stats(value[None])) - one.log_partition(eta)
+        return one.log_prob(jax.tree.map(lambda leaf: leaf[None], eta), value[None])
 
     return jax.vmap(log_prob)(natural, x)

@@ -63,6 +63,15 @@ class Gaussian(Unit):
         """`sum_i -eta_1i^2 / (4 eta_2i) + log(-pi / eta_2i) / 2`, finite where every `eta_2i < 0`."""
         return jnp.sum(-(eta.x**2) / (4 * eta.square) + 0.5 * jnp.log(-jnp.pi / eta.square))
 
+    def log_prob(self, eta: GaussianStats, x: Float[Array, "size"]) -> Float[Array, ""]:
+        """`sum_i log(beta_i / 2 pi) / 2 - beta_i (x_i - m_i)^2 / 2`: the squares of far means would not cancel."""
+        precision = -2 * eta.square
+        return 0.5 * jnp.sum(jnp.log(precision / (2 * jnp.pi)) - precision * (x - eta.x / precision) ** 2)
+
+    def entropy(self, eta: GaussianStats) -> Float[Array, ""]:
+        """`sum_i log(2 pi e / beta_i) / 2`, wherever the means are."""
+        return 0.5 * jnp.sum(jnp.log(-jnp.pi * jnp.e / eta.square))
+
     def sample(self, key: Key[Array, ""], eta: GaussianStats) -> Float[Array, "size"]:
         """`m + z / sqrt(beta)` with `z` standard normal."""
         precision = -2 * eta.square

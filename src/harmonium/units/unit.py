@@ -67,6 +67,10 @@ class Unit(eqx.Module):
     def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
         """Refuse rows `x` `[n, size]` that lie outside the range; `expectation` admits mean values."""
 
+    def log_prob(self, eta: Stats, x: Array) -> Float[Array, ""]:
+        """`<eta, T(x)> - A(eta)` of a value `x` `[size]`, in nats."""
+        return inner(eta, self.stats(x)) - self.log_partition(eta)
+
     def mean(self, eta: Stats) -> Stats:
         """Mean statistics `E[T(x)] = grad A(eta)`."""
         return jax.grad(self.log_partition)(eta)
@@ -151,7 +155,7 @@ class Unit(eqx.Module):
     ) -> Float[Array, ""]:
         """Log-probability, in nats, of a value of unit `i` alone, whose own part of a network's output is `out`."""
         one, eta = self._one(i, bias, out)
-        return inner(eta, one.stats(value[None])) - one.log_partition(eta)
+        return one.log_prob(eta, value[None])
 
     def _one(self, i: Int[Array, ""], bias: PyTree, out: Float[Array, "most"]) -> tuple["Unit", Stats]:
         one = dataclasses.replace(self, size=1)

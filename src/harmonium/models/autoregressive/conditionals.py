@@ -39,6 +39,7 @@ class Conditionals(eqx.Module):
 
     def log_prob(self, x: Array) -> Float[Array, ""]:
         """Log-probability of a value `[size]`, in nats."""
+        self.visible.check_shape(x, "v")
         return Conditional(self.visible, self.natural(x)).log_prob(x)
 
     def sample(self, key: Key[Array, ""]) -> Array:

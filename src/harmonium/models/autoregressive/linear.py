@@ -9,11 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from harmonium.data.check import as_numbers
 from harmonium.errors import InputError
 from harmonium.models.autoregressive.conditionals import Conditionals
 from harmonium.models.autoregressive.order import check_order, earlier, slot
 from harmonium.models.parts import check_units
 from harmonium.units import Gaussian, GaussianBias, Stats, Unit
+
+ALONE = 1e-12  # of a column's variance that others must leave: less is the rounding of what they determine
 
 
 class FVBN(Conditionals):
@@ -73,14 +76,16 @@ def linear_gaussian(rows: Array | np.ndarray, *, order: Sequence[int] | np.ndarr
         Cov = (I - W)^-1 diag(1 / beta) (I - W)^-T,      the multivariate Gaussian with the rows' moments
 
     Arguments: `rows` `[n, size]`; `order`, as in `FVBN`. Raises `InputError` where the covariance is singular: for
-    fewer rows than columns, or columns that others determine.
+    no more rows than columns, or columns that others determine; and for values that are missing.
 
     >>> import numpy as np
     >>> model = linear_gaussian(np.random.default_rng(0).normal(size=(50, 3)))
     >>> model.W.shape, model.order
     ((3, 3), (0, 1, 2))
     """
-    x = np.asarray(rows, np.float64)
+    x = np.asarray(as_numbers(rows, "The rows"), np.float64)
+    if not np.isfinite(x).all():
+        raise InputError("A Gaussian takes complete rows, but some values are missing or infinite: leave them out.")
     if x.ndim != 2 or len(x) <= x.shape[1]:
         raise InputError(f"A Gaussian takes more rows than columns, not rows of shape {x.shape}.")
     model = FVBN(Gaussian(x.shape[1]), order=order)
@@ -89,9 +94,11 @@ def linear_gaussian(rows: Array | np.ndarray, *, order: Sequence[int] | np.ndarr
     try:
         root = np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
+        root = np.zeros_like(covariance)
+    if not (np.ptp(x, axis=0).all() and (np.diag(root) ** 2 > ALONE * np.diag(covariance)).all()):
         raise InputError(
             "The covariance of the columns is singular: drop columns that are constant or that others determine."
-        ) from None
+        )
     W = np.eye(len(at)) - np.linalg.inv(root / np.diag(root))
     placed, bias, precision = np.zeros_like(W), np.zeros(len(at)), np.zeros(len(at))
     placed[np.ix_(at, at)], bias[at], precision[at] = W, mean - W @ mean, -2 * np.log(np.diag(root))

@@ -14,8 +14,8 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from harmonium.errors import InputError, whole
 from harmonium.models.autoregressive.conditionals import Conditionals
 from harmonium.models.autoregressive.order import check_order, ranks, slot
-from harmonium.models.parts import check_units
-from harmonium.nets import ACTIVATIONS
+from harmonium.models.parts import check_sizes, check_units
+from harmonium.nets import ACTIVATIONS, check_activation
 from harmonium.rng import check_key
 from harmonium.units import Stats, Unit
 
@@ -54,10 +54,8 @@ class MADE(Conditionals):
         self, visible: Unit, hidden: Sequence[int], *, key: Key[Array, ""],
         order: Sequence[int] | np.ndarray | None = None, activation: str = "relu", direct: bool = True,
     ) -> None:  # fmt: skip
-        sizes = list(hidden) if isinstance(hidden, list | tuple) else [hidden]
         check_units("A MADE", visible)
-        if not sizes or not whole(*sizes):
-            raise InputError(f"The hidden layers of a masked net are a list of sizes, such as [500], not {hidden}.")
+        sizes = check_sizes(hidden)
         last = max(visible.size - 1, 1)  # a unit of degree d sees the first d variables; none may see the last
         spread = tuple(tuple((1 + np.arange(size) * last // size).tolist()) for size in sizes)
         self._fill(visible, spread, key, order, activation, direct)
@@ -66,8 +64,7 @@ class MADE(Conditionals):
         self, visible: Unit, degrees: tuple[tuple[int, ...], ...], key: Key[Array, ""],
         order: Sequence[int] | np.ndarray | None, activation: str, direct: bool,
     ) -> None:  # fmt: skip
-        if activation not in ACTIVATIONS:
-            raise InputError(f"There is no activation '{activation}': choose one of {', '.join(ACTIVATIONS)}.")
+        check_activation(activation)
         check_key(key)
         self.visible, self.order = visible, check_order(order, visible.size)
         self.activation, self.degrees = activation, degrees

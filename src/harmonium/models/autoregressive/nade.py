@@ -14,7 +14,7 @@ from harmonium.errors import InputError, whole
 from harmonium.models.autoregressive.conditionals import Conditionals
 from harmonium.models.autoregressive.order import check_order, from_slots, slot, to_slots
 from harmonium.models.parts import check_units
-from harmonium.nets import ACTIVATIONS
+from harmonium.nets import ACTIVATIONS, check_activation
 from harmonium.rng import check_key
 from harmonium.units import Stats, Unit
 
@@ -54,11 +54,10 @@ class NADE(Conditionals):
         activation: str = "sigmoid", scale: float = 0.01,
     ) -> None:  # fmt: skip
         check_units("A NADE", visible)
+        check_activation(activation)
         check_key(key)
         if not whole(hidden):
             raise InputError(f"A NADE needs hidden units, not hidden={hidden}.")
-        if activation not in ACTIVATIONS:
-            raise InputError(f"There is no activation '{activation}': choose one of {', '.join(ACTIVATIONS)}.")
         self.visible, self.order, self.activation = visible, check_order(order, visible.size), activation
         below, above = jax.random.split(key)
         self.W = scale * jax.random.normal(below, (visible.width, hidden))

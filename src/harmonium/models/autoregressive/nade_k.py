@@ -10,17 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.models.autoregressive.order import slot
 from harmonium.models.autoregressive.orderless import (
     Orderless,
-    check_hidden,
     check_orders,
     known_features,
     started,
 )
 from harmonium.models.energy import Constant
-from harmonium.nets import ACTIVATIONS
+from harmonium.models.parts import check_sizes, check_units
+from harmonium.nets import ACTIVATIONS, check_activation
+from harmonium.rng import check_key
 from harmonium.units import Unit
 
 Taken = tuple[Array, Bool[Array, "size"]]  # values, and which of them are known
@@ -60,8 +61,11 @@ class NADEk(Orderless):
         self, visible: Unit, hidden: Any, steps: int = 5, *, key: Key[Array, ""], orders: Any = None,
         activation: str = "tanh",
     ) -> None:  # fmt: skip
-        sizes = check_hidden(hidden, activation)
-        if steps < 1:
+        check_units("A NADEk", visible)
+        check_activation(activation)
+        check_key(key)
+        sizes = check_sizes(hidden)
+        if not whole(steps):
             raise InputError(f"NADE-k takes at least one step, not steps={steps}.")
         self.visible, self.steps, self.activation = visible, steps, activation
         self.orders = check_orders(orders, visible.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import jax
@@ -110,7 +111,7 @@ def check_known_first(model: Ordered, late: Int[np.ndarray, "n size"]) -> None:
     """
     order = np.asarray(model.order)
     placed = np.asarray(late)[:, order]
-    wrong = (np.diff(placed, axis=1) < 0) & (placed.max(axis=1) > 0)[:, None]
+    wrong = np.diff(placed, axis=1) < 0
     if not wrong.any():
         return
     row, place = (int(i) for i in np.argwhere(wrong)[0])
@@ -134,8 +135,8 @@ def check_order(order: Any, size: int) -> tuple[int, ...]:
     if order is None:
         return tuple(range(size))
     try:
-        found = [int(i) for i in order]
-    except (TypeError, ValueError):
+        found = [operator.index(i) for i in order]  # 0.7 is no number of a variable
+    except TypeError:
         raise InputError(
             f"An order is a list of the variables' numbers, such as range({size}), not {order!r}."
         ) from None

@@ -12,10 +12,12 @@ import numpy as np
 from equinox import AbstractVar
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.models.autoregressive.order import ancestral, check_order, slot, weighed
 from harmonium.models.energy import Constant
-from harmonium.nets import ACTIVATIONS
+from harmonium.models.parts import check_sizes, check_units
+from harmonium.nets import ACTIVATIONS, check_activation
+from harmonium.rng import check_key
 from harmonium.units import Stats, Unit
 
 Carry = PyTree[Array]
@@ -99,8 +101,9 @@ class Orderless(eqx.Module):
 
     def with_orders(self, n: Any, *, key: Key[Array, ""]) -> "Orderless":
         """The same network with `n` orders drawn at random: an ensemble. Raises `InputError` for none."""
-        if not isinstance(n, int | np.integer) or n < 1:
+        if not whole(n):
             raise InputError(f"An ensemble has at least one order, in whole numbers, not orders={n}.")
+        check_key(key)
         numbers = jnp.arange(self.visible.size, dtype=jnp.int32)
         drawn = jax.vmap(lambda k: jax.random.permutation(k, numbers))(jax.random.split(key, n))
         return eqx.tree_at(lambda model: model.orders, self, Constant(drawn))
@@ -140,7 +143,10 @@ class OrderlessNADE(Orderless):
     def __init__(
         self, visible: Unit, hidden: Any, *, key: Key[Array, ""], orders: Any = None, activation: str = "relu"
     ) -> None:
-        sizes = check_hidden(hidden, activation)
+        check_units("An OrderlessNADE", visible)
+        check_activation(activation)
+        check_key(key)
+        sizes = check_sizes(hidden)
         self.visible, self.activation, self.orders = visible, activation, check_orders(orders, visible.size)
         net, mask = jax.random.split(key)
         self.W, self.V, self.c = started(visible, sizes, activation, net)
@@ -185,21 +191,6 @@ def known_features(
     """
     wide = mask if unit.width == unit.size else mask[np.repeat(np.arange(unit.size), unit.widths)]
     return jnp.where(wide, unit.features(jnp.where(mask, x, 0).astype(unit.dtype)), 0), wide
-
-
-def check_hidden(hidden: Any, activation: str) -> list[int]:
-    """The sizes of hidden layers as a list. Raises `InputError` for none, or an activation that there is not.
-
-    >>> check_hidden([], "relu")
-    Traceback (most recent call last):
-    harmonium.errors.InputError: The hidden layers of a net are a list of sizes, such as [500, 500], not [].
-    """
-    sizes = list(hidden) if isinstance(hidden, list | tuple) else [hidden]
-    if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
-        raise InputError(f"The hidden layers of a net are a list of sizes, such as [500, 500], not {hidden}.")
-    if activation not in ACTIVATIONS:
-        raise InputError(f"There is no activation '{activation}': choose one of {', '.join(ACTIVATIONS)}.")
-    return sizes
 
 
 def check_orders(orders: Any, size: int) -> Constant:

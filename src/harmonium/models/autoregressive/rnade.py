@@ -12,9 +12,10 @@ import numpy as np
 from jax.scipy.special import logsumexp, ndtri
 from jaxtyping import Array, Float, Int, Key
 
-from harmonium.errors import InputError, shown
+from harmonium.errors import InputError, shown, whole
 from harmonium.models.autoregressive.order import ancestral, check_order
-from harmonium.nets import ACTIVATIONS
+from harmonium.nets import ACTIVATIONS, check_activation
+from harmonium.rng import check_key
 from harmonium.units import Gaussian, Unit
 
 # log p(z) of a component with mean 0 and scale 1, and how it is drawn
@@ -67,13 +68,14 @@ class RNADE(eqx.Module):
     ) -> None:  # fmt: skip
         if not isinstance(visible, Gaussian):
             raise InputError(f"An RNADE is of real columns: make it with Gaussian(n), not {shown(visible)}.")
-        if hidden < 1 or components < 1:
+        if not whole(hidden, components):
             raise InputError(
                 f"An RNADE needs hidden units and components, not hidden={hidden} and components={components}."
             )
-        for name, known, what in ((kind, DENSITIES, "kind of components"), (activation, ACTIVATIONS, "activation")):
-            if name not in known:
-                raise InputError(f"There is no {what} '{name}': choose one of {', '.join(known)}.")
+        if kind not in DENSITIES:
+            raise InputError(f"There is no kind of components '{kind}': choose one of {', '.join(DENSITIES)}.")
+        check_activation(activation)
+        check_key(key)
         self.visible, self.order = visible, check_order(order, visible.size)
         self.kind, self.activation, self.scaled_means = kind, activation, scaled_means
         below, above = jax.random.split(key)
@@ -88,8 +90,9 @@ class RNADE(eqx.Module):
         """`v`."""
         return {"v": self.visible}
 
-    def log_prob(self, x: Float[Array, "size"]) -> Float[Array, ""]:
+    def log_prob(self, x: Array) -> Float[Array, ""]:
         """Log-density of a value `[size]`, in nats."""
+        self.visible.check_shape(x, "v")
         f, at = ACTIVATIONS[self.activation], np.asarray(self.order)
 
         def step(a: Array, rows: tuple[Array, ...]) -> tuple[Array, Array]:

@@ -44,7 +44,7 @@ from harmonium.models.directed import (
     SigmoidBeliefNet,
 )
 from harmonium.models.energy import Constant
-from harmonium.nets import MLP
+from harmonium.nets import MLP, ConvDecoder, ConvEncoder
 
 FORMAT = "harmonium-model"
 VERSION = 1
@@ -54,7 +54,7 @@ CLASSES = {
     cls.__name__: cls
     for cls in (
         DBM, DBN, BiHM, BoltzmannMachine, Classifier, Factorial, HelmholtzMachine, Link, NetLink, SigmoidBeliefNet, VAE,
-        MLP, MPDBM, Pairs, RBM, Twin, Centred, Independent,
+        ConvDecoder, ConvEncoder, MLP, MPDBM, Pairs, RBM, Twin, Centred, Independent,
         Normalised, Constant, FVBN, MADE, NADE, NADEk, NeuralAutoregressive, OrderlessNADE, RNADE,
         units.Bernoulli, units.Spin, units.Categorical, units.Columns, units.Gaussian, units.GaussianBias,
         units.GaussianStats,

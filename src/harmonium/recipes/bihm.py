@@ -37,4 +37,4 @@ def bihm(
     """A bidirectional Helmholtz machine: two nets that must agree; measure a bound of its held-out log-likelihood,
     write a report."""
     arguments, layers = dict(locals()), layer_units(hidden)
-    return trained_directed("bihm", arguments, lambda unit, key: BiHM(unit, layers, key=key), Bidirectional(samples))
+    return trained_directed("bihm", arguments, lambda unit, key, _: BiHM(unit, layers, key=key), Bidirectional(samples))

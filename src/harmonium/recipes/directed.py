@@ -18,7 +18,7 @@ from harmonium.recipes.sequences import warn_scales
 from harmonium.training import Run, check_data
 from harmonium.units import Unit
 
-Make = Callable[[Unit, Key[Array, ""]], LatentModel | BiHM]
+Make = Callable[[Unit, Key[Array, ""], tuple[int, ...] | None], LatentModel | BiHM]
 
 RULES: dict[str, Callable[[int], Objective]] = {
     "rws": lambda samples: ReweightedWakeSleep(samples),
@@ -32,12 +32,12 @@ RULES: dict[str, Callable[[int], Objective]] = {
 def trained_directed(recipe: str, arguments: dict[str, Any], make: Make, rule: Objective) -> Run:
     """The run of a directed net, from the marginals on by Adam; a bound of its likelihood is measured at the end.
 
-    Arguments: `arguments` of the recipe; `make`, which makes the net of its visible units and a key; `rule`, the
-    objective.
+    Arguments: `arguments` of the recipe; `make`, which makes the net of its visible units, a key and the shape of a
+    picture, if there is one; `rule`, the objective.
     """
     dataset = opened(arguments, recipe)
     unit = table_unit(dataset, arguments["visible"])
-    model = make(unit, jax.random.fold_in(jax.random.key(arguments["seed"]), 1))
+    model = make(unit, jax.random.fold_in(jax.random.key(arguments["seed"]), 1), dataset.image_shape)
     check_data(model, dataset)
     rows = dataset.shown(dataset.train[:MARGINAL_ROWS])
     warn_scales(dataset.name, unit, rows)

@@ -42,5 +42,5 @@ def sbn(
     layers, nets = layer_units(hidden), sizes(recognition)
     return trained_directed(
         "sbn", arguments,
-        lambda unit, key: HelmholtzMachine(unit, layers, key=key, prior=prior, recognition=nets), objective,
+        lambda unit, key, _: HelmholtzMachine(unit, layers, key=key, prior=prior, recognition=nets), objective,
     )  # fmt: skip

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Key
 
 from harmonium.errors import InputError
 from harmonium.models import VAE
+from harmonium.nets import ConvDecoder, ConvEncoder
 from harmonium.objectives import ELBO, IWAE
 from harmonium.recipes import flags
 from harmonium.recipes.directed import sizes, trained_directed
 from harmonium.training import Run
-from harmonium.units import Gaussian
+from harmonium.units import Gaussian, Unit
 
 
 def vae(
@@ -22,6 +28,10 @@ def vae(
     labels: flags.Labels = None,
     latent: Annotated[str, "latent variables; sizes of several layers, from the data upwards, with commas"] = "2",
     hidden: Annotated[str, "sizes of the hidden layers of encoders (of decoders the other way round)"] = "200,200",
+    convolution: Annotated[
+        str,
+        "channels of convolutions between pictures and the lowest latent layer, such as 16,32, not --hidden",
+    ] = "",
     activation: flags.Activation = "tanh",
     visible: flags.ByColumn = "auto",
     rule: Annotated[str, "elbo, or iwae, the importance-weighted bound"] = "elbo",
@@ -44,7 +54,24 @@ def vae(
     if rule not in ("elbo", "iwae"):
         raise InputError(f"There is no rule '{rule}' for a VAE: choose elbo or iwae.")
     objective = (ELBO if rule == "elbo" else IWAE)(samples)
-    layers, nets = [Gaussian(n) for n in sizes(latent)], sizes(hidden)
-    return trained_directed(
-        "vae", arguments, lambda unit, key: VAE(unit, layers, nets, key=key, activation=activation), objective
-    )
+    layers, nets, channels = [Gaussian(n) for n in sizes(latent)], sizes(hidden), sizes(convolution)
+
+    def make(unit: Unit, key: Key[Array, ""], shape: tuple[int, ...] | None) -> VAE:
+        own = _convolutions(unit, layers[0], shape, channels, key, activation) if channels else {}
+        return VAE(unit, layers, nets, key=key, activation=activation, **own)
+
+    return trained_directed("vae", arguments, make, objective)
+
+
+def _convolutions(
+    unit: Unit, latent: Unit, shape: tuple[int, ...] | None, channels: list[int], key: Key[Array, ""], activation: str
+) -> dict[str, eqx.Module]:
+    """A convolutional encoder and decoder between the visible units and the lowest latent layer."""
+    if shape is None or math.prod(shape) != unit.width:
+        raise InputError("Convolutions need pictures of one number a pixel: leave --convolution out for a table.")
+    first, second = jax.random.split(jax.random.fold_in(key, 1))
+    each = unit.out_width // unit.size
+    return {
+        "encoder": ConvEncoder(shape, channels, latent.out_width, key=first, activation=activation),
+        "decoder": ConvDecoder(latent.width, shape, channels[::-1], key=second, each=each, activation=activation),
+    }

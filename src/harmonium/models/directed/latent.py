@@ -22,11 +22,11 @@ class Weighed(NamedTuple):
     """
 
     latents: Latents
-    log_joint: Float[Array, ""]
-    log_guess: Float[Array, ""]
+    log_joint: Float[Array, "*n"]
+    log_guess: Float[Array, "*n"]
 
     @property
-    def log_weight(self) -> Float[Array, ""]:
+    def log_weight(self) -> Float[Array, "*n"]:
         """`log w = log p(x, h) - log q(h | x)`, whose exponential has the mean `p(x)`."""
         return self.log_joint - self.log_guess
 

@@ -11,8 +11,9 @@ import scipy.stats
 
 import harmonium as hm
 from examples import SEQUENCES
-from harmonium.errors import InputError
+from harmonium.errors import IncomparableError, InputError
 from harmonium.evaluation import log_likelihood, per_variable
+from harmonium.evaluation.rows import space_under
 from harmonium.evaluation.tractable import log_probs
 from harmonium.models import Constant
 from harmonium.samplers import sample
@@ -63,3 +64,20 @@ def test_variables_of_a_network_weighed_step_by_step_add_up_in_its_first_order()
 def test_rows_that_are_no_values_of_the_units_are_refused():
     with pytest.raises(InputError, match="2 in row 1, column 3"):
         per_variable(SEQUENCES["fvbn-bernoulli"], np.array([[0, 1, 1, 0], [0, 0, 1, 2]], np.float32))
+
+
+def test_a_density_is_not_compared_with_a_probability_of_the_same_rows():
+    rows = np.array([[0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    units = [Bernoulli(3), Gaussian(3), hm.units.Columns([Bernoulli(2), Gaussian(1)])]
+    by_bits, by_density, mixed = (log_likelihood(hm.FVBN(unit), rows) for unit in units)
+    assert hm.compare(by_bits, by_bits) == "inconclusive"
+    for a, b in [(by_bits, by_density), (by_bits, mixed), (by_density, mixed)]:
+        with pytest.raises(IncomparableError, match="The measures differ"):
+            hm.compare(a, b)
+    assert "densities in columns 2" in str(mixed)
+    assert space_under(hm.units.Columns([Gaussian(2), Bernoulli(1)]), rows).measure == "densities in columns 0-1"
+    rbm = hm.RBM(Gaussian(3), Bernoulli(2), key=jax.random.key(0))
+    with pytest.raises(IncomparableError, match="none and 'densities'"):
+        hm.compare(by_bits, log_likelihood(rbm, rows))
+    reals = rows + 0.5 * np.eye(3)
+    assert log_likelihood(hm.FVBN(Gaussian(3)), reals).space.measure is None  # the support says so

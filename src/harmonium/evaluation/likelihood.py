@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from harmonium.compiling import outermost
-from harmonium.data import Dataset, space_of
+from harmonium.data import Dataset
 from harmonium.errors import InputError, articled
 from harmonium.evaluation.annealed import visible_block
 from harmonium.evaluation.conditional import exact_likelihood
@@ -22,7 +22,7 @@ from harmonium.evaluation.importance import HIDDEN_LIMIT, belief_net_bound
 from harmonium.evaluation.latent import latent_likelihood
 from harmonium.evaluation.partition import METHODS, log_partition
 from harmonium.evaluation.reverse_annealing import reverse_annealing
-from harmonium.evaluation.rows import rows_of
+from harmonium.evaluation.rows import rows_of, space_under
 from harmonium.evaluation.sampling_bound import sampling_bound
 from harmonium.inference import (
     configurations,
@@ -98,8 +98,9 @@ def log_likelihood(
     net = isinstance(model, BeliefNet)
     _refuse_unknown(method, options, more=("samples",) if net else ())
     rows = rows_of(model, data)
+    space = space_under(model.layers["v"], rows)
     if net:
-        return dataclasses.replace(belief_net_bound(model, rows, key, method, **options), space=space_of(rows))
+        return dataclasses.replace(belief_net_bound(model, rows, key, method, **options), space=space)
     if method in BOUNDS:
         if key is None:
             raise InputError(f"The method '{method}' draws random numbers: pass key=jax.random.key(seed).")
@@ -116,7 +117,7 @@ def log_likelihood(
         )
     f = free_energies(model, rows)
     log_z = log_partition(model, key=key, method=method, data=rows, **options)
-    estimate = likelihood_from(log_z, f, space_of(rows))
+    estimate = likelihood_from(log_z, f, space)
     return estimate if free_energy_is_exact(model) else as_bound(estimate)
 
 

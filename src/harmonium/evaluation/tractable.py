@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from harmonium.compiling import outermost
-from harmonium.data import Space, space_of
+from harmonium.data import Space
 from harmonium.errors import InputError, articled
 from harmonium.evaluation.estimate import Estimate, Quantity
-from harmonium.evaluation.rows import rows_of
+from harmonium.evaluation.rows import rows_of, space_under
 from harmonium.models import Constant, Ordered, Orderless, TractableModel
 from harmonium.models.autoregressive import Conditionals
 from harmonium.units import Conditional
@@ -39,7 +39,7 @@ def chain_rule(model: TractableModel, rows: np.ndarray, method: str = "auto", /,
     """
     refuse_options(model, method, options)
     clock = time.perf_counter()
-    return by_chain_rule(model, log_probs(model, rows), space_of(rows), clock, "log_likelihood")
+    return by_chain_rule(model, log_probs(model, rows), space_under(model.layers["v"], rows), clock, "log_likelihood")
 
 
 def refuse_options(model: TractableModel, method: str, options: Mapping[str, Any]) -> None:

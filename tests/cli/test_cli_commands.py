@@ -227,7 +227,7 @@ def test_a_stopped_run_says_how_to_go_on(harmonium, monkeypatch):
         (("train", "rbm", "--visible", "relu"), "no units called 'relu'"),
         (("train", "rbm", "--binarize", "maybe"), "no binarization 'maybe'"),
         (("train", "rbm", "--data", "digitz"), "did you mean 'digits'?"),
-        (("train", "rbm", "--data", "digits.csv"), "no file or folder 'digits.csv'"),
+        (("train", "rbm", "--data", "digits.csv"), "'digits.csv' is neither a data set nor a file: check the path"),
         (("train", "rbm", "--resume", "--force", "--out", "run"), "leave one of the two out"),
         (("train", "rbm", "--seed", 2**63), "A seed has 64 bits"),
         (("sample", "run", "--seed", -(2**64)), "A seed has 64 bits"),

@@ -11,11 +11,13 @@ import scipy.stats
 
 import harmonium as hm
 from examples import SEQUENCES
+from harmonium.compiling import CACHED_ROWS
 from harmonium.errors import IncomparableError, InputError
 from harmonium.evaluation import log_likelihood, per_variable
 from harmonium.evaluation.rows import space_under
 from harmonium.evaluation.tractable import log_probs
 from harmonium.models import Constant
+from harmonium.rng import cheap
 from harmonium.samplers import sample
 from harmonium.units import Bernoulli, Conditional, Gaussian, GaussianStats
 
@@ -81,3 +83,16 @@ def test_a_density_is_not_compared_with_a_probability_of_the_same_rows():
         hm.compare(by_bits, log_likelihood(rbm, rows))
     reals = rows + 0.5 * np.eye(3)
     assert log_likelihood(hm.FVBN(Gaussian(3)), reals).space.measure is None  # the support says so
+
+
+@pytest.mark.parametrize("name", ["nade-spin", "rnade-gaussian"])
+def test_rows_in_blocks_are_rows_at_once(name):
+    model, key = SEQUENCES[name], jax.random.key(4)
+    rows = np.asarray(sample(model, key, CACHED_ROWS + 7))  # a block and a part of one
+    drawn = jax.jit(jax.vmap(model.sample))(jax.random.split(cheap(key), len(rows)))
+    np.testing.assert_allclose(rows, drawn, rtol=1e-5, atol=1e-6)
+    weighed = jax.jit(jax.vmap(model.log_prob))(jnp.asarray(rows))
+    np.testing.assert_allclose(log_probs(model, rows), weighed, rtol=1e-5)
+    first = np.arange(model.visible.size) == model.order[0]
+    some = [log_likelihood(model, part, given=first).per_example for part in (rows, rows[-7:])]
+    np.testing.assert_allclose(some[0][-7:], some[1], rtol=1e-5)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from harmonium.compiling import outermost
+from harmonium.compiling import outermost, over_rows
 from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError
 from harmonium.evaluation.estimate import Estimate
@@ -126,4 +126,4 @@ def _given(
         each = jax.vmap(lambda order: weighed(model, x, order, late == KNOWN, late == ASKED))(orders)
         return jax.nn.logsumexp(each) - jnp.log(len(each))  # (20.85)
 
-    return jax.vmap(one, in_axes=(0, None, None) if late.ndim == 1 else 0)(x, orders, late)
+    return over_rows(lambda x: one(x, orders, late), x) if late.ndim == 1 else over_rows(one, x, orders, late)

@@ -92,7 +92,9 @@ def log_likelihood(
             "or train an hm.OrderlessNADE, which answers for any columns given any others."
         )
     if isinstance(model, LatentModel | BiHM):
-        return directed_likelihood(model, rows_of(model, data), key, method, **options)
+        rows = rows_of(model, data)
+        found = directed_likelihood(model, rows, key, method, **options)
+        return dataclasses.replace(found, space=space_under(model.layers["v"], rows))
     if method not in (*METHODS, *BOUNDS):
         raise InputError(f"There is no method '{method}': choose one of {', '.join((*METHODS, *BOUNDS))}.")
     net = isinstance(model, BeliefNet)

@@ -11,6 +11,8 @@ import jax
 
 OPTIONS = {"xla_cpu_prefer_vector_width": 512}  # XLA's 256 leaves half of AVX-512 idle: 5 % of a CD-1 step
 
+CACHED_ROWS = 100  # whose activations a network carries along at a time on a CPU
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -29,6 +31,22 @@ def in_float32(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return exact
+
+
+def over_rows(function: Callable[..., R], *arrays: Any) -> R:
+    """`jax.vmap` over rows, on a CPU a hundred at a time within the compiled program.
+
+    Networks carry an activation vector along from variable to variable. Those of a hundred rows stay in the cache of a
+    processor core (500 hidden units: 200 KB), those of a thousand leave it at every variable: 2000 rows of a NADE with
+    784 variables are then weighed in 1.1 s and not 0.5 s. Fewer rows would leave little to matrix products.
+
+    >>> import jax.numpy as jnp
+    >>> over_rows(lambda x, y: x @ y, jnp.ones((250, 3)), jnp.ones((250, 3))).shape
+    (250,)
+    """
+    if len(arrays[0]) <= CACHED_ROWS or jax.default_backend() != "cpu":
+        return jax.vmap(function)(*arrays)
+    return jax.lax.map(lambda row: function(*row), arrays, batch_size=CACHED_ROWS)
 
 
 def outermost(function: Callable[P, R] | None = None, **options: Any) -> Callable[..., Any]:

@@ -42,11 +42,11 @@ def articled(name: str) -> str:
 def whole(*numbers: object, least: int = 1) -> bool:
     """Whether all are whole numbers, none below `least`; what is no number at all is not.
 
-    >>> whole(1, 2), whole(0), whole(2.0), whole("3"), whole(1, least=2)
-    (True, False, False, False, False)
+    >>> whole(1, 2), whole(0), whole(2.0), whole("3"), whole(1, least=2), whole(True)
+    (True, False, False, False, False, False)
     """
     try:
-        return all(operator.index(number) >= least for number in numbers)
+        return all(not isinstance(number, bool) and operator.index(number) >= least for number in numbers)
     except TypeError:
         return False
 

@@ -227,6 +227,10 @@ def test_a_stopped_run_says_how_to_go_on(harmonium, monkeypatch):
         (("train", "rbm", "--visible", "relu"), "no units called 'relu'"),
         (("train", "rbm", "--binarize", "maybe"), "no binarization 'maybe'"),
         (("train", "rbm", "--data", "digitz"), "did you mean 'digits'?"),
+        (("train", "rbm", "--data", "digits.csv"), "'digits.csv' is neither a data set nor a file: check the path"),
+        (("train", "rbm", "--resume", "--force", "--out", "run"), "leave one of the two out"),
+        (("train", "rbm", "--seed", 2**63), "A seed has 64 bits"),
+        (("sample", "run", "--seed", -(2**64)), "A seed has 64 bits"),
         (("train", "rbm", "--objective", "score"), "choose --objective pseudo"),
         (("train", "rbm", "--objective", "exact"), "choose --objective pcd"),
         (("train", "rbm", "--sparsity", "1.5"), "target between 0 and 1"),
@@ -380,6 +384,8 @@ def test_a_number_of_rows_is_drawn_and_says_which(harmonium):
         found = folder.estimates[f"test by {method}"]
         assert (found.n, found.space.split) == (9, "test")
         assert found.space.hash != whole.space.hash
+    harmonium.done(*words[:-1])
+    assert folder.estimates["test on 9 rows"].n == 9
     assert "CSL; n = 9" in harmonium.done(*words, "csl", "--samples", "40", "--chains", "4")
     assert folder.estimates["test by csl"].settings["samples"] == 40
     rows = {name: folder.estimates[name].per_example for name in ("test", "test by exact")}
@@ -510,7 +516,11 @@ def test_missing_cells_are_filled(harmonium):
     assert set(np.unique(filled[0])) <= {0.0, 1.0}
     assert "there already" in harmonium.refused("impute", "run", "--input", "x.npy")  # filled.npy is the default
     np.save(harmonium.folder / "grey.npy", rows * 0.5)
-    for wrong, said in (("grey.npy", "the data is grey"), ("absent.npy", "no file"), ("narrow.npy", "64 columns")):
+    for wrong, said in (
+        ("grey.npy", "(fixed(seed=0)), but --input holds 0.5: give"),
+        ("absent.npy", "no file"),
+        ("narrow.npy", "64 columns"),
+    ):
         np.save(harmonium.folder / "narrow.npy", rows[:, :9])
         assert said in harmonium.refused("impute", "run", "--input", wrong, "--out", "y.npy")
     assert not (harmonium.folder / "y.npy").exists()

@@ -258,6 +258,7 @@ REFUSED = {
     "csv empty": (lambda d: write(d / "x.csv", "\n \n"), "no row of numbers"),
     "csv header only": (lambda d: write(d / "x.csv", "a,b\n"), "no row of numbers"),
     "csv text": (lambda d: write(d / "x.csv", "a,b\n1,2\n3,tall\n"), "'tall' in line 3, column 2"),
+    "csv decimal commas": (lambda d: write(d / "x.csv", "a;b\n1;2,5\n"), r"'2,5' in line 2, column 2 .* point \(2.5\)"),
     "csv half header": (lambda d: write(d / "x.csv", "1,b\n1,2\n"), "'b' in line 1, column 2"),
     "csv ragged": (lambda d: write(d / "x.csv", "1,2\n\n3\n"), "1 columns in line 3 and 2 in line 1"),
     "csv bytes": (lambda d: write(d / "x.csv", bytes(100)), "not a text table"),

@@ -11,10 +11,13 @@ import scipy.stats
 
 import harmonium as hm
 from examples import SEQUENCES
-from harmonium.errors import InputError
+from harmonium.compiling import CACHED_ROWS
+from harmonium.errors import IncomparableError, InputError
 from harmonium.evaluation import log_likelihood, per_variable
+from harmonium.evaluation.rows import space_under
 from harmonium.evaluation.tractable import log_probs
 from harmonium.models import Constant
+from harmonium.rng import cheap
 from harmonium.samplers import sample
 from harmonium.units import Bernoulli, Conditional, Gaussian, GaussianStats
 
@@ -63,3 +66,33 @@ def test_variables_of_a_network_weighed_step_by_step_add_up_in_its_first_order()
 def test_rows_that_are_no_values_of_the_units_are_refused():
     with pytest.raises(InputError, match="2 in row 1, column 3"):
         per_variable(SEQUENCES["fvbn-bernoulli"], np.array([[0, 1, 1, 0], [0, 0, 1, 2]], np.float32))
+
+
+def test_a_density_is_not_compared_with_a_probability_of_the_same_rows():
+    rows = np.array([[0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    units = [Bernoulli(3), Gaussian(3), hm.units.Columns([Bernoulli(2), Gaussian(1)])]
+    by_bits, by_density, mixed = (log_likelihood(hm.FVBN(unit), rows) for unit in units)
+    assert hm.compare(by_bits, by_bits) == "inconclusive"
+    for a, b in [(by_bits, by_density), (by_bits, mixed), (by_density, mixed)]:
+        with pytest.raises(IncomparableError, match="The measures differ"):
+            hm.compare(a, b)
+    assert "densities in columns 2" in str(mixed)
+    assert space_under(hm.units.Columns([Gaussian(2), Bernoulli(1)]), rows).measure == "densities in columns 0-1"
+    rbm = hm.RBM(Gaussian(3), Bernoulli(2), key=jax.random.key(0))
+    with pytest.raises(IncomparableError, match="none and 'densities'"):
+        hm.compare(by_bits, log_likelihood(rbm, rows))
+    reals = rows + 0.5 * np.eye(3)
+    assert log_likelihood(hm.FVBN(Gaussian(3)), reals).space.measure is None  # the support says so
+
+
+@pytest.mark.parametrize("name", ["nade-spin", "rnade-gaussian"])
+def test_rows_in_blocks_are_rows_at_once(name):
+    model, key = SEQUENCES[name], jax.random.key(4)
+    rows = np.asarray(sample(model, key, CACHED_ROWS + 7))  # a block and a part of one
+    drawn = jax.jit(jax.vmap(model.sample))(jax.random.split(cheap(key), len(rows)))
+    np.testing.assert_allclose(rows, drawn, rtol=1e-5, atol=1e-6)
+    weighed = jax.jit(jax.vmap(model.log_prob))(jnp.asarray(rows))
+    np.testing.assert_allclose(log_probs(model, rows), weighed, rtol=1e-5)
+    first = np.arange(model.visible.size) == model.order[0]
+    some = [log_likelihood(model, part, given=first).per_example for part in (rows, rows[-7:])]
+    np.testing.assert_allclose(some[0][-7:], some[1], rtol=1e-5)

@@ -11,8 +11,11 @@ from examples import EXAMPLES, NETS, OTHERS, RBMS, SEQUENCES
 from harmonium.errors import InputError
 from harmonium.inference import energy, exact_log_partition
 from harmonium.models import (
+    DBM,
+    DBN,
     RBM,
     BeliefNet,
+    BoltzmannMachine,
     Centred,
     EnergyModel,
     Independent,
@@ -64,12 +67,35 @@ def test_energy_of_categorical_visible_units():
     np.testing.assert_allclose(energy(rbm, state), by_hand, rtol=1e-5)
 
 
+UNIT = Bernoulli(2)
 KINDS = dict.fromkeys(NETS, BeliefNet) | dict.fromkeys(SEQUENCES, TractableModel)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_is_of_one_kind(name):
     assert isinstance(EXAMPLES[name], KINDS.get(name, EnergyModel))
+
+
+@pytest.mark.parametrize("scale", ["a", -1, float("nan"), float("inf"), None, (0.1, 0.2)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **more: RBM(UNIT, UNIT, **more), lambda **more: DBM(UNIT, [UNIT], **more),
+        lambda **more: BoltzmannMachine(UNIT, **more), lambda **more: DBN(UNIT, [UNIT, UNIT], **more),
+    ],
+)  # fmt: skip
+def test_weights_do_not_start_at_what_is_no_scale(make, scale):
+    with pytest.raises(InputError, match="a standard deviation from 0"):
+        make(key=jax.random.key(0), scale=scale)
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_a_network_weighs_one_value_of_its_width(name):
+    model = SEQUENCES[name]
+    size = model.layers["v"].size
+    for shape in ((size + 1,), (size - 1,), (2, size)):  # as several values, or with more than it has, it would be
+        with pytest.raises(InputError, match="one configuration of shape"):  # another number
+            model.log_prob(jnp.zeros(shape, model.layers["v"].dtype))
 
 
 @pytest.mark.parametrize("sizes", [(0, 2), (2, 0)])

@@ -125,6 +125,8 @@ def test_noise_that_does_not_fit_is_refused():
     both = tiny_independent(BINARY.visible, BINARY.hidden, 0)
     with pytest.raises(InputError, match="ratio=0"):
         NCE(NOISE, ratio=0)
+    with pytest.raises(InputError, match=r"is a machine, not 0: .*marginal_noise"):
+        NCE(0)
     with pytest.raises(InputError, match=r"'v' alone, not h, v: .*marginal_noise"):
         NCE(both)
     for unit in (Bernoulli(4), Gaussian(3)):

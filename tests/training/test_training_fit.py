@@ -18,10 +18,11 @@ import pytest
 from harmonium.data import from_arrays
 from harmonium.errors import InputError, NonFiniteLossError, RunError
 from harmonium.evaluation import log_likelihood
-from harmonium.models import DBM, FVBN, RBM, BoltzmannMachine, Centred, load
+from harmonium.models import DBM, FVBN, RBM, BoltzmannMachine, Centred, OrderlessNADE, load
 from harmonium.objectives import CD, PCD, MaximumLikelihood, Objective, PseudoLikelihood
 from harmonium.training import Checkpoints, fit
 from harmonium.training.folder import form
+from harmonium.training.monitor import FEW_VARIABLES, Monitor
 from harmonium.training.state import final_model
 from harmonium.units import Bernoulli, Categorical, Columns, Gaussian
 
@@ -431,6 +432,16 @@ def test_runs_recorded_before_there_was_a_choice_of_products_go_on(tmp_path):
     del record["settings"]["products"]
     (tmp_path / "run" / "run.json").write_text(json.dumps(record))
     assert trained(out=tmp_path / "run", resume=True).finished
+
+
+@pytest.mark.parametrize("size", [4, FEW_VARIABLES + 1])
+def test_the_monitor_weighs_many_variables_in_the_first_order_alone(size):
+    rows = np.random.default_rng(0).integers(0, 2, (30, size)).astype(np.float32)
+    model = OrderlessNADE(Bernoulli(size), [2], key=jax.random.key(0)).with_orders(3, key=jax.random.key(1))
+    found = Monitor.of(model, from_arrays(rows), jax.random.key(2))(model)["log_likelihood_train"]
+    told = log_likelihood(model.in_first_order() if size > FEW_VARIABLES else model, rows)
+    assert found == pytest.approx(told.value, rel=1e-5)
+    assert found != pytest.approx(log_likelihood(model.with_orders(3, key=jax.random.key(5)), rows).value, rel=1e-5)
 
 
 def test_the_monitor_of_a_network_is_the_exact_likelihood():

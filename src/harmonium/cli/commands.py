@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from harmonium.cli.recipe import check_seed, unknown
 from harmonium.errors import InputError
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", callback=check_seed)]
 Force = Annotated[bool, typer.Option(help="Replace a file that is there already.")]
 
 
@@ -56,7 +57,8 @@ def evaluate(
     options = {name: number for name, number in given.items() if number is not None}  # the rest as the method has it
     estimate = log_likelihood(model, chosen, key=key, method=method, **options)
     known = folder.estimates.get(split)
-    name = split if known is None or estimate.strength >= known.strength else f"{split} by {method}"
+    how = f"by {method}" if method != "auto" or rows is None else f"on {len(chosen)} rows"
+    name = split if known is None or estimate.strength >= known.strength else f"{split} {how}"
     name = name if orders is None else f"{split} in {orders} orders"
     folder.save_estimate(name, estimate)
     beside = "" if name == split else f" as '{name}'"
@@ -126,10 +128,24 @@ def _filled(folder: Any, model: Any, rows: Any, key: Any, steps: int) -> Any:
 
     shift, scale = folder.affine
     if shift is None:
+        _refuse_grey(folder, rows)
         return np.asarray(fill(model, key, rows, steps=steps))
     if np.ndim(shift) and rows.shape[1] != len(shift):
         raise InputError(f"The rows have {rows.shape[1]} columns, and the run was trained on {len(shift)}.")
     return np.asarray(fill(model, key, (rows - shift) / scale, steps=steps)) * scale + shift
+
+
+def _refuse_grey(folder: Any, rows: Any) -> None:
+    """Refuse grey values of a run that was trained on zeros and ones made of such, for there is no one way to them."""
+    import numpy as np
+
+    scheme = folder.about.get("data", {}).get("space", {}).get("binarization")
+    others = rows[(rows != 0) & (rows != 1) & ~np.isnan(rows.astype(np.float32))]
+    if scheme is not None and others.size:
+        raise InputError(
+            f"The run was trained on grey values made zeros and ones ({scheme}), but --input holds {others[0]:g}: give "
+            "rows of 0 and 1, such as 1 where a grey value is at least a half."
+        )
 
 
 def compare(run: RunArgument, other: Annotated[Path, typer.Argument(metavar="RUN", help="Another run.")]) -> None:
@@ -163,7 +179,6 @@ def reproduce(
     seed: Seed = 0,
 ) -> None:
     """Run a published protocol and print its number and ours side by side."""
-    from harmonium.cli.recipe import unknown
     from harmonium.recipes.published import PROTOCOLS
     from harmonium.recipes.published import reproduce as run_protocol
 
@@ -175,8 +190,6 @@ def reproduce(
 def list_(what: Annotated[str, typer.Argument(help="models, recipes or data.")]) -> None:
     """What there is: models, recipes or data."""
     import inspect
-
-    from harmonium.cli.recipe import unknown
 
     lists = {"models": _models, "recipes": _recipes, "data": _data}
     if what not in lists:

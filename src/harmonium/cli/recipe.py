@@ -40,6 +40,17 @@ def unknown(what: str, name: str, known: Any) -> None:
     raise InputError(f"There is no {what} '{name}': {hint}")
 
 
+def check_seed(seed: int) -> int:
+    """A seed that JAX can take. Raises `InputError` for one of more than 64 bits.
+
+    >>> check_seed(7)
+    7
+    """
+    if not -(2**63) <= seed < 2**63:
+        raise InputError(f"A seed has 64 bits, and {seed} has more: choose one below 2**63.")
+    return seed
+
+
 def recipe_command(name: str) -> TyperCommand:
     """The command of a recipe: its arguments as options, its docstring as help."""
     function = recipe(name)
@@ -70,7 +81,8 @@ def _options(function: Callable[..., Any]) -> list[inspect.Parameter]:
             hint, text = get_args(hint)[:2]
         default = True if parameter.name == "progress" else parameter.default
         named = (f"--{parameter.name[:-1]}",) if parameter.name.endswith("_") else ()  # a word of Python's own
-        option = Annotated[hint, typer.Option(*named, help=text)]
+        callback = check_seed if parameter.name == "seed" else None
+        option = Annotated[hint, typer.Option(*named, help=text, callback=callback)]
         parameters.append(
             inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
         )

@@ -17,6 +17,10 @@ from harmonium.training import RunFolder
 def train(name: str, function: Callable[..., Any], arguments: dict[str, Any], given: set[str]) -> None:
     """Run a recipe with these arguments; `given` are the ones that were typed."""
     if arguments["resume"]:
+        if arguments["force"]:
+            raise InputError(
+                "--resume goes on with the run in --out, and --force replaces it: leave one of the two out."
+            )
         arguments = _resumed(name, function, arguments, given)
     elif arguments["out"] is None:
         arguments["out"] = new_folder(name, arguments.get("data"))

@@ -97,6 +97,8 @@ def load(
 
 
 def _unknown(name: str) -> str:
+    if Path(name).suffix or Path(name).name != name:
+        return f"{name!r} is neither a data set nor a file: check the path."
     near = difflib.get_close_matches(name.lower(), _NAMES, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(_NAMES)}, or give the path of a file."
     return f"{name!r} is neither a data set nor a file: {hint}"

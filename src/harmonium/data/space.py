@@ -14,6 +14,7 @@ _COMPARED = {
     "binarization": "binarizations",
     "scaling": "scalings",
     "dequantization": "dequantizations",
+    "measure": "measures",
     "split": "splits",
 }
 
@@ -29,6 +30,8 @@ class Space:
         binarization: how grey values became 0 and 1, e.g. "fixed(seed=0)"; None where nothing was done.
         scaling: what the stored values were divided by, e.g. "divided by 255".
         dequantization: the noise added to discrete values, if any.
+        measure: what a model weighs the values by where the support does not say it: "densities" of Gaussian units on
+            zeros and ones, say, which no probability of them compares with.
         split: "train", "valid" or "test"; None if the examples are no split of anything.
         hash: first 16 hex digits of the SHA-256 of the values; None if not computed.
         n: number of examples; None if not counted.
@@ -43,6 +46,7 @@ class Space:
     binarization: str | None = None
     scaling: str | None = None
     dequantization: str | None = None
+    measure: str | None = None
     split: str | None = None
     hash: str | None = None
     n: int | None = None
@@ -88,7 +92,7 @@ class Space:
         name = self.dataset if self.split is None else f"{self.dataset} {self.split}"
         count = "" if self.n is None else f"{self.n} x "
         shape = "x".join(map(str, self.shape)) or "1"
-        extras = [x for x in (self.binarization, self.scaling, self.dequantization) if x is not None]
+        extras = [x for x in (self.binarization, self.scaling, self.dequantization, self.measure) if x is not None]
         mark = "" if self.hash is None else f" [{self.hash}]"
         return ", ".join([name, f"{count}{shape} {self.support}", *extras]) + mark
 

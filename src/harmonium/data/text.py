@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -89,9 +90,15 @@ def _careful(path: Path, lines: list[tuple[int, str]], separator: str | None) ->
         values = [_number(cell) for cell in cells]
         if None in values:
             column = values.index(None)
+            comma = re.fullmatch(r"[+-]?\d+,\d+", cells[column])
+            cure = (
+                f"write its decimal comma as a point ({cells[column].replace(',', '.')})"
+                if comma
+                else "write numbers, or leave the cell empty for a missing value"
+            )
             raise InputError(
                 f"{str(path)!r} holds {cells[column]!r} in line {number}, column {column + 1} (counted "
-                "from 1), which is not a number: write numbers, or leave the cell empty for a missing value."
+                f"from 1), which is not a number: {cure}."
             )
         rows.append(values)
     return np.array(rows, dtype=np.float64)

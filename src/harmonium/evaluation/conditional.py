@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from harmonium.compiling import outermost
-from harmonium.data import Dataset, Space, space_of
+from harmonium.compiling import outermost, over_rows
+from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError
 from harmonium.evaluation.estimate import Estimate
-from harmonium.evaluation.rows import as_given, rows_of
+from harmonium.evaluation.rows import as_given, rows_of, space_under
 from harmonium.evaluation.tractable import at_once, by_chain_rule, chain_rule, named, refuse_options
 from harmonium.inference.holes import with_holes
 from harmonium.models import Ordered, Orderless, TractableModel, check_known_first
@@ -67,7 +67,8 @@ def given_some(model: TractableModel, data: Dataset | Array, given: Any) -> Esti
     if isinstance(model, Ordered):
         check_known_first(model, np.where((late == ASKED).any(axis=1, keepdims=True), late, KNOWN))
     orders = np.asarray(model.orders.value) if isinstance(model, Orderless) else np.asarray([model.order])
-    space = _space(x if missing.any() else rows, x, late)
+    space = space_under(model.layers["v"], x if missing.any() else rows)
+    space = dataclasses.replace(space, hash=space_of(np.hstack([x, late])).hash)  # which tells apart what is asked too
     late = late[0] if (late == late[0]).all() else late  # in one order for all rows nothing is gathered row by row
     values, step = [], at_once(model)
     for i in range(0, len(x), step):
@@ -115,11 +116,6 @@ def _known_first(orders: np.ndarray, late: np.ndarray) -> Int[Array, "*n orders 
     return jnp.asarray(np.take_along_axis(np.broadcast_to(orders, at.shape), at, -1), jnp.int32)
 
 
-def _space(rows: np.ndarray, x: np.ndarray, late: np.ndarray) -> Space:
-    """The space of rows; its hash tells apart what is asked of them too."""
-    return dataclasses.replace(space_of(rows), hash=space_of(np.hstack([x, late])).hash)
-
-
 @outermost
 def _given(
     model: TractableModel, x: Array, orders: Int[Array, "*n orders size"], late: Int[Array, "*n size"]
@@ -130,4 +126,4 @@ def _given(
         each = jax.vmap(lambda order: weighed(model, x, order, late == KNOWN, late == ASKED))(orders)
         return jax.nn.logsumexp(each) - jnp.log(len(each))  # (20.85)
 
-    return jax.vmap(one, in_axes=(0, None, None) if late.ndim == 1 else 0)(x, orders, late)
+    return over_rows(lambda x: one(x, orders, late), x) if late.ndim == 1 else over_rows(one, x, orders, late)

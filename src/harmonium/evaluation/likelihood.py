@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from harmonium.compiling import outermost
-from harmonium.data import Dataset, space_of
+from harmonium.data import Dataset
 from harmonium.errors import InputError, articled
 from harmonium.evaluation.annealed import visible_block
 from harmonium.evaluation.conditional import exact_likelihood
@@ -22,7 +22,7 @@ from harmonium.evaluation.importance import HIDDEN_LIMIT, belief_net_bound
 from harmonium.evaluation.latent import latent_likelihood
 from harmonium.evaluation.partition import METHODS, log_partition
 from harmonium.evaluation.reverse_annealing import reverse_annealing
-from harmonium.evaluation.rows import rows_of
+from harmonium.evaluation.rows import rows_of, space_under
 from harmonium.evaluation.sampling_bound import sampling_bound
 from harmonium.inference import (
     configurations,
@@ -92,14 +92,17 @@ def log_likelihood(
             "or train an hm.OrderlessNADE, which answers for any columns given any others."
         )
     if isinstance(model, LatentModel | BiHM):
-        return directed_likelihood(model, rows_of(model, data), key, method, **options)
+        rows = rows_of(model, data)
+        found = directed_likelihood(model, rows, key, method, **options)
+        return dataclasses.replace(found, space=space_under(model.layers["v"], rows))
     if method not in (*METHODS, *BOUNDS):
         raise InputError(f"There is no method '{method}': choose one of {', '.join((*METHODS, *BOUNDS))}.")
     net = isinstance(model, BeliefNet)
     _refuse_unknown(method, options, more=("samples",) if net else ())
     rows = rows_of(model, data)
+    space = space_under(model.layers["v"], rows)
     if net:
-        return dataclasses.replace(belief_net_bound(model, rows, key, method, **options), space=space_of(rows))
+        return dataclasses.replace(belief_net_bound(model, rows, key, method, **options), space=space)
     if method in BOUNDS:
         if key is None:
             raise InputError(f"The method '{method}' draws random numbers: pass key=jax.random.key(seed).")
@@ -116,7 +119,7 @@ def log_likelihood(
         )
     f = free_energies(model, rows)
     log_z = log_partition(model, key=key, method=method, data=rows, **options)
-    estimate = likelihood_from(log_z, f, space_of(rows))
+    estimate = likelihood_from(log_z, f, space)
     return estimate if free_energy_is_exact(model) else as_bound(estimate)
 
 

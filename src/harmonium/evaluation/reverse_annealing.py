@@ -26,10 +26,9 @@ import numpy as np
 from jaxtyping import Array, Float, Key, Num
 
 from harmonium.compiling import outermost
-from harmonium.data import space_of
 from harmonium.evaluation.annealed import base_for, mean_weight, own_samples, reverse, transition, visible_block
 from harmonium.evaluation.estimate import Estimate, at_least_one, one_sided_verdict
-from harmonium.evaluation.rows import some_of
+from harmonium.evaluation.rows import some_of, space_under
 from harmonium.inference import free_energy, layer_stats, mean_field, natural_parameters
 from harmonium.models import EnergyModel, Independent
 from harmonium.rng import cheap, words
@@ -77,7 +76,7 @@ def reverse_annealing(
         "effective_chains": round(float(np.median([mean.effective for mean in means])), 1),
     }
     return Estimate(
-        value, stderr, "unordered", method=METHOD, settings=settings, space=space_of(chosen),
+        value, stderr, "unordered", method=METHOD, settings=settings, space=space_under(model.layers["v"], chosen),
         n=len(values), verdict=one_sided_verdict(value), per_example=values,
     )  # fmt: skip
 

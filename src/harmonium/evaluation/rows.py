@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from harmonium.data import Dataset
+from harmonium.data import Dataset, Space, space_of
 from harmonium.data.check import as_numbers
 from harmonium.errors import InputError
 from harmonium.inference.marginals import as_rows
 from harmonium.models import BiHM, EnergyModel, LatentModel, TractableModel
+from harmonium.units import Unit, real_columns
 
 CHECKED = 1000  # rows checked at a time
 
@@ -27,6 +30,28 @@ def rows_of(model: EnergyModel | TractableModel | LatentModel | BiHM, data: Data
     for i in range(0, len(rows), CHECKED):
         unit.check(np.asarray(rows[i : i + CHECKED]))
     return rows
+
+
+def space_under(unit: Unit, rows: np.ndarray) -> Space:
+    """The space of rows `[n, size]`, and what units weigh them by: Gaussian ones by densities, others by probabilities.
+
+    It is named where the support of the values does not say it already.
+
+    >>> import harmonium as hm
+    >>> space_under(hm.units.Gaussian(3), np.eye(3)).measure, space_under(hm.units.Bernoulli(3), np.eye(3)).measure
+    ('densities', None)
+    """
+    space, real = space_of(rows), real_columns(unit)
+    if len(real) == (unit.size if space.support in ("real", "unit interval") else 0):
+        return space
+    some = f" in columns {_ranges(real)}" if len(real) < unit.size else ""
+    return dataclasses.replace(space, measure=f"densities{some}" if real else "probabilities")
+
+
+def _ranges(columns: list[int]) -> str:
+    """Numbers with neighbours joined: `0-2, 5`."""
+    runs = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def as_given(model: EnergyModel | TractableModel | LatentModel | BiHM, data: Dataset | Array) -> np.ndarray:

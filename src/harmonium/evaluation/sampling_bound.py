@@ -18,9 +18,9 @@ import numpy as np
 from jaxtyping import Array, Float, Key, Num
 
 from harmonium.compiling import outermost
-from harmonium.data import space_of
 from harmonium.evaluation.annealed import own_samples
 from harmonium.evaluation.estimate import Estimate, at_least_one, one_sided_verdict
+from harmonium.evaluation.rows import space_under
 from harmonium.inference import layer_stats, natural_parameters
 from harmonium.models import EnergyModel
 from harmonium.rng import cheap, words
@@ -69,7 +69,7 @@ def sampling_bound(
     }
     return Estimate(
         value, math.hypot(_standard_error(values), error), "lower", lower=value, method="CSL", settings=settings,
-        space=space_of(data), n=len(values), verdict=one_sided_verdict(value), per_example=values,
+        space=space_under(model.layers["v"], data), n=len(values), verdict=one_sided_verdict(value), per_example=values,
     )  # fmt: skip
 
 

@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from harmonium.compiling import outermost
-from harmonium.data import Space, space_of
+from harmonium.compiling import outermost, over_rows
+from harmonium.data import Space
 from harmonium.errors import InputError, articled
 from harmonium.evaluation.estimate import Estimate, Quantity
-from harmonium.evaluation.rows import rows_of
-from harmonium.models import Constant, Ordered, Orderless, TractableModel
+from harmonium.evaluation.rows import rows_of, space_under
+from harmonium.models import Ordered, Orderless, TractableModel
 from harmonium.models.autoregressive import Conditionals
 from harmonium.units import Conditional
 
@@ -39,7 +39,7 @@ def chain_rule(model: TractableModel, rows: np.ndarray, method: str = "auto", /,
     """
     refuse_options(model, method, options)
     clock = time.perf_counter()
-    return by_chain_rule(model, log_probs(model, rows), space_of(rows), clock, "log_likelihood")
+    return by_chain_rule(model, log_probs(model, rows), space_under(model.layers["v"], rows), clock, "log_likelihood")
 
 
 def refuse_options(model: TractableModel, method: str, options: Mapping[str, Any]) -> None:
@@ -114,7 +114,7 @@ def per_variable(model: TractableModel, rows: np.ndarray) -> np.ndarray:
         raise InputError(f"{named(model)} does not say what each variable is given those before it.")
     rows, dtype = rows_of(model, rows), model.layers["v"].dtype
     if isinstance(model, Orderless):  # rows are weighed in one order
-        model = eqx.tree_at(lambda m: m.orders, model, Constant(model.orders.value[:1]))
+        model = model.in_first_order()
     blocks = (rows[i : i + ROWS] for i in range(0, len(rows), ROWS))
     sums = [np.asarray(_conditionals(model, jnp.asarray(block, dtype)), np.float64).sum(axis=0) for block in blocks]
     return -sum(sums) / len(rows)
@@ -143,9 +143,9 @@ def _conditionals(model: TractableModel, rows: Array) -> Float[Array, "n size"]:
 
         return jnp.zeros(len(x)).at[order].set(jax.lax.scan(step, model.begin(), order)[1])
 
-    return jax.vmap(one)(rows)
+    return over_rows(one, rows)
 
 
 @outermost
 def _log_probs(model: TractableModel, rows: Array) -> Float[Array, "n"]:
-    return jax.vmap(model.log_prob)(rows)
+    return over_rows(model.log_prob, rows)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import jax
+import numpy as np
 
 from harmonium.errors import InputError, shown, whole
 from harmonium.units import Categorical, Unit
@@ -56,6 +60,18 @@ def check_sizes(hidden: Any) -> list[int]:
     if not sizes or not whole(*sizes):
         raise InputError(f"The hidden layers of a net are a list of sizes, such as [500, 500], not {hidden}.")
     return sizes
+
+
+def check_scale(scale: Any) -> None:
+    """Refuse a standard deviation of weights that is not a number from 0.
+
+    >>> check_scale(-1)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: The weights' start has a standard deviation from 0, such as 0.01, not scale=-1.
+    """
+    number = isinstance(scale, int | float | np.number | np.ndarray | jax.Array) and np.ndim(scale) == 0
+    if not number or not 0 <= scale < math.inf:
+        raise InputError(f"The weights' start has a standard deviation from 0, such as 0.01, not scale={scale}.")
 
 
 def check_labels(labels: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -48,12 +49,17 @@ class NCE(Objective):
     Array(1.3862944, dtype=float32)
     """
 
-    noise: Independent
+    noise: Any
     ratio: int = eqx.field(static=True, default=1)
 
     def __check_init__(self) -> None:
         if not whole(self.ratio):
             raise InputError(f"NCE draws at least one noise sample for each example, not ratio={self.ratio}.")
+        if not isinstance(self.noise, EnergyModel):
+            raise InputError(
+                f"The noise of NCE is a machine, not {shown(self.noise)}: make it with "
+                "hm.objectives.marginal_noise(model, rows)."
+            )
         if set(self.noise.layers) != {"v"}:
             raise InputError(
                 f"The noise of NCE has layer 'v' alone, not {', '.join(sorted(self.noise.layers))}: "

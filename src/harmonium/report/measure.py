@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from harmonium.data import space_of
 from harmonium.evaluation import Estimate
+from harmonium.evaluation.rows import space_under
 from harmonium.inference import marginal_natural, mean_stats
 from harmonium.inference.marginals import marginal_bias
 from harmonium.units import Categorical, Columns, Gaussian, Spin, Stats, Unit, parts_of
@@ -38,7 +38,7 @@ def baseline(unit: Unit, train: np.ndarray, rows: np.ndarray, split: str) -> Est
     method = "independent units fitted to the training marginals"
     return Estimate(
         mean, error, "exact", lower=mean, upper=mean, sure=True, method=method, settings=settings,
-        space=space_of(rows), n=len(values), per_example=values,
+        space=space_under(unit, rows), n=len(values), per_example=values,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from harmonium.report.head import KINDS, headline
 from harmonium.report.measure import baseline
 from harmonium.report.section import Section, Table
 from harmonium.report.subject import NotApplicable, Subject, count, number
+from harmonium.training.monitor import FEW_VARIABLES, ORDERLESS_ROWS
 
 QUANTITIES = {"log_likelihood": "log-likelihood", "log_partition": "log Z"}
 AXES = ("step", "epoch", "seconds")  # of a line of metrics; the rest are curves
@@ -28,8 +29,9 @@ EXACT_LOSS = "What the learning rule differentiates: minus the mean log-likeliho
 EVERY_ORDER = {
     "loss": "What the learning rule differentiates: minus the log-likelihood of the batches under random orders, "
     "estimated from one conditional of each row (of a NADE-k, the mean over its steps).",
-    "log_likelihood_train": "Exact, of 100 rows of each split. Where that of the validation rows falls, the "
-    "training rows are learned by heart: stop there, or use weight decay.",
+    "log_likelihood_train": f"Exact, of {ORDERLESS_ROWS} rows of each split; where there are more than {FEW_VARIABLES} "
+    "variables, in the first of the network's orders alone. Where that of the validation rows falls, the training "
+    "rows are learned by heart: stop there, or use weight decay.",
 }
 MEANINGS = {
     "log_likelihood_train": "Exact, of up to 1000 rows of each split. Where that of the validation rows falls, the "

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Key
 
-from harmonium.compiling import outermost
+from harmonium.compiling import outermost, over_rows
 from harmonium.errors import InputError, articled, whole
 from harmonium.inference.holes import with_holes
 from harmonium.inference.marginals import as_rows
@@ -111,7 +111,8 @@ def _refuse_early(model: TractableModel, missing: np.ndarray) -> None:
 
 @outermost
 def _draw(model: TractableModel | LatentModel | BiHM, key: Key[Array, ""], n: int) -> Array:
-    return jax.vmap(model.sample)(jax.random.split(key, n))
+    keys = jax.random.split(key, n)
+    return over_rows(model.sample, keys) if isinstance(model, TractableModel) else jax.vmap(model.sample)(keys)
 
 
 @outermost
@@ -124,7 +125,7 @@ def _complete(model: Ordered | Orderless, key: Key[Array, ""], known: Array, mas
             order = jnp.argsort(jnp.where(fixed, -1.0, jax.random.uniform(lot, fixed.shape)))
         return ancestral(model, draw, order, x, fixed)
 
-    return jax.vmap(one)(jax.random.split(key, len(known)), known, mask)
+    return over_rows(one, jax.random.split(key, len(known)), known, mask)
 
 
 @outermost

@@ -64,10 +64,11 @@ class Bernoulli(Unit):
             raise InputError(
                 f"Bernoulli units take 0 and 1, but the data is grey ({found}): choose binarize='fixed' "
                 "(sampled once, seeded), 'dynamic' (sampled at each presentation), 'threshold' (1 from 0.5 "
-                "upwards) or 'probabilities' (the grey value is the expectation), where the data is loaded; or use "
-                "Gaussian units for measurements."
+                "upwards) or 'probabilities' (the grey value is the expectation), where the data is loaded (--binarize "
+                "fixed, say); or use Gaussian units for measurements."
             )
         raise InputError(
-            f"Bernoulli units take 0 and 1, but the data holds {found}: scale it to [0, 1] and choose a "
-            "binarization, or use another unit, such as Gaussian for real values or Categorical for codes."
+            f"Bernoulli units take 0 and 1, but the data holds {found}: scale it to [0, 1] and choose a binarization "
+            "(--scale 255 --binarize fixed, say, for 8-bit pixels), or use another unit, such as Gaussian for real "
+            "values or Categorical for codes."
         )

@@ -108,6 +108,10 @@ class Orderless(eqx.Module):
         drawn = jax.vmap(lambda k: jax.random.permutation(k, numbers))(jax.random.split(key, n))
         return eqx.tree_at(lambda model: model.orders, self, Constant(drawn))
 
+    def in_first_order(self) -> "Orderless":
+        """The same network with the first of its orders alone: another density, whose cost is one of `M` parts."""
+        return eqx.tree_at(lambda model: model.orders, self, Constant(self.orders.value[:1]))
+
 
 class OrderlessNADE(Orderless):
     """Each variable given any of the others by one deep net of those known and of which they are: DeepNADE.

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.models.energy import LayerStats
-from harmonium.models.parts import check_hidden, check_labels, check_units
+from harmonium.models.parts import check_hidden, check_labels, check_scale, check_units
 from harmonium.rng import check_key
 from harmonium.units import Unit, inner
 
@@ -46,11 +46,12 @@ class DBM(eqx.Module):
 
     def __init__(
         self, visible: Any, hidden: Any, labels: Any = None, *, key: Key[Array, ""],
-        scale: float = 0.01,
+        scale: Any = 0.01,
     ) -> None:  # fmt: skip
         check_hidden("A DBM", hidden)
         check_units("A DBM", visible, *hidden)
         check_key(key)
+        check_scale(scale)
         check_labels(labels)
         self.visible, self.hidden, self.labels = visible, tuple(hidden), labels
         units = list(self.layers.values())

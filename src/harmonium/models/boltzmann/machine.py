@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 from harmonium.errors import InputError
 from harmonium.models.boltzmann.pairs import Pairs, colouring, lattice_edges
 from harmonium.models.energy import Coloured, LayerStats
-from harmonium.models.parts import check_units
+from harmonium.models.parts import check_scale, check_units
 from harmonium.rng import check_key
 from harmonium.units import Stats, Unit, inner
 
@@ -54,11 +54,12 @@ class BoltzmannMachine(eqx.Module):
 
     def __init__(
         self, visible: Any, hidden: Any = None, *, mask: Any = None, edges: Any = None, key: Key[Array, ""],
-        scale: float = 0.01,
+        scale: Any = 0.01,
     ) -> None:  # fmt: skip
         units = [visible] if hidden is None else [visible, hidden]
         n = _checked_size(units)
         check_key(key)
+        check_scale(scale)
         if mask is not None and edges is not None:
             raise InputError("A Boltzmann machine takes `mask` or `edges`, not both: leave one of them out.")
         found = _edges_of_mask(mask, n) if edges is None else _checked_edges(edges, n)
@@ -75,7 +76,7 @@ class BoltzmannMachine(eqx.Module):
 
     @classmethod
     def lattice(
-        cls, unit: Any, shape: Any, periodic: bool = True, *, key: Key[Array, ""], scale: float = 0.01
+        cls, unit: Any, shape: Any, periodic: bool = True, *, key: Key[Array, ""], scale: Any = 0.01
     ) -> BoltzmannMachine:
         """Units on a grid of any dimension, each coupled to its nearest neighbours: an Ising machine of `Spin` units.
 

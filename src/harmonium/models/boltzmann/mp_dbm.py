@@ -37,7 +37,7 @@ class MPDBM(Wrapped):
 
     def __init__(
         self, visible: Any, hidden: Any, labels: Any = None, *, key: Key[Array, ""],
-        steps: int = 10, averaged: bool = False, scale: float = 0.01,
+        steps: int = 10, averaged: bool = False, scale: Any = 0.01,
     ) -> None:  # fmt: skip
         if not whole(steps):
             raise InputError(f"A multi-prediction machine infers with at least one sweep, not steps={steps}.")

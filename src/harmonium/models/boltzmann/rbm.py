@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.models.energy import LayerStats
-from harmonium.models.parts import check_units
+from harmonium.models.parts import check_scale, check_units
 from harmonium.rng import check_key
 from harmonium.units import Unit, inner
 
@@ -27,7 +27,7 @@ class RBM(eqx.Module):
     Arguments: `visible` and `hidden`, the units; `key`, for the weights' start; `scale`, their standard deviation.
     Fields: `W` `[visible.width, hidden.width]`, `b` and `c`, the biases (`[size]`; `[size, states]` for categorical
     units, a `GaussianBias` for Gaussian ones). Layers: `v`, `h`.
-    Raises `InputError` for layers that are no units, or have none.
+    Raises `InputError` for layers that are no units, or have none, and for a scale below 0.
 
     >>> import harmonium as hm, jax
     >>> hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0)).W.shape
@@ -40,9 +40,10 @@ class RBM(eqx.Module):
     b: PyTree
     c: PyTree
 
-    def __init__(self, visible: Any, hidden: Any, *, key: Key[Array, ""], scale: float = 0.01) -> None:
+    def __init__(self, visible: Any, hidden: Any, *, key: Key[Array, ""], scale: Any = 0.01) -> None:
         check_units("An RBM", visible, hidden)
         check_key(key)
+        check_scale(scale)
         self.visible = visible
         self.hidden = hidden
         self.W = scale * jax.random.normal(key, (visible.width, hidden.width), jnp.float32)

@@ -47,7 +47,7 @@ class DBN(eqx.Module):
 
     def __init__(
         self, visible: Any, hidden: Any, labels: Any = None, *, key: Key[Array, ""],
-        scale: float = 0.01,
+        scale: Any = 0.01,
     ) -> None:  # fmt: skip
         check_hidden("A DBN", hidden)
         units = [visible, *hidden]

@@ -44,8 +44,10 @@ def space_under(unit: Unit, rows: np.ndarray) -> Space:
     space, real = space_of(rows), real_columns(unit)
     if len(real) == (unit.size if space.support in ("real", "unit interval") else 0):
         return space
+    if not real:
+        return dataclasses.replace(space, measure="probabilities")
     some = f" in columns {_ranges(real)}" if len(real) < unit.size else ""
-    return dataclasses.replace(space, measure=f"densities{some}" if real else "probabilities")
+    return dataclasses.replace(space, measure=f"densities{some}")
 
 
 def _ranges(columns: list[int]) -> str:

@@ -208,7 +208,7 @@ def test_a_stopped_run_says_how_to_go_on(harmonium, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("train", "rbn"), "did you mean 'rbm'?"),
+        (("train", "rbmm"), "did you mean 'rbm'?"),
         (("list", "modles"), "did you mean 'models'?"),
         (("reproduce", "rbm21"), "did you mean 'rbm20'?"),
         (("evaluate", "absent"), "holds no run"),

@@ -22,7 +22,7 @@ def scored(
 ) -> Float[Array, "*n"]:
     """The score-function estimator (REINFORCE) of a value `f(x)` of a draw `x ~ p(x)` that is no function of a path.
 
-        grad E f = E[grad f + (f - b) grad log p(x)]                                                 # (20.63), (20.66)
+        grad E f = E[grad f + (f - b) grad log p(x)]                                                 # (20.63), (20.67)
 
     (Williams 1992; book, section 20.9.1.) Arguments: `value`, `f(x)`; `log_prob`, `log p(x)` of the same draw, `x` held
     constant; `baseline`, a number `b` that does not depend on `x`.

@@ -15,7 +15,7 @@ from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, St
 class ELBO(Objective):
     """Minus the evidence lower bound, by guesses that are differentiable functions of the encoder's output.
 
-        L = -E_q[log p(x, z) - log q(z | x)] >= -log p(x),      z = mu + sigma eps,  eps ~ N(0, I)  # (20.55), (20.76)
+        L = -E_q[log p(x, z) - log q(z | x)] >= -log p(x),      z = mu + sigma eps,  eps ~ N(0, I)  # (20.56), (20.77)
 
     (Kingma & Welling 2014; book, sections 20.9 and 20.10.3.) Arguments: `samples` of `z` for each row, over which the
     bound is averaged. The metric is `bound`, in nats per example. Raises `InputError` for models of another kind, and

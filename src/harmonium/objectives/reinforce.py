@@ -23,7 +23,7 @@ BASELINES = ("none", "moving", "leave_one_out")
 class REINFORCE(Objective):
     """The evidence lower bound by the score function of the guesses, less a baseline.
 
-        grad_q L = -E_q[(log w - b) grad log q(h | x)],      grad_p L = -E_q[grad log p(x, h)]        # (20.63), (20.66)
+        grad_q L = -E_q[(log w - b) grad log q(h | x)],      grad_p L = -E_q[grad log p(x, h)]        # (20.63), (20.67)
 
     with `log w = log p(x, h) - log q(h | x)` (Williams 1992; book, section 20.9.1). Arguments: `samples` for each row;
     `baseline`, "none", "moving" (a running mean of `log w`), "leave_one_out" (the mean of a row's other guesses, of

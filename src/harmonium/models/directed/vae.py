@@ -25,7 +25,7 @@ class VAE(Layered):
     """A generator net of a standard normal `z`, with an encoder that gives the mean and precision of `q(z | x)`.
 
         p(x, z) = N(z; 0, I) p(x; g(z)),      q(z | x) = N(z; mu(x), sigma(x)^2),
-        log p(x) >= E_q[log p(x, z) - log q(z | x)]                                  # (20.76) to (20.78)
+        log p(x) >= E_q[log p(x, z) - log q(z | x)]                                  # (20.77) to (20.79)
 
     (Kingma & Welling 2014; Rezende, Mohamed & Wierstra 2014; book, section 20.10.3.) The visible units say what kind
     of output the decoder has: Bernoulli, categorical, or Gaussian with a learned variance. Several latent layers are

@@ -146,7 +146,7 @@ class DRAW(eqx.Module):
         return self._paint(x, draw, jax.random.split(key, self.steps))
 
     def _paint(self, x: Array, choose: Callable[[Array, Stats], Array], given: Array) -> tuple[Array, Stats, Array]:
-        """All `z`, the natural parameters of their guesses, and the last canvas; step `t` takes `choose(given[t], eta)`.
+        """All `z`, natural parameters of their guesses, and the last canvas; step `t` takes `choose(given[t], eta)`.
 
         The part of the encoder's input that the canvas does not change is multiplied once, before the first step.
         """
@@ -174,12 +174,10 @@ class DRAW(eqx.Module):
             once = features @ (first + second) + b  # x W_1 + (x - E[x]) W_2
             return (lambda canvas, _: once - self._expected(canvas) @ second), rest
         read, rest = jnp.split(W, [W.shape[0] - 2 * self.decoder.start.h.size])
-        attention, picture = self.attention, (*self.attention.shape, -1)
+        attention = self.attention
 
         def push(canvas: Array, h: Array) -> Array:
-            both = [features, features - self._expected(canvas)]
-            both = jnp.concatenate([part.reshape(picture) for part in both], axis=-1)
-            return attention.read(h, both) @ read + b
+            return attention.read(h, jnp.stack([features, features - self._expected(canvas)])) @ read + b
 
         return push, rest
 

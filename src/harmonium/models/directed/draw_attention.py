@@ -23,15 +23,13 @@ class Filters(NamedTuple):
     columns: Float[Array, "grid width"]
     intensity: Float[Array, ""]
 
-    def read(self, picture: Float[Array, "height width channels"]) -> Float[Array, "grid grid channels"]:
+    def read(self, picture: Float[Array, "channels height width"]) -> Float[Array, "channels grid grid"]:
         """What the grid sees of a picture: `gamma F_Y x F_X^T`, of each channel."""
-        seen = jnp.einsum("iy,yxc->ixc", self.rows, picture)
-        return self.intensity * jnp.einsum("ixc,jx->ijc", seen, self.columns)
+        return self.intensity * jnp.stack([self.rows @ channel @ self.columns.T for channel in picture])
 
-    def write(self, patch: Float[Array, "grid grid channels"]) -> Float[Array, "height width channels"]:
+    def write(self, patch: Float[Array, "channels grid grid"]) -> Float[Array, "channels height width"]:
         """The picture that the grid makes of a patch: `F_Y^T w F_X / gamma`, of each channel."""
-        spread = jnp.einsum("iy,ijc->yjc", self.rows, patch)
-        return jnp.einsum("yjc,jx->yxc", spread, self.columns) / self.intensity
+        return jnp.stack([self.rows.T @ channel @ self.columns for channel in patch]) / self.intensity
 
 
 def filters_at(place: Float[Array, "5"], grid: int, shape: tuple[int, int]) -> Filters:
@@ -66,7 +64,7 @@ class Attention(eqx.Module):
     columns of the picture; `key`, for the weights' start. Fields: `reader`, `writer`, the affine maps to five numbers.
 
     >>> attention = Attention(8, (3, 2), (4, 6), key=jax.random.key(0))
-    >>> attention.read(jnp.ones(8), jnp.ones((4, 6, 2))).shape, attention.write(jnp.ones(8), jnp.ones(4)).shape
+    >>> attention.read(jnp.ones(8), jnp.ones((2, 24))).shape, attention.write(jnp.ones(8), jnp.ones(4)).shape
     ((18,), (24,))
     """
 
@@ -75,21 +73,18 @@ class Attention(eqx.Module):
     grids: tuple[int, int] = eqx.field(static=True)
     shape: tuple[int, int] = eqx.field(static=True)
 
-    def __init__(
-        self, hidden: int, grids: tuple[int, int], shape: tuple[int, int], *, key: Key[Array, ""]
-    ) -> None:
+    def __init__(self, hidden: int, grids: tuple[int, int], shape: tuple[int, int], *, key: Key[Array, ""]) -> None:
         first, second = jax.random.split(key)
         self.reader, self.writer = Affine(hidden, 5, key=first), Affine(hidden, 5, key=second)
         self.grids, self.shape = grids, shape
 
-    def read(
-        self, h: Float[Array, "hidden"], picture: Float[Array, "height width channels"]
-    ) -> Float[Array, "patch"]:
-        """What the reading grid sees of a picture, row by row."""
-        return filters_at(self.reader(h), self.grids[0], self.shape).read(picture).ravel()
+    def read(self, h: Float[Array, "hidden"], pictures: Float[Array, "pictures size"]) -> Float[Array, "patch"]:
+        """What the reading grid sees of pictures, each given row by row with the channels of a pixel together."""
+        channels = jnp.moveaxis(pictures.reshape(len(pictures), *self.shape, -1), -1, 1).reshape(-1, *self.shape)
+        return filters_at(self.reader(h), self.grids[0], self.shape).read(channels).ravel()
 
-    def write(self, h: Float[Array, "hidden"], patch: Float[Array, "patch"]) -> Float[Array, "out"]:
-        """What the writing grid makes of a patch, given row by row: a picture, row by row."""
+    def write(self, h: Float[Array, "hidden"], patch: Float[Array, "patch"]) -> Float[Array, "size"]:
+        """What the writing grid makes of a patch, given channel by channel: a picture, as above."""
         grid = self.grids[1]
-        filters = filters_at(self.writer(h), grid, self.shape)
-        return filters.write(patch.reshape(grid, grid, -1)).ravel()
+        picture = filters_at(self.writer(h), grid, self.shape).write(patch.reshape(-1, grid, grid))
+        return jnp.moveaxis(picture, 0, -1).ravel()

@@ -18,6 +18,7 @@ _EXPORTS = {
     "Centred": "harmonium.models",
     "DBM": "harmonium.models",
     "DBN": "harmonium.models",
+    "DRAW": "harmonium.models",
     "BiHM": "harmonium.models",
     "HelmholtzMachine": "harmonium.models",
     "SigmoidBeliefNet": "harmonium.models",

@@ -32,6 +32,7 @@ from harmonium.models.boltzmann import (
 )
 from harmonium.models.directed import (
     DBN,
+    DRAW,
     VAE,
     BeliefNet,
     BiHM,
@@ -84,11 +85,13 @@ MODELS = (
     "HelmholtzMachine",
     "BiHM",
     "VAE",
+    "DRAW",
 )  # what a person chooses from
 
 __all__ = [
     "DBM",
     "DBN",
+    "DRAW",
     "FVBN",
     "MADE",
     "MODELS",

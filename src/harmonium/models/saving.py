@@ -34,7 +34,9 @@ from harmonium.models.boltzmann import (
 )
 from harmonium.models.directed import (
     DBN,
+    DRAW,
     VAE,
+    Attention,
     BiHM,
     Classifier,
     Factorial,
@@ -44,7 +46,7 @@ from harmonium.models.directed import (
     SigmoidBeliefNet,
 )
 from harmonium.models.energy import Constant
-from harmonium.nets import MLP, ConvDecoder, ConvEncoder
+from harmonium.nets import LSTM, MLP, Affine, ConvDecoder, ConvEncoder, Memory
 
 FORMAT = "harmonium-model"
 VERSION = 1
@@ -54,6 +56,7 @@ CLASSES = {
     cls.__name__: cls
     for cls in (
         DBM, DBN, BiHM, BoltzmannMachine, Classifier, Factorial, HelmholtzMachine, Link, NetLink, SigmoidBeliefNet, VAE,
+        DRAW, Attention, Affine, LSTM, Memory,
         ConvDecoder, ConvEncoder, MLP, MPDBM, Pairs, RBM, Twin, Centred, Independent,
         Normalised, Constant, FVBN, MADE, NADE, NADEk, NeuralAutoregressive, OrderlessNADE, RNADE,
         units.Bernoulli, units.Spin, units.Categorical, units.Columns, units.Gaussian, units.GaussianBias,

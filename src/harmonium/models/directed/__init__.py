@@ -4,6 +4,8 @@ from harmonium.models.directed.belief_net import HelmholtzMachine, SigmoidBelief
 from harmonium.models.directed.bihm import BiHM
 from harmonium.models.directed.classifier import Classifier, classifier_from_dbm, classifier_from_dbn
 from harmonium.models.directed.dbn import DBN
+from harmonium.models.directed.draw import DRAW
+from harmonium.models.directed.draw_attention import Attention, Filters, filters_at
 from harmonium.models.directed.factorial import Factorial
 from harmonium.models.directed.latent import LatentModel, Latents, Weighed
 from harmonium.models.directed.layered import Layered
@@ -20,11 +22,14 @@ from harmonium.models.directed.vae import VAE
 
 __all__ = [
     "DBN",
+    "DRAW",
     "VAE",
+    "Attention",
     "BeliefNet",
     "BiHM",
     "Classifier",
     "Factorial",
+    "Filters",
     "Giving",
     "HelmholtzMachine",
     "LatentModel",
@@ -38,6 +43,7 @@ __all__ = [
     "classifier_from_dbm",
     "classifier_from_dbn",
     "downwards",
+    "filters_at",
     "linked",
     "log_prob_downwards",
     "log_prob_upwards",

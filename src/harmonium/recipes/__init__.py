@@ -23,6 +23,7 @@ RECIPES = {
     "sbn": "harmonium.recipes.sbn:sbn",
     "bihm": "harmonium.recipes.bihm:bihm",
     "vae": "harmonium.recipes.vae:vae",
+    "draw": "harmonium.recipes.draw:draw",
     "classifier": "harmonium.recipes.classifier:classifier",
 }
 

@@ -32,7 +32,7 @@ STAGES = "stages"  # where a run keeps the runs of its parts
 JOINT = "stages/joint"  # and of the deep Boltzmann machine that a classifier is made of
 WIDE_ROWS = 2000  # rows whose mean field is inferred at a time
 # Recipes that look at each column of a table, where `--visible` says nothing else.
-BY_COLUMN = ("fvbn", "neural", "made", "nade", "rnade", "orderless", "nadek", "sbn", "bihm", "vae")
+BY_COLUMN = ("fvbn", "neural", "made", "nade", "rnade", "orderless", "nadek", "sbn", "bihm", "vae", "draw")
 FEW_CLASSES = 1000  # classes that labels may make where training rows are fewer
 CATEGORICAL_LIMIT = 64  # states beyond which whole numbers are taken for grey values and not for codes
 

@@ -28,8 +28,9 @@ class Best:
 
     Arguments: `rows` `[n, size]`, of the validation split; `every`, epochs between two looks at them. Attributes:
     `model`, the best one so far (None before the first look); `value`, its mean log-likelihood of the rows in nats;
-    `epoch`, when that was. Raises `InputError` for no rows, `every` below 1, or, at the first look, a model that
-    neither says its likelihood exactly nor bounds it by guesses, or rows that are no values of its units.
+    `epoch`, when that was; `values`, of all looks. Raises `InputError` for no rows, `every` below 1, or, at the first
+    look, a model that neither says its likelihood exactly nor bounds it by guesses, or rows that are no values of its
+    units.
 
     >>> import harmonium as hm, jax
     >>> best = Best(np.eye(4)); run = hm.fit(
@@ -49,6 +50,7 @@ class Best:
         self._rows, self._every, self._looks = rows, every, 0
         self.model: Any = None
         self.value, self.epoch = -math.inf, 0.0
+        self.values: list[float] = []
 
     def __call__(self, progress: Progress) -> None:
         """Look at the rows, and keep the model if it is the best so far."""
@@ -59,6 +61,7 @@ class Best:
         if self.model is None:
             self._rows = rows_of(progress.model, self._rows)
         value = held_out_value(progress.model, self._rows)
+        self.values.append(value)
         if value > self.value:
             self.model, self.value, self.epoch = progress.model, value, progress.epoch
 

@@ -1,0 +1,50 @@
+"""Train, measure and report DRAW, an auto-encoder that paints in steps."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from jaxtyping import Array, Key
+
+from harmonium.models import DRAW
+from harmonium.objectives import ELBO
+from harmonium.recipes import flags
+from harmonium.recipes.directed import sizes, trained_directed
+from harmonium.training import Run
+from harmonium.units import Gaussian, Unit
+
+
+def draw(
+    data: flags.Data = None,
+    *,
+    binarize: flags.Binarize = None,
+    standardize: flags.Standardize = False,
+    scale: flags.Scale = None,
+    labels: flags.Labels = None,
+    latent: Annotated[int, "latent variables of each step"] = 5,
+    hidden: Annotated[int, "units of the encoder's and of the decoder's memory"] = 64,
+    steps: Annotated[int, "steps of painting"] = 6,
+    attention: Annotated[str, "sides of the grids that read and write, such as 2,5 (default: no attention)"] = "",
+    visible: flags.ByColumn = "auto",
+    samples: Annotated[int, "guesses of the latent variables for each row at each step"] = 1,
+    epochs: flags.Epochs = 100,
+    batch_size: flags.BatchSize = 50,
+    learning_rate: flags.AdamRate = 0.003,
+    weight_decay: flags.WeightDecay = 0.0,
+    average: flags.Average = None,
+    products: flags.Products = "float32",
+    seed: flags.Seed = 0,
+    out: flags.Out = None,
+    resume: flags.Resume = False,
+    force: flags.Force = False,
+    progress: flags.ShowProgress = False,
+) -> Run:
+    """DRAW, an auto-encoder whose decoder paints on a canvas in steps, with or without attention: learn by the evidence
+    lower bound, measure a bound of its held-out log-likelihood, write a report."""
+    arguments, grids = dict(locals()), tuple(sizes(attention)) or None
+
+    def make(unit: Unit, key: Key[Array, ""], shape: tuple[int, ...] | None) -> DRAW:
+        options = {"attention": grids, "image_shape": shape} if grids else {}
+        return DRAW(unit, Gaussian(latent), hidden=hidden, steps=steps, key=key, **options)
+
+    return trained_directed("draw", arguments, make, ELBO(samples))

@@ -48,4 +48,5 @@ def _every_value(unit: Unit) -> Array:
             "such as leave_one_out_reinforce."
         )
     index = jnp.asarray(np.stack(np.unravel_index(np.arange(count), states), -1), jnp.int32)
-    return jnp.concatenate([part.values(index[:, at]).astype(unit.dtype) for part, at in parts], -1)
+    x = jnp.concatenate([part.values(index[:, at]).astype(unit.dtype) for part, at in parts], -1)
+    return jax.lax.optimization_barrier(x)  # or XLA computes at compile time what depends on these constants alone

@@ -36,7 +36,7 @@ def test_every_name_that_the_design_promises_exists(name):
 
 
 PACKAGES = ("units", "models", "inference", "samplers", "objectives", "evaluation", "data", "training", "report",
-            "testing", "sklearn", "recipes")  # fmt: skip
+            "testing", "sklearn", "recipes", "gradients")  # fmt: skip
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -18,20 +18,22 @@ def with_gradient_of(value: Float[Array, "*n"], surrogate: Float[Array, "*n"]) -
 
 
 def scored(
-    value: Float[Array, "*n"], log_prob: Float[Array, "*n"], baseline: Float[Array, "*n"] | float = 0.0
-) -> Float[Array, "*n"]:
+    value: Float[Array, "*n"], log_prob: Float[Array, "*n"], baseline: Float[Array, "*n"] | float = 0.0,
+    scale: Float[Array, ""] | float = 1.0,
+) -> Float[Array, "*n"]:  # fmt: skip
     """The score-function estimator (REINFORCE) of a value `f(x)` of a draw `x ~ p(x)` that is no function of a path.
 
         grad E f = E[grad f + (f - b) grad log p(x)]                                                 # (20.63), (20.67)
 
     (Williams 1992; book, section 20.9.1.) Arguments: `value`, `f(x)`; `log_prob`, `log p(x)` of the same draw, `x` held
-    constant; `baseline`, a number `b` that does not depend on `x`.
+    constant; `baseline`, a number `b` that does not depend on `x`; `scale`, a number that `f - b` is divided by (other
+    than 1 it changes the length of the estimator).
 
     >>> float(jax.grad(lambda t: scored(jnp.array(5.0), t, baseline=2.0))(jnp.array(0.0)))
     3.0
     """
     stop = jax.lax.stop_gradient
-    return value + stop(value - baseline) * (log_prob - stop(log_prob))
+    return value + stop((value - baseline) / scale) * (log_prob - stop(log_prob))
 
 
 def leave_one_out(values: Float[Array, "k"]) -> Float[Array, "k"]:

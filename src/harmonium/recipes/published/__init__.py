@@ -10,25 +10,27 @@ from harmonium.recipes.published import (
     classifiers,
     deep,
     directed,
+    gradients,
     imputation,
     mixtures,
     rbm,
     rules,
 )
-from harmonium.recipes.published.page import Protocol, Result, replace_section, section
+from harmonium.recipes.published.page import Protocol, Result, Row, section, write
 
 PROTOCOLS: dict[str, Protocol] = {
     **rbm.PROTOCOLS, **rules.PROTOCOLS, **deep.PROTOCOLS, **classifiers.PROTOCOLS, **autoregressive.PROTOCOLS,
-    **directed.PROTOCOLS, **imputation.PROTOCOLS, **mixtures.PROTOCOLS,
+    **directed.PROTOCOLS, **imputation.PROTOCOLS, **mixtures.PROTOCOLS, **gradients.PROTOCOLS,
 }  # fmt: skip
 
-__all__ = ["PROTOCOLS", "Protocol", "Result", "reproduce"]
+__all__ = ["PROTOCOLS", "Protocol", "Result", "Row", "reproduce"]
 
 
 def reproduce(name: str, *, seed: int = 0, page: Path | None = None) -> str:
     """Run a protocol; return its section in Markdown, and replace it on the page if one is given.
 
-    Arguments: `name`, one of `PROTOCOLS`; `page`, a Markdown file with or without such a section.
+    Arguments: `name`, one of `PROTOCOLS`; `page`, a Markdown file with or without such a section, beside which pictures
+    are kept.
     Raises `InputError` for another name.
     """
     if name not in PROTOCOLS:
@@ -36,8 +38,8 @@ def reproduce(name: str, *, seed: int = 0, page: Path | None = None) -> str:
     protocol = PROTOCOLS[name]
     results = []
     for result in protocol.run(seed):
-        print(f"{result.setting}: {result.ours}  [{result.seconds:.0f} s]", flush=True)
+        print(f"{result}  [{result.seconds:.0f} s]", flush=True)
         results.append(result)
         if page is not None:  # what is done is kept if the rest is interrupted
-            replace_section(page, name, section(name, protocol, results, seed))
+            write(page, name, protocol, results, seed)
     return section(name, protocol, results, seed)

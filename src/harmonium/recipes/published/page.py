@@ -25,33 +25,72 @@ class Result:
     reference: str
     seconds: float
 
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """What stands in its line of the table, between the setting and the time."""
+        return (*cells(self.ours), self.reference)
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.ours}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table whose columns are the protocol's own: what it is of, its cells and numbers, the time."""
+
+    setting: str
+    cells: tuple[str, ...]
+    numbers: dict[str, float]
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {', '.join(self.cells)}"
+
 
 @dataclass(frozen=True)
 class Protocol:
-    """A published experiment: a line about it, its settings in words, and what runs it, result by result."""
+    """A published experiment: a line about it, its settings in words, and what runs it, result by result.
+
+    `columns` are the headings between the setting and the time; where they are a protocol's own, its results are of
+    type `Row`. `draw` makes an SVG of them, which is kept beside the page, and `caption` says what it shows.
+    """
 
     about: str
     settings: str
-    run: Callable[[int], Iterator[Result]]
+    run: Callable[[int], Iterator[Result]] | Callable[[int], Iterator[Row]]
+    columns: tuple[str, ...] = ("ours", "kind", "verdict", "required or published")
+    draw: Callable[[list[Row]], bytes] | None = None
+    caption: str = ""
 
 
-def section(name: str, protocol: Protocol, results: list[Result], seed: int) -> str:
-    """A protocol's results in Markdown."""
-    spaces = "; ".join(dict.fromkeys(str(r.ours.space) for r in results if r.ours.space is not None))
+def section(name: str, protocol: Protocol, results: list[Result] | list[Row], seed: int, picture: str = "") -> str:
+    """A protocol's results in Markdown, with a link to their `picture` if there is one."""
+    known = [r.ours.space for r in results if isinstance(r, Result) and r.ours.space is not None]
+    spaces = "; ".join(dict.fromkeys(str(space) for space in known))
+    tested = f"Test set{'s' if ';' in spaces else ''}: {spaces}. " if spaces else ""
+    headings = ["setting", *protocol.columns, "wall time"]
     lines = [
         f"## {name}",
         "",
         f"{protocol.about}. {protocol.settings}",
         "",
-        f"Test set{'s' if ';' in spaces else ''}: {spaces}. Seed {seed}. {date.today().isoformat()}, {machine()}. "
-        f"Written by `harmonium reproduce {name}`.",
+        f"{tested}Seed {seed}. {date.today().isoformat()}, {machine()}. Written by `harmonium reproduce {name}`.",
         "",
-        "| setting | ours | kind | verdict | required or published | wall time |",
-        "|---|---|---|---|---|---|",
+        f"| {' | '.join(headings)} |",
+        "|---" * len(headings) + "|",
     ]
-    for r in results:
-        lines.append(f"| {r.setting} | {' | '.join(cells(r.ours))} | {r.reference} | {r.seconds:.0f} s |")
+    lines += [f"| {r.setting} | {' | '.join(r.cells)} | {r.seconds:.0f} s |" for r in results]
+    lines += ["", f"![{protocol.caption}]({picture})"] if picture else []
     return "\n".join(lines) + "\n"
+
+
+def write(page: Path, name: str, protocol: Protocol, results: list[Result] | list[Row], seed: int) -> None:
+    """Put a protocol's results on a page, and the picture of them, if any, in the folder `pictures` beside it."""
+    picture = f"pictures/{name}.svg" if protocol.draw else ""
+    if protocol.draw:
+        (page.parent / "pictures").mkdir(exist_ok=True)
+        write_atomically(page.parent / picture, protocol.draw(results))
+    replace_section(page, name, section(name, protocol, results, seed, picture))
 
 
 def cells(ours: Estimate | ErrorRate) -> tuple[str, str, str]:

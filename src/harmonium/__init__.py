@@ -23,6 +23,7 @@ _EXPORTS = {
     "HelmholtzMachine": "harmonium.models",
     "SigmoidBeliefNet": "harmonium.models",
     "VAE": "harmonium.models",
+    "VariationalRNN": "harmonium.models",
     "MPDBM": "harmonium.models",
     "Classifier": "harmonium.models",
     "FVBN": "harmonium.models",

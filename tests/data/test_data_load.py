@@ -12,6 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+import scipy.io
 from sklearn.datasets import load_digits
 
 from harmonium.data import available, fetch, load, space_of
@@ -223,7 +224,8 @@ def test_unknown_names_schemes_and_options():
 
 
 def test_every_available_name_has_a_line():
-    assert set(available()) == {"digits", "mnist", "binarized_mnist", "adult", "dna", "mushrooms", "nips", "nltcs"}
+    tables, music = {"adult", "dna", "mushrooms", "nips", "nltcs"}, {"jsb", "nottingham", "piano_midi"}
+    assert set(available()) == {"digits", "mnist", "binarized_mnist"} | tables | music
     assert all(line and "\n" not in line for line in available().values())
 
 
@@ -254,6 +256,36 @@ def test_binary_tables_are_read_from_a_folder(tmp_path, monkeypatch, packed):
         load("dna")
 
 
+def test_piano_rolls_end_in_absent_frames(monkeypatch, tmp_path):
+    rolls = [RANDOM.integers(0, 2, (n, 88), dtype=np.uint8) for n in (3, 200, 2, 5)]
+    cells = {"traindata": rolls[:2], "validdata": rolls[2:3], "testdata": rolls[3:]}
+    with pytest.raises(RunError, match="music/JSB_Chorales.mat"):
+        load("jsb")
+    monkeypatch.setenv("HARMONIUM_DATA", str(tmp_path))
+    (tmp_path / "music").mkdir()
+
+    def saved(cells):
+        path = tmp_path / "music" / "JSB_Chorales.mat"
+        table = {key: np.empty((1, len(rolls)), object) for key, rolls in cells.items()}
+        for key, rolls in cells.items():
+            table[key][0, :] = rolls
+        scipy.io.savemat(path, table)
+
+    saved(cells)
+    data = load("jsb")
+    assert data.space.shape == (160, 88) and data.space.support == "integers -1..1"
+    rows = np.asarray(data.train).reshape(-1, 160, 88)
+    for row, roll in zip(rows, [rolls[0], rolls[1][:160], rolls[1][160:]], strict=True):
+        np.testing.assert_array_equal(row[: len(roll)], roll)
+        assert (row[len(roll) :] == -1).all()
+    assert len(data.valid) == len(data.test) == 1
+    with pytest.raises(InputError, match="binary already"):
+        load("jsb", binarize="fixed")
+    saved({**cells, "testdata": [2 * rolls[3]]})
+    with pytest.raises(InputError, match="something else than rolls"):
+        load("jsb")
+
+
 REAL = os.environ.get("HARMONIUM_DATA")
 
 
@@ -269,6 +301,21 @@ def test_the_real_binary_tables(monkeypatch, name, expected):
     p = (train.sum(axis=0) + 1) / (len(train) + 2)
     likelihood = (test @ np.log(p) + (1.0 - test) @ np.log1p(-p)).mean()
     np.testing.assert_allclose(likelihood, expected, atol=0.015)
+
+
+@pytest.mark.skipif(not REAL, reason="needs the real files, in HARMONIUM_DATA")
+@pytest.mark.parametrize(
+    ("name", "frames", "expected"),
+    [("jsb", 4725, -11.06), ("nottingham", 44463, -10.25), ("piano_midi", 19036, -11.05)],
+)
+def test_the_real_piano_rolls(monkeypatch, name, frames, expected):
+    """Test frames, and their log-likelihood by the frequency of each note in the training ones."""
+    monkeypatch.setenv("HARMONIUM_DATA", REAL)
+    data = load(name)
+    train, test = (x[(x >= 0).all(axis=1)] for x in (np.asarray(x).reshape(-1, 88) for x in (data.train, data.test)))
+    p = (train.sum(axis=0) + 1.0) / (len(train) + 2)
+    assert len(test) == frames
+    np.testing.assert_allclose((test @ np.log(p) + (1.0 - test) @ np.log1p(-p)).mean(), expected, atol=0.015)
 
 
 @pytest.mark.skipif(not REAL, reason="needs the real files, in HARMONIUM_DATA")

@@ -19,6 +19,7 @@ from harmonium.data.dataset import Dataset
 from harmonium.data.examples import examples
 from harmonium.data.files import read, read_array
 from harmonium.data.idx import read_idx
+from harmonium.data.music import MUSIC, piano_rolls
 from harmonium.data.randomness import SPLIT, generator
 from harmonium.data.tables import TABLES, binary_table
 from harmonium.errors import InputError
@@ -30,6 +31,7 @@ _NAMES = {
     "mnist": "28x28 grey handwritten digits, 50000/10000/10000, labels",
     "binarized_mnist": "28x28 binary digits, the fixed sample of Larochelle & Murray (2011), 50000/10000/10000",
     **TABLES,
+    **MUSIC,
 }
 
 
@@ -37,7 +39,8 @@ def available() -> dict[str, str]:
     """The data sets that have a name, each with a line about it.
 
     >>> sorted(available())
-    ['adult', 'binarized_mnist', 'digits', 'dna', 'mnist', 'mushrooms', 'nips', 'nltcs']
+    ['adult', 'binarized_mnist', 'digits', 'dna', 'jsb', 'mnist', 'mushrooms', 'nips', 'nltcs', 'nottingham',
+     'piano_midi']
     """
     return dict(_NAMES)
 
@@ -175,6 +178,10 @@ def _table(name: str, binarize: str | None, seed: int) -> Dataset:
     return binary_table(name, binarize)
 
 
+def _music(name: str, binarize: str | None, seed: int) -> Dataset:
+    return piano_rolls(name, binarize)
+
+
 def _as_published(data: Dataset) -> Dataset:
     """The data set with its spaces saying whose binarization it is."""
     space = replace(data.space, binarization="fixed(Larochelle & Murray 2011)")
@@ -184,3 +191,4 @@ def _as_published(data: Dataset) -> Dataset:
 
 _LOADERS = {"digits": _digits, "mnist": _mnist, "binarized_mnist": _binarized_mnist}
 _LOADERS |= {name: partial(_table, name) for name in TABLES}
+_LOADERS |= {name: partial(_music, name) for name in MUSIC}

@@ -6,6 +6,7 @@ from harmonium.evaluation.convergence import effective_samples, r_hat
 from harmonium.evaluation.diagnose import Diagnosis, Finding, diagnose
 from harmonium.evaluation.error_rate import ErrorRate, error_rate
 from harmonium.evaluation.estimate import Estimate, at_least_one, interval_verdict
+from harmonium.evaluation.frames import per_frame
 from harmonium.evaluation.likelihood import free_energies, log_likelihood
 from harmonium.evaluation.partition import check_annealing, log_partition
 from harmonium.evaluation.reverse_annealing import reverse_annealing
@@ -36,6 +37,7 @@ __all__ = [
     "log_partition",
     "log_probs",
     "mean_weight",
+    "per_frame",
     "per_variable",
     "r_hat",
     "reverse",

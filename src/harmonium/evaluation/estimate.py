@@ -13,7 +13,7 @@ from harmonium.data import Space
 from harmonium.errors import InputError, whole
 
 Kind = Literal["exact", "interval", "lower", "upper", "unordered"]
-Quantity = Literal["log_likelihood", "conditional_log_likelihood", "log_partition"]
+Quantity = Literal["log_likelihood", "log_likelihood_per_frame", "conditional_log_likelihood", "log_partition"]
 
 GAP_LIMIT = 1.0  # nats between the two ends beyond which an interval should not be reported
 HOPELESS = 1000.0  # nats between the ends that no number of temperatures mends
@@ -22,7 +22,8 @@ SAMPLE_LIMIT = 10.0  # effective samples below which a weighted mean should not 
 ONE_SIDED = "do not report: bounded from one side only; use method='two_sided'"
 
 _NAMES = {
-    "log_likelihood": "log-likelihood", "conditional_log_likelihood": "conditional log-likelihood",
+    "log_likelihood": "log-likelihood", "log_likelihood_per_frame": "log-likelihood per frame",
+    "conditional_log_likelihood": "conditional log-likelihood",
     "log_partition": "log Z",
 }  # fmt: skip
 
@@ -35,7 +36,8 @@ class Estimate:
         value: the number; for an interval its middle.
         stderr: standard error of `value`, over the examples and over the chains that estimated log Z.
         kind: `exact`, `interval` (with `lower` and `upper`), `lower` or `upper` (a bound), or `unordered`.
-        quantity: `log_likelihood`, `conditional_log_likelihood` (of some columns given others) or `log_partition`.
+        quantity: `log_likelihood`, `log_likelihood_per_frame` (of sequences), `conditional_log_likelihood` (of some
+            columns given others) or `log_partition`.
         lower, upper: what bounds it; infinite where nothing does.
         sure: whether the bounds hold surely, or only in expectation over the chains.
         method, settings: how it was made, with the seed and the wall time in seconds.
@@ -97,7 +99,7 @@ class Estimate:
         return cls(**record | {name: x for name, x in absent.items() if record[name] is None})
 
     def __str__(self) -> str:
-        per = "" if self.quantity == "log_partition" else " per example"
+        per = "" if self.quantity in ("log_partition", "log_likelihood_per_frame") else " per example"
         if self.kind == "interval":
             number = f"between {self.lower:.2f} and {self.upper:.2f} nats{per}"
             sort = f"interval{'' if self.sure else ' in expectation'}, gap {self.gap:.2f}"

@@ -45,6 +45,7 @@ from harmonium.models.directed import (
     Link,
     NetLink,
     SigmoidBeliefNet,
+    VariationalRNN,
     Weighed,
     classifier_from_dbm,
     classifier_from_dbn,
@@ -86,6 +87,7 @@ MODELS = (
     "BiHM",
     "VAE",
     "DRAW",
+    "VariationalRNN",
 )  # what a person chooses from
 
 __all__ = [
@@ -132,6 +134,7 @@ __all__ = [
     "TractableModel",
     "Twin",
     "UnitwiseModel",
+    "VariationalRNN",
     "Weighed",
     "Wrapped",
     "acting_on",

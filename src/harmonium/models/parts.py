@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from harmonium.errors import InputError, shown, whole
-from harmonium.units import Categorical, Unit
+from harmonium.units import Categorical, Frames, Unit
 
 
 def check_units(model: str, *layers: Any) -> None:
@@ -24,6 +24,11 @@ def check_units(model: str, *layers: Any) -> None:
             size = layer if isinstance(layer, int) else 500
             raise InputError(
                 f"{model} is made of units, not of {shown(layer)}: give them as, say, hm.units.Bernoulli({size})."
+            )
+        if isinstance(layer, Frames):
+            raise InputError(
+                f"{model} takes rows of one length, not sequences of frames: use hm.VariationalRNN, or one layer of the "
+                "units of all frames where none is absent."
             )
         if isinstance(layer, Categorical) and not whole(layer.states):
             raise InputError(f"Categorical units have one state or more, not states={shown(layer.states)}.")

@@ -44,9 +44,10 @@ from harmonium.models.directed import (
     Link,
     NetLink,
     SigmoidBeliefNet,
+    VariationalRNN,
 )
 from harmonium.models.energy import Constant
-from harmonium.nets import LSTM, MLP, Affine, ConvDecoder, ConvEncoder, Memory
+from harmonium.nets import GRU, LSTM, MLP, Affine, ConvDecoder, ConvEncoder, Memory
 
 FORMAT = "harmonium-model"
 VERSION = 1
@@ -56,10 +57,10 @@ CLASSES = {
     cls.__name__: cls
     for cls in (
         DBM, DBN, BiHM, BoltzmannMachine, Classifier, Factorial, HelmholtzMachine, Link, NetLink, SigmoidBeliefNet, VAE,
-        DRAW, Attention, Affine, LSTM, Memory,
+        DRAW, Attention, VariationalRNN, Affine, GRU, LSTM, Memory,
         ConvDecoder, ConvEncoder, MLP, MPDBM, Pairs, RBM, Twin, Centred, Independent,
         Normalised, Constant, FVBN, MADE, NADE, NADEk, NeuralAutoregressive, OrderlessNADE, RNADE,
-        units.Bernoulli, units.Spin, units.Categorical, units.Columns, units.Gaussian, units.GaussianBias,
+        units.Bernoulli, units.Spin, units.Categorical, units.Columns, units.Frames, units.Gaussian, units.GaussianBias,
         units.GaussianStats,
     )
 }  # fmt: skip

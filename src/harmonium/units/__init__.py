@@ -4,6 +4,7 @@ from harmonium.units.bernoulli import Bernoulli
 from harmonium.units.categorical import Categorical
 from harmonium.units.columns import Columns, parts_of, real_columns
 from harmonium.units.conditional import Conditional
+from harmonium.units.frames import Frames
 from harmonium.units.gaussian import Gaussian, GaussianBias, GaussianStats
 from harmonium.units.spin import Spin
 from harmonium.units.unit import Stats, Unit, inner
@@ -13,6 +14,7 @@ __all__ = [
     "Categorical",
     "Columns",
     "Conditional",
+    "Frames",
     "Gaussian",
     "GaussianBias",
     "GaussianStats",

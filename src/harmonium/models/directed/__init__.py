@@ -19,6 +19,7 @@ from harmonium.models.directed.passes import (
     upwards,
 )
 from harmonium.models.directed.vae import VAE
+from harmonium.models.directed.variational_rnn import VariationalRNN
 
 __all__ = [
     "DBN",
@@ -39,6 +40,7 @@ __all__ = [
     "Linked",
     "NetLink",
     "SigmoidBeliefNet",
+    "VariationalRNN",
     "Weighed",
     "classifier_from_dbm",
     "classifier_from_dbn",

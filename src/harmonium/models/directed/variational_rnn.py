@@ -1,0 +1,227 @@
+"""The variational recurrent network: a variational auto-encoder in every frame of a sequence (section 20.10.3)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key
+
+from harmonium.errors import InputError, shown, whole
+from harmonium.models.directed.latent import Latents, Weighed
+from harmonium.models.parts import check_units
+from harmonium.nets import ACTIVATIONS, GRU, MLP
+from harmonium.rng import check_key
+from harmonium.units import Conditional, Frames, Stats, Unit
+
+
+class Seen(NamedTuple):
+    """What a sequence alone says, whatever the latent variables: found once, outside of the recurrence.
+
+    Attributes: `present`, which frames are there; `encoder`, the sum at the encoder's first layer; `drive`, what acts
+    on the gates.
+    """
+
+    present: Bool[Array, "frames"]
+    encoder: Float[Array, "frames first"]
+    drive: Float[Array, "frames gates"]
+
+
+class VariationalRNN(eqx.Module):
+    """A recurrent network whose state, with a latent variable `z_t` of each frame, gives that frame.
+
+        log p(x, z) = sum_t log p(z_t | h_{t-1}) + log p(x_t | z_t, h_{t-1}),      h_t = f(h_{t-1}, x_t, z_t)
+        log q(z | x) = sum_t log q(z_t | x_t, h_{t-1}),                            h_0 = 0
+
+    (Chung et al. 2015; book, section 20.10.3.) Networks of one form give the prior, the encoder and the decoder; `f` is
+    a GRU of features of `x_t` and `z_t`. The sums run over the frames that are there: a row `x` of data is one sequence
+    `[frames * size]`, with absent frames at its end, as `hm.units.Frames` says. The latent variables of absent frames
+    do not exist; zeros stand in their place. `simulate` and `sample` draw every frame, since no law of lengths is
+    modelled.
+
+    Arguments: `visible`, `Frames` of the units of a frame; `latent`, the units of `z_t`; `hidden`, the size of `h`;
+    `sizes`, of the hidden layers of every network, of which the last is also that of the features; `activation` of
+    these; `key`, for the weights' start. Fields: `features`, `latent_features`, `prior`, `encoder`, `decoder`, `gru`.
+    Raises `InputError` for visible units that are no frames, latent ones that are none, or sizes that are none.
+
+    >>> import harmonium as hm, jax
+    >>> rolls, latent = hm.units.Frames(hm.units.Bernoulli(88), 5), hm.units.Gaussian(3)
+    >>> model = VariationalRNN(rolls, latent, hidden=8, sizes=[6], key=jax.random.key(0))
+    >>> model.sample(jax.random.key(1)).shape
+    (440,)
+    """
+
+    visible: Frames
+    latent: Unit
+    features: MLP
+    latent_features: MLP
+    prior: MLP
+    encoder: MLP
+    decoder: MLP
+    gru: GRU
+
+    def __init__(
+        self, visible: Any, latent: Any, hidden: Any = 200, *, key: Key[Array, ""], sizes: Any = (200,),
+        activation: str = "relu",
+    ) -> None:  # fmt: skip
+        if not isinstance(visible, Frames):
+            raise InputError(
+                "A VariationalRNN takes sequences, hm.units.Frames(hm.units.Bernoulli(88), 160) for one, not "
+                f"{shown(visible)}."
+            )
+        check_units("A VariationalRNN", visible.unit, latent)
+        check_key(key)
+        if not whole(hidden) or not isinstance(sizes, list | tuple) or not sizes or not whole(*sizes):
+            raise InputError(
+                "A VariationalRNN has a state of hidden units, such as hidden=200, and networks of at least one hidden "
+                f"layer, such as sizes=[200], not hidden={hidden!r} and sizes={sizes!r}."
+            )
+        unit, last = visible.unit, sizes[-1]
+        keys = jax.random.split(key, 6)
+
+        def net(i: int, inputs: int, *out: int) -> MLP:
+            return MLP([inputs, *sizes, *out], key=keys[i], activation=activation)
+
+        self.visible, self.latent = visible, latent
+        self.features, self.latent_features = net(0, unit.width), net(1, latent.width)
+        self.prior = net(2, hidden, latent.out_width)
+        self.encoder = net(3, last + hidden, latent.out_width)
+        self.decoder = net(4, last + hidden, unit.out_width)
+        self.gru = GRU(2 * last, hidden, key=keys[5])
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        """`v`, the sequence, and `z`, its latent variables frame by frame."""
+        return {"v": self.visible, "z": Frames(self.latent, self.visible.frames)}
+
+    # ---- the recognition model -------------------------------------------------------------------------------
+
+    def look(self, x: Array) -> Seen:
+        """Which frames of a sequence `[frames * size]` are there, and what they add to the encoder and the gates."""
+        features = self._features(self.features, self.visible.unit, self.visible.split(x))
+        W, b = self.encoder.W[0], self.encoder.b[0]
+        n = features.shape[1]
+        return Seen(self.visible.present(x), features @ W[:n] + b, features @ self.gru.W[:n] + self.gru.b)
+
+    def guess(self, key: Key[Array, ""], seen: Seen) -> Latents:
+        """Latent variables `z ~ q(z | x)`, frame after frame."""
+        return self._latents(self._guessed(key, seen)[0], seen.present)
+
+    def log_guess(self, latents: Latents, seen: Seen) -> Float[Array, ""]:
+        """`log q(z | x)`, in nats."""
+        z = self._frames_of(latents)
+        states = self._states(seen.drive, self._features(self.latent_features, self.latent, z))
+        return self._log_probs(jax.vmap(self._encoded)(states, seen.encoder), z, seen.present)
+
+    def weigh(self, key: Key[Array, ""], x: Array, seen: Seen) -> Weighed:
+        """A guess with both log-probabilities; the prior and the decoder are taken of all frames at once."""
+        z, states, natural, features = self._guessed(key, seen)
+        joint = self._log_joint(x, seen.present, z, states, features)
+        return Weighed(self._latents(z, seen.present), joint, self._log_probs(natural, z, seen.present))
+
+    # ---- the generative model --------------------------------------------------------------------------------
+
+    def log_joint(self, x: Array, latents: Latents) -> Float[Array, ""]:
+        """`log p(x, z)`, in nats."""
+        seen, z = self.look(x), self._frames_of(latents)
+        features = self._features(self.latent_features, self.latent, z)
+        return self._log_joint(x, seen.present, z, self._states(seen.drive, features), features)
+
+    def simulate(self, key: Key[Array, ""]) -> tuple[Array, Latents]:
+        """A sequence `[frames * size]` of all frames and its latent variables, drawn frame after frame."""
+        unit = self.visible.unit
+
+        def frame(h: Array, key: Key[Array, ""]) -> tuple[Array, tuple[Array, Array]]:
+            first, second = jax.random.split(key)
+            z = self.latent.sample(first, self._prior(h))
+            after = self._features(self.latent_features, self.latent, z[None])[0]
+            x = unit.sample(second, self._decoded(h, after))
+            seen = self._features(self.features, unit, x[None])[0]
+            return self.gru(h, self.gru.drive(jnp.concatenate([seen, after]))), (x, z)
+
+        _, (x, z) = jax.lax.scan(frame, jnp.zeros(self.gru.size), self._keys(key))
+        return x.reshape(-1), {"z": z.reshape(-1)}
+
+    def sample(self, key: Key[Array, ""]) -> Array:
+        """A sequence `[frames * size]` of all frames."""
+        return self.simulate(key)[0]
+
+    # ---- one frame -------------------------------------------------------------------------------------------
+
+    def _prior(self, h: Float[Array, "hidden"]) -> Stats:
+        """Natural parameters of `p(z_t | h_{t-1})`."""
+        return _given(self.latent, self.prior(h))
+
+    def _encoded(self, h: Float[Array, "hidden"], seen: Float[Array, "first"]) -> Stats:
+        """Natural parameters of `q(z_t | x_t, h_{t-1})`."""
+        return _given(self.latent, _above(self.encoder, seen + h @ self.encoder.W[0][-len(h) :]))
+
+    def _decoded(self, h: Float[Array, "hidden"], features: Float[Array, "features"]) -> Stats:
+        """Natural parameters of `p(x_t | z_t, h_{t-1})`."""
+        return _given(self.visible.unit, self.decoder(jnp.concatenate([features, h])))
+
+    # ---- all frames ------------------------------------------------------------------------------------------
+
+    def _features(self, net: MLP, unit: Unit, values: Array) -> Float[Array, "frames features"]:
+        return ACTIVATIONS[net.activation](jax.vmap(lambda value: net(unit.features(value)))(values))
+
+    def _keys(self, key: Key[Array, ""]) -> Key[Array, "frames"]:
+        """A key for each frame, the same however many others there are."""
+        return jax.vmap(lambda t: jax.random.fold_in(key, t))(jnp.arange(self.visible.frames))
+
+    def _guessed(self, key: Key[Array, ""], seen: Seen) -> tuple[Array, Array, Stats, Array]:
+        """Of every frame `z_t`, `h_{t-1}`, the natural parameters of `q`, and the features of `z_t`."""
+
+        def frame(h: Array, step: tuple[Array, Array, Array]) -> tuple[Array, tuple[Array, Array, Stats, Array]]:
+            key, encoder, drive = step
+            natural = self._encoded(h, encoder)
+            z = self.latent.sample(key, natural)
+            features = self._features(self.latent_features, self.latent, z[None])[0]
+            return self.gru(h, drive + self._pull(features)), (z, h, natural, features)
+
+        return jax.lax.scan(frame, jnp.zeros(self.gru.size), (self._keys(key), seen.encoder, seen.drive))[1]
+
+    def _pull(self, features: Float[Array, "*frames features"]) -> Float[Array, "*frames gates"]:
+        """What features of `z_t` add to what acts on the gates."""
+        return features @ self.gru.W[-features.shape[-1] :]
+
+    def _states(
+        self, drive: Float[Array, "frames gates"], features: Float[Array, "frames features"]
+    ) -> Float[Array, "frames hidden"]:
+        """`h_{t-1}` of every frame."""
+        start = jnp.zeros(self.gru.size)
+        return jax.lax.scan(lambda h, d: (self.gru(h, d), h), start, drive + self._pull(features))[1]
+
+    def _log_joint(
+        self, x: Array, present: Bool[Array, "frames"], z: Array, states: Float[Array, "frames hidden"],
+        features: Float[Array, "frames features"],
+    ) -> Float[Array, ""]:  # fmt: skip
+        prior = self._log_probs(jax.vmap(self._prior)(states), z, present)
+        frames, natural = self.visible.split(x), jax.vmap(self._decoded)(states, features)
+        each = jax.vmap(lambda eta, value: Conditional(self.visible.unit, eta).log_prob(value))(natural, frames)
+        return prior + jnp.sum(jnp.where(present, each, 0.0))
+
+    def _log_probs(self, natural: Stats, z: Array, present: Bool[Array, "frames"]) -> Float[Array, ""]:
+        """Log-probability of the latent variables of the frames that are there."""
+        each = jax.vmap(lambda eta, value: Conditional(self.latent, eta).log_prob(value))(natural, z)
+        return jnp.sum(jnp.where(present, each, 0.0))
+
+    def _frames_of(self, latents: Latents) -> Array:
+        return latents["z"].reshape(self.visible.frames, self.latent.size)
+
+    def _latents(self, z: Array, present: Bool[Array, "frames"]) -> Latents:
+        return {"z": jnp.where(present[:, None], z, 0).reshape(-1)}
+
+
+def _given(unit: Unit, out: Float[Array, "out_width"]) -> Stats:
+    return unit.shifted(unit.bias(unit.reference()), out)
+
+
+def _above(net: MLP, first: Float[Array, "first"]) -> Float[Array, "out"]:
+    """The output of a network, from the sum at its first layer."""
+    out = first
+    for W, b in zip(net.W[1:], net.b[1:], strict=True):
+        out = ACTIVATIONS[net.activation](out) @ W + b
+    return out

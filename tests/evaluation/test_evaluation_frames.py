@@ -21,7 +21,7 @@ def bound(values, **fields):
 def test_it_is_the_sum_over_all_frames():
     found = per_frame(bound([-40.0, -10.0, -3.0]), np.array([10, 2, 1]))
     assert found.value == found.lower == pytest.approx(-53 / 13)
-    assert found.kind == "lower" and found.upper == np.inf and found.settings["frames"] == 13
+    assert (found.kind, found.upper, found.settings["frames"]) == ("lower", np.inf, 13)
     assert found.value == pytest.approx(found.per_example.mean())
     assert str(found).startswith("log-likelihood per frame -4.08")
     assert Estimate.from_dict(found.to_dict()) == found

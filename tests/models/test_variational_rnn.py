@@ -107,9 +107,8 @@ def test_absent_frames_change_nothing():
     one, _, _ = weighed(MODEL, keys, ROWS)
     other, _, _ = weighed(longer, keys, padded)
     np.testing.assert_allclose((one.log_joint, one.log_guess), (other.log_joint, other.log_guess), rtol=2e-6)
-    for a, b in zip(
-        jax.tree.leaves(slope(MODEL, keys, ROWS)), jax.tree.leaves(slope(longer, keys, padded)), strict=True
-    ):
+    slopes = jax.tree.leaves(slope(MODEL, keys, ROWS)), jax.tree.leaves(slope(longer, keys, padded))
+    for a, b in zip(*slopes, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
@@ -123,7 +122,8 @@ def slope(model, keys, rows):
 def test_gradients_reach_every_parameter():
     gradient = slope(MODEL, jax.random.split(KEY, len(SEQUENCES)), ROWS)
     for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
-        assert np.isfinite(leaf).all() and np.any(leaf != 0), jax.tree_util.keystr(path)
+        assert np.isfinite(leaf).all(), jax.tree_util.keystr(path)
+        assert np.any(leaf != 0), jax.tree_util.keystr(path)
 
 
 SMALL, GUESSES = tiny(B2, 2, Gaussian(1), 5), 8000
@@ -132,7 +132,7 @@ EVERY = [np.reshape(s, (t, 2)) for t in (1, 2) for s in itertools.product([0, 1]
 
 @pytest.fixture(scope="module")
 def weights():
-    """Weights `[sequences, guesses]` of every sequence of one and of two frames, whose means are their probabilities."""
+    """Weights `[sequences, guesses]` of every sequence of one and of two frames: their means are `p(x)`."""
     rows = jnp.asarray(SMALL.visible.rows(EVERY))
 
     @eqx.filter_jit
@@ -154,9 +154,14 @@ def test_weights_of_all_sequences_sum_to_one(weights):
         assert abs(some.mean(axis=1).sum() - 1.0) < -scipy.special.ndtri(FAILURE_RATE / 4) * error
 
 
+@eqx.filter_jit
+def simulated(model, keys):
+    return jax.vmap(model.simulate)(keys)
+
+
 def test_samples_follow_the_law_of_the_weights(weights):
     p = weights[4:].mean(axis=1)
-    drawn = np.asarray(eqx.filter_jit(jax.vmap(SMALL.sample))(jax.random.split(jax.random.key(3), 4096)))
+    drawn = np.asarray(simulated(SMALL, jax.random.split(jax.random.key(3), 4096))[0])
     counts = np.bincount((drawn @ np.array([8, 4, 2, 1])).astype(int), minlength=16)
     matches_law(counts, p / p.sum(), "Samples of the network")
 
@@ -165,9 +170,8 @@ def test_a_saved_network_is_the_same(tmp_path):
     found = load(save(MODEL, tmp_path / "music.safetensors"))
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(MODEL), strict=True):
         np.testing.assert_array_equal(a, b)
-    x, latents = eqx.filter_jit(found.simulate)(KEY)
-    assert found.visible == MODEL.visible and latents["z"].shape == (found.layers["z"].size,) == (8,)
-    MODEL.visible.check(np.asarray(x)[None])
+    assert found.visible == MODEL.visible
+    assert found.layers["z"].size == 8
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_a_sequence_of_all_frames_is_its_frames_side_by_side(unit, sequence):
     np.testing.assert_allclose(Conditional(frames, eta).log_prob(x), expected, rtol=1e-5)
     np.testing.assert_allclose(frames.features(x), np.concatenate([unit.features(v) for v in frames.split(x)]))
     frames.check(np.asarray(frames.sample(KEY, eta))[None])
-    assert len(frames.widths) == frames.size and sum(frames.widths) == frames.width
+    assert (len(frames.widths), sum(frames.widths)) == (frames.size, frames.width)
 
 
 def test_an_absent_frame_has_no_statistics():
@@ -71,7 +71,7 @@ B = Frames(Bernoulli(2), 3)
         (lambda: B.check(np.array([[0, 1, -1, -1, 0, 1]])), "row 0 has an absent frame .* absent frames come last"),
         (lambda: B.check(np.full((1, 6), -1)), "one present frame at least"),
         (lambda: B.check(np.array([[0, 1, 0, -1, -1, -1]])), "Frame 1 of row 0 is -1, which means absent, in some"),
-        (lambda: B.check(np.array([[0, 1, 0, 1, 0, 1], [0, 1, 0, 2, 1, 1]])), "In frame 1 of the sequence in row 1,"),
+        (lambda: B.check(np.array([[0, 1, 0, 1, 0, 1], [0, 1, 0, 2, 1, 1]])), "In frame 1 of row 1,"),
         (lambda: RBM(B, Bernoulli(2), key=KEY), "An RBM takes rows of one length"),
         (lambda: VAE(B, Gaussian(2), key=KEY), "A VAE takes rows of one length"),
     ],

@@ -19,8 +19,8 @@ def per_frame(estimate: Any, frames: Any) -> Estimate:
     error is that of a ratio of two means. A bound stays a bound, for lengths are given and not modelled.
 
     Arguments: `estimate`, of `hm.log_likelihood`, which holds the value of each sequence; `frames`, whole numbers
-    `[n]`, how many frames `T_i` each has (`model.visible.count(rows)`). Raises `InputError` for an estimate of something
-    else, or without the values of the sequences, and for numbers of frames that do not fit.
+    `[n]`, how many frames `T_i` each has (`model.visible.count(rows)`). Raises `InputError` for an estimate of another
+    kind, or without the values of the sequences, and for numbers of frames that do not fit.
 
     >>> e = Estimate(-30.0, 10.0, "lower", lower=-30.0, n=2, per_example=np.array([-40.0, -20.0]), method="sampling")
     >>> print(per_frame(e, [5, 5]))

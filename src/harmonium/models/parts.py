@@ -27,8 +27,8 @@ def check_units(model: str, *layers: Any) -> None:
             )
         if isinstance(layer, Frames):
             raise InputError(
-                f"{model} takes rows of one length, not sequences of frames: use hm.VariationalRNN, or one layer of the "
-                "units of all frames where none is absent."
+                f"{model} takes rows of one length, not sequences of frames: use hm.VariationalRNN, or one layer of "
+                "the units of all frames where none is absent."
             )
         if isinstance(layer, Categorical) and not whole(layer.states):
             raise InputError(f"Categorical units have one state or more, not states={shown(layer.states)}.")

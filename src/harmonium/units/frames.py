@@ -118,9 +118,7 @@ class Frames(Unit):
                 try:
                     self.unit.check(frames[row, t][None], expectation=expectation)
                 except InputError as error:
-                    raise InputError(
-                        f"In frame {t} of the sequence in row {row}, as a row of its own: {error}"
-                    ) from None
+                    raise InputError(f"In frame {t} of row {row}, as a row of its own: {error}") from None
             raise
 
     # ---- the family: that of the frames, side by side --------------------------------------------------------

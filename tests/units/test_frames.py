@@ -49,12 +49,16 @@ def test_a_sequence_of_all_frames_is_its_frames_side_by_side(unit, sequence):
     assert (len(frames.widths), sum(frames.widths)) == (frames.size, frames.width)
 
 
-def test_an_absent_frame_has_no_statistics():
-    """So that a law of all frames says nothing of it, rather than something wrong."""
-    frames = Frames(Bernoulli(2), 2)
-    x = jnp.asarray(frames.rows([[[0, 1]]])[0])
-    np.testing.assert_array_equal(frames.stats(x), [[0.0, 1.0], [np.nan, np.nan]])
-    assert np.isnan(Conditional(frames, frames.reference()).log_prob(x))
+@every
+def test_an_absent_frame_has_log_probability_zero_and_no_statistics(unit, sequence):
+    frames = Frames(unit, 2)
+    x = jnp.asarray(frames.rows([sequence[:1]])[0])
+    eta = frames.reference()
+    alone = unit.log_prob(unit.reference(), jnp.asarray(sequence[0], unit.dtype))
+    np.testing.assert_allclose(Conditional(frames, eta).log_prob(x), alone, rtol=1e-6)
+    for leaf in jax.tree.leaves(frames.stats(x)):
+        assert np.isfinite(leaf[0]).all()
+        assert np.isnan(leaf[1]).all()
 
 
 B = Frames(Bernoulli(2), 3)

@@ -28,7 +28,7 @@ class Frames(Unit):
     How many frames there are is given with a sequence, and not modelled; absent frames have log-probability 0.
     `rows` makes such rows of sequences, `count` says their lengths, and `check` refuses a frame that is absent in part
     or between others. Statistics and natural parameters are those of the frames, with a leading axis `[frames]`; an
-    absent frame has none (NaN), so that a model which does not know of them cannot take them for data unnoticed.
+    absent frame has no statistics (NaN), so that what does not know of such frames cannot take them for data unnoticed.
 
     Arguments: `unit`, the units of one frame; `frames`, the largest number of them. Raises `InputError` for anything
     else.
@@ -146,6 +146,10 @@ class Frames(Unit):
     def log_partition(self, eta: Stats) -> Float[Array, ""]:
         """`sum_t A(eta_t)`, of all frames."""
         return jnp.sum(jax.vmap(self.unit.log_partition)(eta))
+
+    def log_prob(self, eta: Stats, x: Array) -> Float[Array, ""]:
+        """`sum_t log p(x_t | eta_t)` of the frames that are there."""
+        return jnp.sum(jnp.where(self.present(x), jax.vmap(self.unit.log_prob)(eta, self.split(x)), 0.0))
 
     def sample(self, key: Key[Array, ""], eta: Stats) -> Array:
         """A sequence of all frames."""

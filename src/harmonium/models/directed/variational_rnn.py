@@ -11,10 +11,10 @@ from jaxtyping import Array, Bool, Float, Key
 
 from harmonium.errors import InputError, shown, whole
 from harmonium.models.directed.latent import Latents, Weighed
-from harmonium.models.parts import check_units
+from harmonium.models.parts import check_sizes, check_units
 from harmonium.nets import ACTIVATIONS, GRU, MLP
 from harmonium.rng import check_key
-from harmonium.units import Conditional, Frames, Stats, Unit
+from harmonium.units import Frames, Stats, Unit
 
 
 class Seen(NamedTuple):
@@ -64,7 +64,7 @@ class VariationalRNN(eqx.Module):
 
     def __init__(
         self, visible: Any, latent: Any, hidden: Any = 200, *, key: Key[Array, ""], sizes: Any = (200,),
-        activation: str = "relu",
+        activation: str = "tanh",
     ) -> None:  # fmt: skip
         if not isinstance(visible, Frames):
             raise InputError(
@@ -73,11 +73,9 @@ class VariationalRNN(eqx.Module):
             )
         check_units("A VariationalRNN", visible.unit, latent)
         check_key(key)
-        if not whole(hidden) or not isinstance(sizes, list | tuple) or not sizes or not whole(*sizes):
-            raise InputError(
-                "A VariationalRNN has a state of hidden units, such as hidden=200, and networks of at least one hidden "
-                f"layer, such as sizes=[200], not hidden={hidden!r} and sizes={sizes!r}."
-            )
+        if not whole(hidden):
+            raise InputError(f"A VariationalRNN has a state of units, such as hidden=200, not hidden={shown(hidden)}.")
+        sizes = check_sizes(sizes)
         unit, last = visible.unit, sizes[-1]
         keys = jax.random.split(key, 6)
 
@@ -199,13 +197,11 @@ class VariationalRNN(eqx.Module):
         features: Float[Array, "frames features"],
     ) -> Float[Array, ""]:  # fmt: skip
         prior = self._log_probs(jax.vmap(self._prior)(states), z, present)
-        frames, natural = self.visible.split(x), jax.vmap(self._decoded)(states, features)
-        each = jax.vmap(lambda eta, value: Conditional(self.visible.unit, eta).log_prob(value))(natural, frames)
-        return prior + jnp.sum(jnp.where(present, each, 0.0))
+        return prior + self.visible.log_prob(jax.vmap(self._decoded)(states, features), x)
 
     def _log_probs(self, natural: Stats, z: Array, present: Bool[Array, "frames"]) -> Float[Array, ""]:
         """Log-probability of the latent variables of the frames that are there."""
-        each = jax.vmap(lambda eta, value: Conditional(self.latent, eta).log_prob(value))(natural, z)
+        each = jax.vmap(self.latent.log_prob)(natural, z)
         return jnp.sum(jnp.where(present, each, 0.0))
 
     def _frames_of(self, latents: Latents) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -70,7 +70,7 @@ class Frames(Unit):
         frames = x.reshape(self.frames, self.unit.size)
         return jnp.where(self.present(x)[:, None], frames, 0).astype(self.unit.dtype)
 
-    def rows(self, sequences: Sequence[Any]) -> np.ndarray:
+    def rows(self, sequences: Any) -> np.ndarray:
         """Rows `[n, frames * size]` of sequences `[length, size]`. Raises `InputError` for one that does not fit."""
         found = np.full((len(sequences), self.frames, self.unit.size), self.absent, np.dtype(self.dtype))
         for i, sequence in enumerate(sequences):

@@ -37,9 +37,10 @@ class VariationalRNN(eqx.Module):
 
     (Chung et al. 2015; book, section 20.10.3.) Networks of one form give the prior, the encoder and the decoder; `f` is
     a GRU of features of `x_t` and `z_t`. The sums run over the frames that are there: a row `x` of data is one sequence
-    `[frames * size]`, with absent frames at its end, as `hm.units.Frames` says. The latent variables of absent frames
-    do not exist; zeros stand in their place. `simulate` and `sample` draw every frame, since no law of lengths is
-    modelled.
+    `[frames * size]`, with absent frames at its end, as `hm.units.Frames` says. The latent variables of an absent frame
+    have the neutral law of their units under both `p` and `q`, which leaves every weight `p / q`, every sum over latent
+    states and every gradient as if they were not there. `simulate` and `sample` draw every frame, since no law of
+    lengths is modelled.
 
     Arguments: `visible`, `Frames` of the units of a frame; `latent`, the units of `z_t`; `hidden`, the size of `h`;
     `sizes`, of the hidden layers of every network, of which the last is also that of the features; `activation` of
@@ -105,19 +106,19 @@ class VariationalRNN(eqx.Module):
 
     def guess(self, key: Key[Array, ""], seen: Seen) -> Latents:
         """Latent variables `z ~ q(z | x)`, frame after frame."""
-        return self._latents(self._guessed(key, seen)[0], seen.present)
+        return {"z": self._guessed(key, seen)[0].reshape(-1)}
 
     def log_guess(self, latents: Latents, seen: Seen) -> Float[Array, ""]:
         """`log q(z | x)`, in nats."""
         z = self._frames_of(latents)
         states = self._states(seen.drive, self._features(self.latent_features, self.latent, z))
-        return self._log_probs(jax.vmap(self._encoded)(states, seen.encoder), z, seen.present)
+        return self._log_prob(jax.vmap(self._encoded)(states, seen.encoder), z, seen.present)
 
     def weigh(self, key: Key[Array, ""], x: Array, seen: Seen) -> Weighed:
         """A guess with both log-probabilities; the prior and the decoder are taken of all frames at once."""
         z, states, natural, features = self._guessed(key, seen)
         joint = self._log_joint(x, seen.present, z, states, features)
-        return Weighed(self._latents(z, seen.present), joint, self._log_probs(natural, z, seen.present))
+        return Weighed({"z": z.reshape(-1)}, joint, self._log_prob(natural, z, seen.present))
 
     # ---- the generative model --------------------------------------------------------------------------------
 
@@ -172,14 +173,14 @@ class VariationalRNN(eqx.Module):
     def _guessed(self, key: Key[Array, ""], seen: Seen) -> tuple[Array, Array, Stats, Array]:
         """Of every frame `z_t`, `h_{t-1}`, the natural parameters of `q`, and the features of `z_t`."""
 
-        def frame(h: Array, step: tuple[Array, Array, Array]) -> tuple[Array, tuple[Array, Array, Stats, Array]]:
-            key, encoder, drive = step
+        def frame(h: Array, step: tuple[Array, Seen]) -> tuple[Array, tuple[Array, Array, Stats, Array]]:
+            key, (present, encoder, drive) = step
             natural = self._encoded(h, encoder)
-            z = self.latent.sample(key, natural)
+            z = self.latent.sample(key, self._where(present, natural))
             features = self._features(self.latent_features, self.latent, z[None])[0]
             return self.gru(h, drive + self._pull(features)), (z, h, natural, features)
 
-        return jax.lax.scan(frame, jnp.zeros(self.gru.size), (self._keys(key), seen.encoder, seen.drive))[1]
+        return jax.lax.scan(frame, jnp.zeros(self.gru.size), (self._keys(key), seen))[1]
 
     def _pull(self, features: Float[Array, "*frames features"]) -> Float[Array, "*frames gates"]:
         """What features of `z_t` add to what acts on the gates."""
@@ -196,19 +197,19 @@ class VariationalRNN(eqx.Module):
         self, x: Array, present: Bool[Array, "frames"], z: Array, states: Float[Array, "frames hidden"],
         features: Float[Array, "frames features"],
     ) -> Float[Array, ""]:  # fmt: skip
-        prior = self._log_probs(jax.vmap(self._prior)(states), z, present)
+        prior = self._log_prob(jax.vmap(self._prior)(states), z, present)
         return prior + self.visible.log_prob(jax.vmap(self._decoded)(states, features), x)
 
-    def _log_probs(self, natural: Stats, z: Array, present: Bool[Array, "frames"]) -> Float[Array, ""]:
-        """Log-probability of the latent variables of the frames that are there."""
-        each = jax.vmap(self.latent.log_prob)(natural, z)
-        return jnp.sum(jnp.where(present, each, 0.0))
+    def _log_prob(self, natural: Stats, z: Array, present: Bool[Array, "frames"]) -> Float[Array, ""]:
+        """Log-probability of the latent variables, of which those of absent frames have the neutral law."""
+        return jnp.sum(jax.vmap(self.latent.log_prob)(jax.vmap(self._where)(present, natural), z))
+
+    def _where(self, present: Bool[Array, ""], natural: Stats) -> Stats:
+        """Natural parameters of the latent units of a frame, or the neutral ones where it is absent."""
+        return jax.tree.map(lambda own, neutral: jnp.where(present, own, neutral), natural, self.latent.reference())
 
     def _frames_of(self, latents: Latents) -> Array:
         return latents["z"].reshape(self.visible.frames, self.latent.size)
-
-    def _latents(self, z: Array, present: Bool[Array, "frames"]) -> Latents:
-        return {"z": jnp.where(present[:, None], z, 0).reshape(-1)}
 
 
 def _given(unit: Unit, out: Float[Array, "out_width"]) -> Stats:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.compiling import outermost
 from harmonium.errors import InputError
-from harmonium.evaluation.estimate import Estimate, at_least_one, interval_verdict
+from harmonium.evaluation.estimate import SAMPLE_LIMIT, Estimate, at_least_one
 from harmonium.models import BiHM
 from harmonium.rng import cheap, words
 
@@ -54,7 +54,7 @@ def agreement(model: BiHM, key: Key[Array, ""] | None, *, draws: int = DRAWS, gu
     settings["seconds"] = round(time.perf_counter() - clock, 2)
     return Estimate(
         lower / 2, stderr, "interval", quantity="log_partition", lower=lower, upper=0.0,
-        method="draws of the generative net", settings=settings, verdict=interval_verdict(-lower, effective),
+        method="draws of the generative net", settings=settings, verdict="trust" if effective >= SAMPLE_LIMIT else f"do not report: {effective:.1f} effective draws; take more",
     )  # fmt: skip
 
 

@@ -21,7 +21,8 @@ from harmonium.models import BiHM, LatentModel
 from harmonium.rng import cheap, words
 
 ROWS = 50  # rows weighed at a time
-GUESSES = 50  # guesses for each of them at a time: together they are what the caches hold
+GUESSES = 50  # guesses for each of them at a time, at most: together they are what the caches hold
+NUMBERS = 2**21  # of visible units of all of these, at most
 FIRST, MOST = 50, 6400  # guesses for each row at the start of the doubling, and at its end at the latest
 SETTLED = 0.05  # nats: a doubling that raises the bound by less was the last
 RISING = 0.5  # nats: a bound that the last doubling raised by more says little of the likelihood
@@ -173,9 +174,10 @@ def _more(
         more = (jax.nn.logsumexp(log_w, axis=1), jax.nn.logsumexp(2 * log_w, axis=1))
         return Sums(*(jnp.logaddexp(old, new) for old, new in zip(sums, more, strict=True)))
 
-    whole_parts, rest = divmod(count, GUESSES)
+    at_once = max(1, min(GUESSES, NUMBERS // rows.size))
+    whole_parts, rest = divmod(count, at_once)
     first, last = jax.random.split(key)
     if whole_parts:
         keys = jax.random.split(first, whole_parts)
-        sums = jax.lax.scan(lambda s, k: (add(s, k, GUESSES), None), sums, keys)[0]
+        sums = jax.lax.scan(lambda s, k: (add(s, k, at_once), None), sums, keys)[0]
     return add(sums, last, rest) if rest else sums

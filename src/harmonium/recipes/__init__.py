@@ -24,6 +24,7 @@ RECIPES = {
     "bihm": "harmonium.recipes.bihm:bihm",
     "vae": "harmonium.recipes.vae:vae",
     "draw": "harmonium.recipes.draw:draw",
+    "vrnn": "harmonium.recipes.vrnn:vrnn",
     "classifier": "harmonium.recipes.classifier:classifier",
 }
 

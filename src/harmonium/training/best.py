@@ -19,12 +19,13 @@ from harmonium.training.callbacks import Progress
 from harmonium.training.monitor import mean_bound
 
 ROWS = 100  # rows of a directed net that are bounded at a time
-GUESSES = 50  # for each of them
+GUESSES = 50  # for each of them, at most
+NUMBERS = 2**22  # of visible units of all of these, at most
 
 
 class Best:
     """A callback of `hm.fit` that keeps the model under which held-out rows are likeliest (book, section 7.8); of a
-    directed net the one whose bound of them is highest, by the same 50 guesses for each row at every look.
+    directed net the one whose bound of them is highest, by the same guesses at every look (50 for each row, fewer of large ones).
 
     Arguments: `rows` `[n, size]`, of the validation split; `every`, epochs between two looks at them. Attributes:
     `model`, the best one so far (None before the first look); `value`, its mean log-likelihood of the rows in nats;
@@ -82,4 +83,4 @@ def held_out_value(model: TractableModel | LatentModel | BiHM, rows: Array | np.
 
 @outermost
 def _bound(model: LatentModel | BiHM, key: Key[Array, ""], rows: Array) -> Array:
-    return mean_bound(model, key, rows, GUESSES)
+    return mean_bound(model, key, rows, max(1, min(GUESSES, NUMBERS // rows.size)))

@@ -15,12 +15,13 @@ from harmonium.recipes.published import (
     mixtures,
     rbm,
     rules,
+    sequences,
 )
 from harmonium.recipes.published.page import Protocol, Result, Row, section, write
 
 PROTOCOLS: dict[str, Protocol] = {
     **rbm.PROTOCOLS, **rules.PROTOCOLS, **deep.PROTOCOLS, **classifiers.PROTOCOLS, **autoregressive.PROTOCOLS,
-    **directed.PROTOCOLS, **imputation.PROTOCOLS, **mixtures.PROTOCOLS, **gradients.PROTOCOLS,
+    **directed.PROTOCOLS, **sequences.PROTOCOLS, **imputation.PROTOCOLS, **mixtures.PROTOCOLS, **gradients.PROTOCOLS,
 }  # fmt: skip
 
 __all__ = ["PROTOCOLS", "Protocol", "Result", "Row", "reproduce"]

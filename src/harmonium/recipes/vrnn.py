@@ -1,0 +1,87 @@
+"""Train, measure and report a variational recurrent network of sequences."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import equinox as eqx
+import jax
+import numpy as np
+import optax
+
+from harmonium.data import Dataset
+from harmonium.errors import InputError
+from harmonium.inference.marginals import marginal_bias
+from harmonium.models import VariationalRNN
+from harmonium.objectives import ELBO
+from harmonium.recipes import flags
+from harmonium.recipes.common import annealed, opened, trained
+from harmonium.recipes.directed import sizes
+from harmonium.training import Run, check_data
+from harmonium.units import Bernoulli, Frames, Gaussian
+
+ESTIMATE = 100  # guesses for each sequence of the final bound
+
+
+def vrnn(
+    data: flags.Data = "jsb",
+    *,
+    binarize: flags.Binarize = None,
+    standardize: flags.Standardize = False,
+    scale: flags.Scale = None,
+    labels: flags.Labels = None,
+    latent: Annotated[int, "latent variables of each frame"] = 16,
+    hidden: Annotated[int, "units of the recurrent state"] = 200,
+    networks: Annotated[str, "sizes of the hidden layers of prior, encoder and decoder"] = "100",
+    samples: Annotated[int, "guesses of the latent variables for each sequence at each step"] = 1,
+    epochs: flags.Epochs = 30,
+    batch_size: flags.BatchSize = 8,
+    learning_rate: flags.AdamRate = 0.004,
+    weight_decay: flags.WeightDecay = 0.0,
+    average: flags.Average = None,
+    products: flags.Products = "float32",
+    seed: flags.Seed = 0,
+    out: flags.Out = None,
+    resume: flags.Resume = False,
+    force: flags.Force = False,
+    progress: flags.ShowProgress = False,
+) -> Run:
+    """A variational recurrent network of sequences, such as the piano rolls `jsb`, or a .npy file [n, frames, width]
+    whose absent frames are -1 in every entry: learn by the evidence lower bound, measure a bound of the held-out
+    sequences, write a report."""
+    arguments = dict(locals())
+    dataset = opened(arguments, "vrnn")
+    model = started(dataset, latent, hidden, sizes(networks), jax.random.fold_in(jax.random.key(seed), 1))
+    check_data(model, dataset)
+    total = epochs * dataset.steps_per_epoch(batch_size)
+    steps = annealed(learning_rate, total, weight_decay=weight_decay)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), steps)
+    return trained("vrnn", arguments, model, dataset, ELBO(samples), optimizer, samples=ESTIMATE)
+
+
+def started(data: Dataset, latent: int, hidden: int, networks: list[int], key: jax.Array) -> VariationalRNN:
+    """The network of the sequences of a data set, its decoder at the marginals of the frames that are there.
+
+    Raises `InputError` for data that are no sequences.
+
+    >>> from harmonium.data import from_arrays
+    >>> rolls = from_arrays(np.ones((20, 4, 3)))
+    >>> started(rolls, 2, 8, [6], jax.random.key(0)).visible
+    Frames(unit=Bernoulli(size=3), frames=4)
+    """
+    shape = data.image_shape
+    if shape is None or len(shape) != 2:
+        raise InputError(
+            f"'{data.name}' holds no sequences: give a .npy file [n, frames, width] whose absent frames are -1 in "
+            "every entry, or the name of piano rolls, jsb."
+        )
+    family = Gaussian if data.space.support == "real" else Bernoulli
+    unit = Frames(family(shape[1]), shape[0])
+    model = VariationalRNN(unit, Gaussian(latent), hidden, sizes=networks, key=key)
+    rows = np.asarray(data.train)
+    unit.check(rows)
+    frames = rows.reshape(-1, shape[1])
+    bias = marginal_bias(unit.unit, frames[(frames != unit.absent).any(axis=1)].astype(np.float32))
+    if family is Gaussian:
+        bias = np.stack([bias.mean, bias.log_precision], axis=1).reshape(-1)
+    return eqx.tree_at(lambda m: m.decoder.b[-1], model, jax.numpy.asarray(bias, jax.numpy.float32))

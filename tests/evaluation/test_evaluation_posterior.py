@@ -28,6 +28,7 @@ B, G, S, C = hm.units.Bernoulli, hm.units.Gaussian, hm.units.Spin, hm.units.Cate
 KEY = jax.random.key(0)
 ROWS = np.array(list(itertools.product([0, 1], repeat=4)), np.float32)
 MANY = 2000  # simulated rows whose weights are averaged
+EXAMPLES = 60  # of all other tests: one shape is compiled once
 
 
 def net(visible, hidden, seed: int, scale: float):
@@ -128,7 +129,7 @@ def test_the_sweep_is_a_product_of_matrices_that_keep_the_law(name):
     matches_law(counts, K[0], "A sweep from the first state")
 
 
-@pytest.mark.parametrize(("step", "often"), [(0.05, (0.99, 1.0)), (1.3, (0.3, 0.9))])
+@pytest.mark.parametrize(("step", "often"), [(0.05, (0.99, 1.0)), (0.9, (0.3, 0.9))])
 def test_hamiltonian_moves_keep_moments_also_where_many_are_refused(step, often):
     """Of `f(a, b) = exp(-a^4 / 4) N(b; a, 1/4)`, started at exact samples."""
     rng, n = np.random.default_rng(0), 20000
@@ -155,8 +156,9 @@ def test_hamiltonian_moves_keep_moments_also_where_many_are_refused(step, often)
 # ---- weights -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("start", ["guess", "prior"])
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize(
+    ("name", "start"), [*((name, "guess") for name in NETS), ("binary", "prior"), ("linear", "prior")]
+)
 def test_mean_weights_are_the_probability_and_its_inverse(name, start):
     x, h = simulated(NETS[name], cheap(KEY), MANY)
     rows = np.asarray(x)
@@ -165,31 +167,34 @@ def test_mean_weights_are_the_probability_and_its_inverse(name, start):
     forward, backward = ends.forward[:, 0] - exact, ends.backward[:, 0] + exact
     for error in (forward, backward):
         assert error.std() > 0.03  # else the test would see nothing
-        assert abs(z(np.exp(error), 1.0)) < z_limit(16)
+        assert abs(z(np.exp(error), 1.0)) < z_limit(12)
         assert z(error, 0.0) < -z_limit()  # each chain alone is a bound
 
 
-def test_one_temperature_is_importance_sampling():
-    for name in ("binary", "linear"):
-        model = NETS[name]
-        rows = np.asarray(simulated(model, KEY, 5)[0])
-        draw = jax.random.split(jax.random.fold_in(cheap(KEY), 0), 4)[0]
-        guesses, _ = _begin(model, False, draw, jnp.asarray(rows), 8)
+@eqx.filter_jit
+def log_weights(model, rows, latents):
+    def weight(x, h):
+        return model.log_joint(x, h) - model.log_guess(h, model.look(x))
 
-        def weights(x, h, model=model):
-            return jax.vmap(lambda h: model.log_joint(x, h) - model.log_guess(h, model.look(x)))(h)
+    return jax.vmap(lambda x, h: jax.vmap(lambda h: weight(x, h))(h))(rows, latents)
 
-        log_w = np.asarray(jax.vmap(weights)(jnp.asarray(rows), guesses))
-        found = posterior_annealing(model, rows, key=KEY, chains=8, temperatures=1)
-        np.testing.assert_allclose(found.per_example, logsumexp(log_w, axis=1) - math.log(8), atol=1e-4)
-        assert log_w.std() > 0.1
+
+@pytest.mark.parametrize("name", ["binary", "linear"])
+def test_one_temperature_is_importance_sampling(name):
+    rows = simulated(NETS[name], KEY, EXAMPLES)[0]
+    draw = jax.random.split(jax.random.fold_in(cheap(KEY), 0), 4)[0]
+    guesses, _ = _begin(NETS[name], False, draw, rows, 16)
+    log_w = np.asarray(log_weights(NETS[name], rows, guesses))
+    found = posterior_annealing(NETS[name], np.asarray(rows), key=KEY, temperatures=1)
+    np.testing.assert_allclose(found.per_example, logsumexp(log_w, axis=1) - math.log(16), atol=1e-4)
+    assert log_w.std() > 0.1
 
 
 @pytest.mark.parametrize("name", NETS)
 def test_with_many_temperatures_it_is_close_and_below(name):
-    rows = np.asarray(simulated(NETS[name], jax.random.key(5), 60)[0])
+    rows = np.asarray(simulated(NETS[name], jax.random.key(5), EXAMPLES)[0])
     exact = log_prob(name, rows)
-    found = posterior_annealing(NETS[name], rows, key=KEY, chains=16, temperatures=200)
+    found = posterior_annealing(NETS[name], rows, key=KEY, temperatures=200)
     error = found.per_example - exact
     assert abs(error.mean()) < 0.03
     assert z(error, 0.0) < z_limit()
@@ -197,12 +202,10 @@ def test_with_many_temperatures_it_is_close_and_below(name):
 
 
 def test_rows_are_all_weighed_where_chains_run_in_several_parts(monkeypatch):
-    import harmonium.evaluation.posterior_annealing as module
-
-    monkeypatch.setattr(module, "AT_ONCE", 96)
-    rows = np.tile(ROWS, (3, 1))[:37]
-    found = posterior_annealing(NETS["binary"], rows, key=KEY, chains=16, temperatures=200)
-    assert found.per_example.shape == (37,)
+    monkeypatch.setitem(annealed.__globals__, "AT_ONCE", 16 * EXAMPLES)
+    rows = np.tile(ROWS, (5, 1))
+    found = posterior_annealing(NETS["binary"], rows, key=KEY, temperatures=200)
+    assert found.per_example.shape == (80,)
     np.testing.assert_allclose(found.per_example, log_prob("binary", rows), atol=0.5)
 
 
@@ -212,11 +215,10 @@ def test_rows_are_all_weighed_where_chains_run_in_several_parts(monkeypatch):
 @pytest.mark.parametrize("name", ["binary", "linear"])
 def test_the_interval_holds_the_mean_of_its_examples(name):
     model = NETS[name]
-    options = {"n": 60, "chains": 16, "leapfrog": 4}
-    rows = np.asarray(simulated(model, jax.random.split(cheap(KEY))[0], 60)[0])
+    rows = np.asarray(simulated(model, jax.random.split(cheap(KEY))[0], EXAMPLES)[0])
     exact = log_prob(name, rows).mean()
-    loose = simulated_interval(model, KEY, temperatures=2, **options)
-    close = simulated_interval(model, KEY, temperatures=200, **options)
+    loose = simulated_interval(model, KEY, EXAMPLES, temperatures=2)
+    close = simulated_interval(model, KEY, EXAMPLES, temperatures=200)
     assert loose.lower < exact < loose.upper
     assert close.gap < 0.5 * loose.gap
     assert close.gap < 0.1
@@ -225,7 +227,7 @@ def test_the_interval_holds_the_mean_of_its_examples(name):
 
 def test_what_the_estimates_say():
     model = NETS["linear"]
-    rows = np.asarray(simulated(model, KEY, 60)[0])
+    rows = np.asarray(simulated(model, KEY, EXAMPLES)[0])
     found = posterior_annealing(model, rows, key=KEY, temperatures=200)
     assert (found.kind, found.upper, found.sure, found.method) == ("lower", np.inf, False, METHOD)
     assert found.value == found.lower == pytest.approx(found.per_example.mean())
@@ -235,7 +237,7 @@ def test_what_the_estimates_say():
     assert 0.55 < found.settings["accepted"] < 0.75  # the first run found the step sizes
     again = posterior_annealing(model, rows, key=KEY, temperatures=200)
     np.testing.assert_array_equal(again.per_example, found.per_example)
-    interval = simulated_interval(model, KEY, n=60, temperatures=200, leapfrog=4)
+    interval = simulated_interval(model, KEY, n=EXAMPLES, temperatures=200)
     assert (interval.kind, interval.method, interval.n, interval.sure) == ("interval", SIMULATED, 60, False)
     assert interval.value == pytest.approx((interval.lower + interval.upper) / 2)
     assert interval.verdict == "trust"
@@ -243,7 +245,7 @@ def test_what_the_estimates_say():
 
 def test_a_model_that_ran_away_is_told():
     broken = jax.tree.map(lambda leaf: leaf * np.nan, NETS["binary"])
-    found = posterior_annealing(broken, ROWS, key=KEY, temperatures=200)
+    found = posterior_annealing(broken, np.tile(ROWS, (4, 1))[:EXAMPLES], key=KEY, temperatures=200)
     assert found.verdict == "do not report: the weights are not finite"
 
 

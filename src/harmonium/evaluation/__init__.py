@@ -1,6 +1,7 @@
 """Honest numbers: estimates that carry their kind, error and space, and the methods that make them."""
 
 from harmonium.evaluation.annealed import base_for, forward, ladder, mean_weight, reverse
+from harmonium.evaluation.bidirectional import simulated_interval
 from harmonium.evaluation.compare import Comparison, compare
 from harmonium.evaluation.convergence import effective_samples, r_hat
 from harmonium.evaluation.diagnose import Diagnosis, Finding, diagnose
@@ -8,7 +9,9 @@ from harmonium.evaluation.error_rate import ErrorRate, error_rate
 from harmonium.evaluation.estimate import Estimate, at_least_one, interval_verdict
 from harmonium.evaluation.frames import per_frame
 from harmonium.evaluation.likelihood import free_energies, log_likelihood
+from harmonium.evaluation.mean_field import mean_field_bound
 from harmonium.evaluation.partition import check_annealing, log_partition
+from harmonium.evaluation.posterior_annealing import posterior_annealing
 from harmonium.evaluation.reverse_annealing import reverse_annealing
 from harmonium.evaluation.rows import rows_of, some_of
 from harmonium.evaluation.sampling_bound import sampling_bound
@@ -36,15 +39,18 @@ __all__ = [
     "log_likelihood",
     "log_partition",
     "log_probs",
+    "mean_field_bound",
     "mean_weight",
     "per_frame",
     "per_variable",
+    "posterior_annealing",
     "r_hat",
     "reverse",
     "reverse_along",
     "reverse_annealing",
     "rows_of",
     "sampling_bound",
+    "simulated_interval",
     "some_of",
     "training_path",
 ]

@@ -18,6 +18,7 @@ from harmonium.inference.marginals import at_marginals, independent_at_marginals
 from harmonium.inference.mean_field import MeanField, fixed_point, mean_field, variational_free_energy
 from harmonium.inference.partial import Inferred, infer, log_prob_missing
 from harmonium.inference.pseudo_likelihood import log_pseudo_likelihood
+from harmonium.inference.saul import belief_mean_field
 from harmonium.inference.score import score
 from harmonium.inference.sites import sum_over_sites
 
@@ -27,6 +28,7 @@ __all__ = [
     "MeanField",
     "as_values",
     "at_marginals",
+    "belief_mean_field",
     "classify",
     "conditional",
     "configurations",

@@ -12,6 +12,7 @@ from harmonium.samplers.gibbs import (
     sample_block,
 )
 from harmonium.samplers.ladders import Ladder, Snapshots, Temperatures
+from harmonium.samplers.moves import hamiltonian, site_law, sweep_sites
 from harmonium.samplers.tempering import Replicas, Tally, Tempering, initial_replicas, sample_replicas, swap_chances
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Tally",
     "Temperatures",
     "Tempering",
+    "hamiltonian",
     "impute",
     "initial_replicas",
     "initial_state",
@@ -33,5 +35,7 @@ __all__ = [
     "sample",
     "sample_block",
     "sample_replicas",
+    "site_law",
     "swap_chances",
+    "sweep_sites",
 ]

@@ -10,6 +10,7 @@ from harmonium.recipes.published import (
     classifiers,
     deep,
     directed,
+    generator,
     imputation,
     mixtures,
     rbm,
@@ -19,7 +20,7 @@ from harmonium.recipes.published.page import Protocol, Result, replace_section, 
 
 PROTOCOLS: dict[str, Protocol] = {
     **rbm.PROTOCOLS, **rules.PROTOCOLS, **deep.PROTOCOLS, **classifiers.PROTOCOLS, **autoregressive.PROTOCOLS,
-    **directed.PROTOCOLS, **imputation.PROTOCOLS, **mixtures.PROTOCOLS,
+    **directed.PROTOCOLS, **generator.PROTOCOLS, **imputation.PROTOCOLS, **mixtures.PROTOCOLS,
 }  # fmt: skip
 
 __all__ = ["PROTOCOLS", "Protocol", "Result", "reproduce"]

@@ -19,11 +19,15 @@ from harmonium.models import (
     NADE,
     RBM,
     RNADE,
+    AffineGenerator,
     BoltzmannMachine,
     Centred,
     Independent,
     Interpolated,
+    InverseTransform,
+    InvertibleNet,
     LayerStats,
+    LogisticMixture,
     NADEk,
     NeuralAutoregressive,
     Normalised,
@@ -189,4 +193,10 @@ SEQUENCES |= {
     )
     for i, kind in enumerate(("gaussian", "laplace"))
 }
-EXAMPLES = SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS
+G2 = Gaussian(2)
+GENERATORS = {
+    "affine-generator": randomised(AffineGenerator(G2), 700),
+    "inverse-transform": randomised(InverseTransform(G2, LogisticMixture(2, components=2)), 701, 0.2),
+    "invertible-net": randomised(InvertibleNet(G2, [4], couplings=3, key=KEY), 702, 0.2),
+}
+EXAMPLES = GENERATORS | SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS

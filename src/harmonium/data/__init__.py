@@ -5,6 +5,7 @@ from harmonium.data.binarize import BINARIZATIONS
 from harmonium.data.dataset import Dataset
 from harmonium.data.examples import Examples, space_of
 from harmonium.data.load import available, load
+from harmonium.data.shapes import shapes
 from harmonium.data.space import Space
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "available",
     "from_arrays",
     "load",
+    "shapes",
     "space_of",
 ]

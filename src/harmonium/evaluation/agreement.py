@@ -52,9 +52,11 @@ def agreement(model: BiHM, key: Key[Array, ""] | None, *, draws: int = DRAWS, gu
     settings = {"draws": draws, "guesses": guesses, "log_partition": {"sampled": round(estimate, 4)}}
     settings |= {"effective_samples": round(effective, 1), "seed": words(key)}
     settings["seconds"] = round(time.perf_counter() - clock, 2)
+    few = f"do not report: only {effective:.1f} effective draws; the nets disagree, so train them longer"
     return Estimate(
         lower / 2, stderr, "interval", quantity="log_partition", lower=lower, upper=0.0,
-        method="draws of the generative net", settings=settings, verdict="trust" if effective >= SAMPLE_LIMIT else f"do not report: {effective:.1f} effective draws; take more",
+        method="draws of the generative net", settings=settings,
+        verdict="trust" if effective >= SAMPLE_LIMIT else few,
     )  # fmt: skip
 
 

@@ -20,7 +20,9 @@ from harmonium.evaluation.conditional import exact_likelihood
 from harmonium.evaluation.estimate import Estimate
 from harmonium.evaluation.importance import HIDDEN_LIMIT, belief_net_bound
 from harmonium.evaluation.latent import latent_likelihood
+from harmonium.evaluation.mean_field import mean_field_bound
 from harmonium.evaluation.partition import METHODS, log_partition
+from harmonium.evaluation.posterior_annealing import posterior_annealing
 from harmonium.evaluation.reverse_annealing import reverse_annealing
 from harmonium.evaluation.rows import rows_of, space_under
 from harmonium.evaluation.sampling_bound import sampling_bound
@@ -41,7 +43,7 @@ BOUNDS = {"raise": reverse_annealing, "csl": sampling_bound}  # of the likelihoo
 ROWS = 1000  # rows whose free energy is computed at a time
 LOOSE = "the bound holds but is loose; train with smaller weights"
 BOUND = "variational bound with mean field"
-DIRECTED: dict[str, Any] = {}  # methods of directed nets other than guesses weighted by importance
+DIRECTED = {"ais": posterior_annealing, "mean_field": mean_field_bound}  # beside guesses weighted by importance
 
 
 def log_likelihood(
@@ -71,8 +73,11 @@ def log_likelihood(
     as in `log_partition`, where the chains of reverse AIS start at these rows. Options of `raise`: `chains` for each
     example (10), `temperatures` (10,000), and `rows` (100), how many examples to draw. Options of `csl`: `samples`
     (100,000), `chains` (100), `burn_in` (1000), `thinning` (1). Option of a belief net, beside those of
-    `log_partition`: `samples` for each row (10). Of auto-regressive networks: `given`, a mask `[size]` or `[n, size]`,
-    True at the cells that are given (then the others are asked for, but those that are NaN, which are marginalised),
+    `log_partition`: `samples` for each row (10). Of a directed net, whose methods are `importance`, `exact`, `ais` (on
+    the posterior of each row) and `mean_field` (of sigmoid belief nets): `samples` for each row (default: doubled until
+    the bound settles), or `chains` (16), `temperatures` (500), `leapfrog` (10) and `start` ("guess") of `ais`. Of
+    auto-regressive networks: `given`, a mask `[size]` or `[n, size]`, True at the cells that are given (then the others
+    are asked for, but those that are NaN, which are marginalised),
     for a network of one order only cells that come before all that are asked for; `orders`, how many orders to draw by
     `key` for a network of every order (default: its own). Raises `InputError` for rows of another width or
     outside the units' range, an unknown method or option, a missing key, or numbers below one; for cells given to a
@@ -134,11 +139,14 @@ def directed_likelihood(
     -4.1589
     """
     answer = DIRECTED.get(method, latent_likelihood)
-    taken = [p.name for p in inspect.signature(answer).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    parameters = inspect.signature(answer).parameters.values()
+    taken = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "key"]
     for name in (name for name in options if name not in taken):
         has = f"it takes {', '.join(taken)}" if taken else "leave it out"
         raise InputError(f"The method '{method}' has no option '{name}': {has}.")
-    return answer(model, rows, key, method, **options)
+    if method in DIRECTED:
+        return answer(model, rows, key=key, **options)
+    return latent_likelihood(model, rows, key, method, **options)
 
 
 def free_energy_is_exact(model: EnergyModel) -> bool:

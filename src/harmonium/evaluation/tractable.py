@@ -1,4 +1,4 @@
-"""The likelihood of models that say it themselves: exact, by the chain rule of probability."""
+"""The likelihood of models that say it themselves: exact, by the chain rule or a change of variables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harmonium.data import Space
 from harmonium.errors import InputError, articled
 from harmonium.evaluation.estimate import Estimate, Quantity
 from harmonium.evaluation.rows import rows_of, space_under
-from harmonium.models import Ordered, Orderless, TractableModel
+from harmonium.models import Invertible, Ordered, Orderless, TractableModel
 from harmonium.models.autoregressive import Conditionals
 from harmonium.units import Conditional
 
@@ -29,7 +29,8 @@ NUMBERS = 2**25  # of what rows in all their orders carry along, at a time: a fe
 def chain_rule(model: TractableModel, rows: np.ndarray, method: str = "auto", /, **options: Any) -> Estimate:
     """Mean log-probability of rows `[n, size]`, exactly.
 
-        log p(x) = sum_i log p(x_i | x_{i-1}, ..., x_1)
+        log p(x) = sum_i log p(x_i | x_{i-1}, ..., x_1)        of auto-regressive networks
+        log p(x) = log p_z(g^-1(x)) - log |det dg/dz|          of generator nets that can be inverted      # (20.74)
 
     Raises `InputError` for another method than `auto` or `exact`, or options, of which there are none.
 
@@ -63,9 +64,10 @@ def by_chain_rule(
     stderr = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
     value = float(values.mean())
     orders = len(model.orders.value) if isinstance(model, Orderless) else 1
+    rule = "the change of variables" if isinstance(model, Invertible) else "the chain rule"
     return Estimate(
         value, stderr, "exact", quantity, lower=value, upper=value, sure=True,
-        method="the chain rule" if orders == 1 else f"the chain rule, mean over {orders} orders",
+        method=rule if orders == 1 else f"{rule}, mean over {orders} orders",
         settings={"seconds": round(time.perf_counter() - clock, 2)}, space=space, n=len(values), per_example=values,
     )  # fmt: skip
 

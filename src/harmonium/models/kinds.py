@@ -7,6 +7,8 @@ from typing import Any
 from harmonium.errors import InputError, shown
 from harmonium.models.directed.bihm import BiHM
 from harmonium.models.directed.classifier import Classifier
+from harmonium.models.directed.conditional_output import ConditionalGenerator
+from harmonium.models.directed.generators import Invertible
 from harmonium.models.directed.latent import LatentModel
 from harmonium.models.directed.link import BeliefNet
 from harmonium.models.energy import Biased, BiasedModel, EnergyModel
@@ -76,6 +78,10 @@ def _instead(model: Any) -> str:
         return (
             "a directed net is sampled by hm.sample, inferred by hm.encode and bounded from below by hm.log_likelihood"
         )
+    if isinstance(model, ConditionalGenerator):
+        return "this model is of values given a code: model.law(c) draws and weighs them"
+    if isinstance(model, Invertible):
+        return "a generator net that can be inverted is sampled by hm.sample and weighed, exactly, by hm.log_likelihood"
     if isinstance(model, TractableModel):
         return "an auto-regressive network is sampled by hm.sample and weighed, exactly, by hm.log_likelihood"
     return "pass the model itself, such as run.model of a training run or what hm.load gives"

@@ -16,6 +16,7 @@ from harmonium.objectives.ratio import RatioMatching
 from harmonium.objectives.reinforce import NVIL, REINFORCE, VIMCO
 from harmonium.objectives.score import DenoisingScoreMatching, ScoreMatching
 from harmonium.objectives.sparse import Sparse
+from harmonium.objectives.supervised import Supervised
 from harmonium.objectives.tempered import TemperedPCD
 from harmonium.objectives.trajectory import TrajectoryPCD
 from harmonium.objectives.up_down import UpDown
@@ -50,6 +51,7 @@ __all__ = [
     "Sparse",
     "States",
     "StepMemory",
+    "Supervised",
     "TemperedPCD",
     "TrajectoryPCD",
     "UpDown",

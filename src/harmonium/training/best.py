@@ -25,7 +25,8 @@ NUMBERS = 2**22  # of visible units of all of these, at most
 
 class Best:
     """A callback of `hm.fit` that keeps the model under which held-out rows are likeliest (book, section 7.8); of a
-    directed net the one whose bound of them is highest, by the same guesses at every look (50 for each row, fewer of large ones).
+    directed net the one whose bound of them is highest, by the same guesses at every look (50 for each row, fewer of
+    large ones).
 
     Arguments: `rows` `[n, size]`, of the validation split; `every`, epochs between two looks at them. Attributes:
     `model`, the best one so far (None before the first look); `value`, its mean log-likelihood of the rows in nats;

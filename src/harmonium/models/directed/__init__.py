@@ -3,10 +3,13 @@
 from harmonium.models.directed.belief_net import HelmholtzMachine, SigmoidBeliefNet
 from harmonium.models.directed.bihm import BiHM
 from harmonium.models.directed.classifier import Classifier, classifier_from_dbm, classifier_from_dbn
+from harmonium.models.directed.conditional_output import ConditionalGenerator
 from harmonium.models.directed.dbn import DBN
 from harmonium.models.directed.draw import DRAW
 from harmonium.models.directed.draw_attention import Attention, Filters, filters_at
 from harmonium.models.directed.factorial import Factorial
+from harmonium.models.directed.generators import AffineGenerator, InverseTransform, Invertible, LogisticMixture
+from harmonium.models.directed.invertible import AffineCoupling, InvertibleNet
 from harmonium.models.directed.latent import LatentModel, Latents, Weighed
 from harmonium.models.directed.layered import Layered
 from harmonium.models.directed.link import BeliefNet, Giving, Link, NetLink
@@ -25,19 +28,26 @@ __all__ = [
     "DBN",
     "DRAW",
     "VAE",
+    "AffineCoupling",
+    "AffineGenerator",
     "Attention",
     "BeliefNet",
     "BiHM",
     "Classifier",
+    "ConditionalGenerator",
     "Factorial",
     "Filters",
     "Giving",
     "HelmholtzMachine",
+    "InverseTransform",
+    "Invertible",
+    "InvertibleNet",
     "LatentModel",
     "Latents",
     "Layered",
     "Link",
     "Linked",
+    "LogisticMixture",
     "NetLink",
     "SigmoidBeliefNet",
     "VariationalRNN",

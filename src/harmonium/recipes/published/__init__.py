@@ -10,6 +10,7 @@ from harmonium.recipes.published import (
     classifiers,
     deep,
     directed,
+    generator,
     gradients,
     imputation,
     mixtures,
@@ -21,7 +22,8 @@ from harmonium.recipes.published.page import Protocol, Result, Row, section, wri
 
 PROTOCOLS: dict[str, Protocol] = {
     **rbm.PROTOCOLS, **rules.PROTOCOLS, **deep.PROTOCOLS, **classifiers.PROTOCOLS, **autoregressive.PROTOCOLS,
-    **directed.PROTOCOLS, **sequences.PROTOCOLS, **imputation.PROTOCOLS, **mixtures.PROTOCOLS, **gradients.PROTOCOLS,
+    **directed.PROTOCOLS, **sequences.PROTOCOLS, **generator.PROTOCOLS, **imputation.PROTOCOLS, **mixtures.PROTOCOLS,
+    **gradients.PROTOCOLS,
 }  # fmt: skip
 
 __all__ = ["PROTOCOLS", "Protocol", "Result", "Row", "reproduce"]

@@ -45,8 +45,8 @@ PROTOCOLS = {
     "vrnn": Protocol(
         "Variational recurrent network on the JSB chorales, nats for each frame",
         f"{HIDDEN} recurrent units, {LATENT} latent variables a frame, networks of {NETWORKS[0]} tanh units; Adam from "
-        f"rate {RATE:g} along a cosine to 0, decoupled weight decay {DECAY:g}, batch {BATCH}, gradients clipped at norm "
-        "1; validation sequences choose the epoch. The sum of the bounds of all test sequences over the number of their "
+        f"rate {RATE:g} along a cosine to 0, decoupled weight decay {DECAY:g}, batch {BATCH}, gradients clipped at 1; "
+        "validation sequences choose the epoch. The sum of the bounds of all test sequences over the number of their "
         "frames.",
         _vrnn,
     )

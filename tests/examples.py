@@ -19,8 +19,11 @@ from harmonium.models import (
     NADE,
     RBM,
     RNADE,
+    VAE,
+    BiHM,
     BoltzmannMachine,
     Centred,
+    HelmholtzMachine,
     Independent,
     Interpolated,
     LayerStats,
@@ -28,6 +31,7 @@ from harmonium.models import (
     NeuralAutoregressive,
     Normalised,
     OrderlessNADE,
+    SigmoidBeliefNet,
     Twin,
 )
 from harmonium.models.boltzmann import Pairs
@@ -189,4 +193,21 @@ SEQUENCES |= {
     )
     for i, kind in enumerate(("gaussian", "laplace"))
 }
-EXAMPLES = SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS
+LATENT = {
+    "sbn-alone": SigmoidBeliefNet(Bernoulli(3), key=KEY),
+    "sbn-alone-fvbn": SigmoidBeliefNet(Bernoulli(3), key=KEY, prior="fvbn"),
+    "sbn-one-layer": SigmoidBeliefNet(Bernoulli(3), [Spin(2)], key=KEY, prior="fvbn"),
+    "sbn-two-layers": SigmoidBeliefNet(Categorical(2, states=3), [B2, Categorical(1, states=3)], key=KEY),
+    "sbn-gaussian": SigmoidBeliefNet(Gaussian(2), [B2], key=KEY),
+    "sbn-mixed": SigmoidBeliefNet(Bernoulli(2), [Gaussian(1), B2], key=KEY),
+    "helmholtz-one-layer": HelmholtzMachine(Bernoulli(4), [Bernoulli(3)], key=KEY),
+    "helmholtz-deep": HelmholtzMachine(Spin(3), [B2, Spin(2)], key=KEY, recognition=[3], prior="fvbn"),
+    "vae-bernoulli": VAE(Bernoulli(3), Gaussian(2), hidden=[4], key=KEY),
+    "vae-gaussian": VAE(Gaussian(1), Gaussian(1), hidden=[3, 2], key=KEY, activation="softplus"),
+    "vae-two-layers": VAE(Categorical(1, states=3), [Gaussian(1), Gaussian(1)], hidden=[3], key=KEY),
+    "vae-discrete": VAE(Bernoulli(3), [Categorical(1, states=3), B2], hidden=[3], key=KEY),
+    "bihm-one-layer": BiHM(Bernoulli(3), [Bernoulli(3)], key=KEY),
+    "bihm-deep": BiHM(Spin(3), [B2, Categorical(1, states=3)], key=KEY, recognition=[3]),
+}
+LATENT = {name: randomised(net, 700 + i, 0.3) for i, (name, net) in enumerate(LATENT.items())}
+EXAMPLES = LATENT | SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS

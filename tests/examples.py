@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PyTree
 from harmonium.models import (
     DBM,
     DBN,
+    DRAW,
     FVBN,
     MADE,
     MPDBM,
@@ -206,8 +207,13 @@ LATENT = {
     "vae-gaussian": VAE(Gaussian(1), Gaussian(1), hidden=[3, 2], key=KEY, activation="softplus"),
     "vae-two-layers": VAE(Categorical(1, states=3), [Gaussian(1), Gaussian(1)], hidden=[3], key=KEY),
     "vae-discrete": VAE(Bernoulli(3), [Categorical(1, states=3), B2], hidden=[3], key=KEY),
+    "draw": DRAW(Bernoulli(2), Gaussian(1), hidden=3, steps=2, key=KEY),
     "bihm-one-layer": BiHM(Bernoulli(3), [Bernoulli(3)], key=KEY),
     "bihm-deep": BiHM(Spin(3), [B2, Categorical(1, states=3)], key=KEY, recognition=[3]),
 }
-LATENT = {name: randomised(net, 700 + i, 0.3) for i, (name, net) in enumerate(LATENT.items())}
+# Real units move less, so that no guess of one lies beyond the grid of integration.
+LATENT = {
+    name: randomised(net, 700 + i, 0.15 if name == "vae-gaussian" else 0.3)
+    for i, (name, net) in enumerate(LATENT.items())
+}
 EXAMPLES = LATENT | SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS

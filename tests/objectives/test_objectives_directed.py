@@ -8,19 +8,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from slopes import KEY, assert_equal_trees, assert_unbiased, flat, loss_and_slope
-from sklearn.decomposition import PCA
 
 import harmonium as hm
 from examples import LATENT, randomised
-from harmonium.errors import InputError
 from harmonium.inference.latent import exact_log_prob, latent_states
-from harmonium.models import HelmholtzMachine, SigmoidBeliefNet
+from harmonium.models import HelmholtzMachine
 from harmonium.objectives import (
-    ELBO,
-    IWAE,
     NVIL,
     REINFORCE,
     VIMCO,
@@ -32,13 +27,11 @@ from harmonium.objectives import (
 )
 from harmonium.rng import cheap
 from harmonium.testing.statistics import matches_means
-from harmonium.units import Bernoulli, Gaussian
+from harmonium.units import Bernoulli
 
 NET = LATENT["helmholtz-one-layer"]  # 4 visible units, 3 hidden ones
 DEEP = randomised(HelmholtzMachine(Bernoulli(4), [Bernoulli(3), Bernoulli(2)], key=KEY), 800)
-LINEAR = randomised(SigmoidBeliefNet(Gaussian(3), [Gaussian(2)], key=KEY), 801, 0.3)
 ROWS = jnp.array([[1.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.0]])
-REAL_ROWS = jnp.array([[0.5, -1.0, 0.3], [1.5, 0.2, -0.7]])
 
 
 def exact_bound(net, rows, k=1):
@@ -129,7 +122,8 @@ def test_the_baseline_of_nvil_learns_the_bound_of_each_row():
         memory, _ = step(key, memory)
     net, _, mean, _ = memory.own
     found = np.asarray(mean + jax.vmap(net)(ROWS)[:, 0])
-    exact = [float(exact_bound(DEEP, row[None])) for row in ROWS]
+    bound = eqx.filter_jit(exact_bound)
+    exact = [float(bound(DEEP, row[None])) for row in ROWS]
     assert abs(exact[0] - exact[1]) > 0.5
     np.testing.assert_allclose(found, exact, atol=0.25)
 
@@ -219,124 +213,20 @@ def test_the_rule_of_a_bidirectional_machine_weighs_by_square_roots():
     assert float(loss) == pytest.approx(-2 * np.log(root.mean(axis=1)).mean(), rel=1e-5)
 
 
-def test_importance_weighting_of_one_guess_is_the_evidence_lower_bound():
-    for net, rows in ((LINEAR, REAL_ROWS), (LATENT["vae-bernoulli"], ROWS[:, :3])):
-        one, other = (loss_and_slope(rule, net, rows) for rule in (IWAE(samples=1), ELBO()))
-        assert float(one[0]) == pytest.approx(float(other[0]), rel=1e-6)
-        assert_equal_trees(one[1], other[1])
-
-
-def linear_bound(net, rows):
-    """The evidence lower bound of a net of two layers of Gaussian units with diagonal precisions, in closed form."""
-    (down,), (up,), prior = net.down, net.up, net.prior.b
-    beta, gamma, tau = (jnp.exp(b.log_precision) for b in (down.b, up.b, prior))
-    m = rows @ up.W.T + up.b.mean
-    misfit = (rows - down.b.mean - m @ down.W.T) ** 2 + (down.W**2) @ (1 / gamma)
-    bound = 0.5 * jnp.sum(jnp.log(beta / (2 * jnp.pi)) - beta * misfit, axis=1)
-    bound += 0.5 * jnp.sum(jnp.log(tau / (2 * jnp.pi)) - tau * ((m - prior.mean) ** 2 + 1 / gamma), axis=1)
-    return jnp.mean(bound) + 0.5 * jnp.sum(1 + jnp.log(2 * jnp.pi / gamma))
-
-
-def linear_log_prob(net, rows):
-    """`log N(v; mean + W mean_z, W V_z W^T + V_v)` of each row."""
-    (down,), prior = net.down, net.prior.b
-    W = np.asarray(down.W, np.float64)
-    covariance = W @ np.diag(np.exp(-prior.log_precision)) @ W.T + np.diag(np.exp(-down.b.log_precision))
-    left = np.asarray(rows, np.float64) - down.b.mean - W @ prior.mean
-    power = np.einsum("ni,ij,nj->n", left, np.linalg.inv(covariance), left)
-    return -0.5 * (power + np.linalg.slogdet(2 * np.pi * covariance)[1])
-
-
-def test_the_path_to_real_latent_variables_gives_the_gradient_of_the_bound():
-    """ELBO against its closed form, in loss and gradient, for a linear Gaussian net."""
-    expected = eqx.filter_value_and_grad(lambda m: -linear_bound(m, REAL_ROWS))(LINEAR)
-    assert float(-expected[0]) < linear_log_prob(LINEAR, REAL_ROWS).mean() - 0.05
-    assert_unbiased(ELBO(), LINEAR, REAL_ROWS, expected)
-
-
-def test_importance_weighting_rises_with_the_guesses_and_meets_the_likelihood():
-    exact, n = linear_log_prob(LINEAR, REAL_ROWS).mean(), 2**9
-    keys = jax.random.split(cheap(KEY), n)
-    bounds = {}
-    for k in (1, 3, 20, 500):
-        losses = jax.jit(jax.vmap(lambda key, k=k: IWAE(samples=k)(LINEAR, REAL_ROWS, key, None)[0]))(keys)
-        bounds[k] = (-np.mean(losses, dtype=np.float64), np.std(losses) / np.sqrt(n))
-    values = [value for value, _ in bounds.values()]
-    errors = [error for _, error in bounds.values()]
-    for i in range(3):
-        assert values[i + 1] - values[i] > 4 * np.hypot(errors[i], errors[i + 1]), bounds
-    assert values[3] < exact + 4 * errors[3]
-    assert values[3] == pytest.approx(exact, abs=0.01 + 4 * errors[3])
-    assert values[0] == pytest.approx(float(linear_bound(LINEAR, REAL_ROWS)), abs=4 * errors[0])
-
-
-def a_plane(n=400):
-    """Rows in four dimensions near a plane, with noise of one variance, and their probabilistic PCA."""
-    rng = np.random.default_rng(3)
-    x = rng.normal(size=(n, 2)) @ rng.normal(size=(2, 4)) + [1.0, -2.0, 0.0, 0.5] + 0.5 * rng.normal(size=(n, 4))
-    return x.astype(np.float32), PCA(n_components=2).fit(x.astype(np.float64))
-
-
-def linear_vae():
-    return hm.VAE(Gaussian(4), Gaussian(2), hidden=[], key=KEY)
-
-
-def pairs(mean, log_precision):
-    """Outputs for the means and log-precisions of Gaussian units, unit by unit."""
-    return jnp.asarray(np.stack([mean, log_precision], axis=-1).reshape(*np.shape(mean)[:-1], -1), jnp.float32)
-
-
-def test_a_linear_auto_encoder_at_the_solution_of_probabilistic_pca_has_its_likelihood():
-    """With the exact posterior for a guess every guess has the weight `p(v)`: the bound is the likelihood."""
-    x, pca = a_plane()
-    noise, var = pca.noise_variance_, pca.explained_variance_
-    W = pca.components_.T * np.sqrt(var - noise)  # [4, 2], with W^T W + s^2 I = diag(var)
-    back = W / var  # the posterior's mean is back^T (x - mean), its variance s^2 / var
-    where = lambda m: [m.down[0].net.W[0], m.down[0].net.b[0], m.up[0].net.W[0], m.up[0].net.b[0]]  # noqa: E731
-    values = [
-        pairs(W.T, np.zeros((2, 4))),
-        pairs(pca.mean_, np.full(4, -np.log(noise))),
-        pairs(back, np.zeros((4, 2))),
-        pairs(-pca.mean_ @ back, np.log(var / noise)),
-    ]
-    vae = eqx.tree_at(where, linear_vae(), values)
-    each = eqx.filter_jit(jax.vmap(lambda key, v: vae.weigh(key, v, vae.look(v)).log_weight))(
-        jax.random.split(KEY, len(x)), jnp.asarray(x)
-    )
-    np.testing.assert_allclose(each, pca.score_samples(x), atol=1e-3)
-    assert float(jnp.mean(each)) == pytest.approx(pca.score(x), abs=1e-4)
-
-
-def test_a_linear_auto_encoder_learns_probabilistic_pca():
-    x, pca = a_plane()
-    options = {"optimizer": optax.adam(optax.cosine_decay_schedule(0.03, 300)), "epochs": 150, "batch_size": 200}
-    run = hm.fit(linear_vae(), x, ELBO(samples=4), **options, key=KEY, monitor=False)
-    bound = float(eqx.filter_jit(ELBO(samples=100))(run.model, jnp.asarray(x), KEY, None)[1][1]["bound"])
-    assert bound == pytest.approx(pca.score(x), abs=0.05)
-
-
 def test_a_belief_net_without_latent_variables_is_a_fully_visible_one():
     net = LATENT["sbn-alone-fvbn"]
     x = np.array([[1, 0, 1], [0, 0, 1], [1, 1, 1]], np.float32)
     ours, fvbn = (hm.log_likelihood(model, x) for model in (net, net.prior))
-    assert isinstance(net.prior, hm.FVBN) and ours.kind == fvbn.kind == "exact"
+    assert isinstance(net.prior, hm.FVBN)
+    assert ours.kind == fvbn.kind == "exact"
     np.testing.assert_allclose(ours.per_example, fvbn.per_example, rtol=1e-6)
-    for rule in (ReweightedWakeSleep(), REINFORCE(baseline="none")):
-        loss, slope = (
-            loss_and_slope(rule, net, jnp.asarray(x))
-            if isinstance(rule, ReweightedWakeSleep)
-            else _with_memory(rule, net, jnp.asarray(x))
-        )
-        expected = loss_and_slope(MaximumLikelihood(), net.prior, jnp.asarray(x))
-        assert float(loss) == pytest.approx(float(expected[0]), rel=1e-6)
-        assert_equal_trees(slope.prior, expected[1])
-
-
-def _with_memory(rule, net, x):
-    return eqx.filter_value_and_grad(lambda m: rule(m, x, KEY, rule.init(net, KEY))[0])(net)
+    expected = loss_and_slope(MaximumLikelihood(), net.prior, jnp.asarray(x))
+    loss, slope = loss_and_slope(ReweightedWakeSleep(), net, jnp.asarray(x))
+    assert float(loss) == pytest.approx(float(expected[0]), rel=1e-6)
+    assert_equal_trees(slope.prior, expected[1])
 
 
 def test_every_bound_is_below_the_exact_value():
-    exact = float(jnp.mean(jax.vmap(lambda x: exact_log_prob(NET, x))(ROWS)))
-    values = [-float(exact_loss_and_slope(NET, k)[0]) for k in (1, 2, 3)]
-    assert values[0] + 1e-3 < values[1] < values[2] - 1e-4 < exact
+    exact = float(eqx.filter_jit(lambda net: jnp.mean(jax.vmap(lambda x: exact_log_prob(net, x))(ROWS)))(DEEP))
+    values = [-float(exact_loss_and_slope(DEEP, k)[0]) for k in (1, 2)]
+    assert values[0] + 1e-3 < values[1] < exact - 1e-3

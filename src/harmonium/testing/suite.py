@@ -12,7 +12,7 @@ from harmonium.inference import configurations, has_closed_form
 from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel, UnitwiseModel, coloured
 from harmonium.testing import belief_nets, chains, derived, invariance, latent, learning, structure, tractable
 from harmonium.testing.enumeration import refuse_large
-from harmonium.units import Gaussian
+from harmonium.units import Frames, Gaussian, parts_of
 
 Check = Callable[..., None]
 
@@ -37,7 +37,7 @@ def checks_for(
     if isinstance(model, TractableModel):
         checks = TRACTABLE_CHECKS
     elif isinstance(model, LatentModel):
-        checks = LATENT_CHECKS
+        checks = _of_latents(model)
     elif isinstance(model, BiHM):
         checks = (structure.check_save_and_load, latent.check_bidirectional)
     else:
@@ -71,6 +71,14 @@ def _of_belief_nets(net: BeliefNet) -> list[Check]:
     return checks
 
 
+def _of_latents(model: LatentModel) -> list[Check]:
+    checks: list[Check] = [structure.check_save_and_load, latent.check_gradients_reach_both_nets]
+    units = [part for unit in model.layers.values() for part, _ in parts_of(unit)]
+    if not any(isinstance(unit, Frames) for unit in units):  # of which some may be absent
+        checks += [latent.check_joint_law, latent.check_guesses, latent.check_bound]
+    return checks
+
+
 def _checks_by_listing(model: EnergyModel) -> list[Check]:
     refuse_large(model)
     finite = all(unit.states is not None for unit in model.layers.values())
@@ -100,13 +108,6 @@ TRACTABLE_CHECKS = (
     tractable.check_sums_to_one,
     tractable.check_samples_follow,
     tractable.check_gradients,
-)
-LATENT_CHECKS = (
-    structure.check_save_and_load,
-    latent.check_joint_law,
-    latent.check_guesses,
-    latent.check_bound,
-    latent.check_gradients_reach_both_nets,
 )
 FINITE_CHECKS = (
     invariance.check_gibbs_leaves_invariant,

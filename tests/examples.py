@@ -13,15 +13,19 @@ from jaxtyping import Array, Float, PyTree
 from harmonium.models import (
     DBM,
     DBN,
+    DRAW,
     FVBN,
     MADE,
     MPDBM,
     NADE,
     RBM,
     RNADE,
+    VAE,
     AffineGenerator,
+    BiHM,
     BoltzmannMachine,
     Centred,
+    HelmholtzMachine,
     Independent,
     Interpolated,
     InverseTransform,
@@ -32,6 +36,7 @@ from harmonium.models import (
     NeuralAutoregressive,
     Normalised,
     OrderlessNADE,
+    SigmoidBeliefNet,
     Twin,
 )
 from harmonium.models.boltzmann import Pairs
@@ -199,4 +204,26 @@ GENERATORS = {
     "inverse-transform": randomised(InverseTransform(G2, LogisticMixture(2, components=2)), 701, 0.2),
     "invertible-net": randomised(InvertibleNet(G2, [4], couplings=3, key=KEY), 702, 0.2),
 }
-EXAMPLES = GENERATORS | SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS
+LATENT = {
+    "sbn-alone": SigmoidBeliefNet(Bernoulli(3), key=KEY),
+    "sbn-alone-fvbn": SigmoidBeliefNet(Bernoulli(3), key=KEY, prior="fvbn"),
+    "sbn-one-layer": SigmoidBeliefNet(Bernoulli(3), [Spin(2)], key=KEY, prior="fvbn"),
+    "sbn-two-layers": SigmoidBeliefNet(Categorical(2, states=3), [B2, Categorical(1, states=3)], key=KEY),
+    "sbn-gaussian": SigmoidBeliefNet(Gaussian(2), [B2], key=KEY),
+    "sbn-mixed": SigmoidBeliefNet(Bernoulli(2), [Gaussian(1), B2], key=KEY),
+    "helmholtz-one-layer": HelmholtzMachine(Bernoulli(4), [Bernoulli(3)], key=KEY),
+    "helmholtz-deep": HelmholtzMachine(Spin(3), [B2, Spin(2)], key=KEY, recognition=[3], prior="fvbn"),
+    "vae-bernoulli": VAE(Bernoulli(3), Gaussian(2), hidden=[4], key=KEY),
+    "vae-gaussian": VAE(Gaussian(1), Gaussian(1), hidden=[3, 2], key=KEY, activation="softplus"),
+    "vae-two-layers": VAE(Categorical(1, states=3), [Gaussian(1), Gaussian(1)], hidden=[3], key=KEY),
+    "vae-discrete": VAE(Bernoulli(3), [Categorical(1, states=3), B2], hidden=[3], key=KEY),
+    "draw": DRAW(Bernoulli(2), Gaussian(1), hidden=3, steps=2, key=KEY),
+    "bihm-one-layer": BiHM(Bernoulli(3), [Bernoulli(3)], key=KEY),
+    "bihm-deep": BiHM(Spin(3), [B2, Categorical(1, states=3)], key=KEY, recognition=[3]),
+}
+# Real units move less, so that no guess of one lies beyond the grid of integration.
+LATENT = {
+    name: randomised(net, 700 + i, 0.15 if name == "vae-gaussian" else 0.3)
+    for i, (name, net) in enumerate(LATENT.items())
+}
+EXAMPLES = LATENT | GENERATORS | SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS

@@ -55,6 +55,11 @@ def latent_likelihood(
     -4.1589
     """
     few = not isinstance(model, BiHM) and latent_count(model) <= FEW_STATES
+    if method == "exact" and isinstance(model, BiHM):
+        raise InputError(
+            "The likelihood of a bidirectional machine has a log Z, which is estimated (hm.log_partition), not summed: "
+            "leave method='exact' out for a lower bound."
+        )
     if method == "exact" and not few:
         raise InputError(
             f"The method 'exact' sums at most {FEW_STATES:,} latent states, which {shown(model)} has more of (or real "
@@ -107,7 +112,7 @@ def _by_importance(model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, 
     settings["seconds"] = round(time.perf_counter() - clock, 2)
     kind = "importance-weighted" if done > 1 else "variational"
     of = ", of both nets, log Z <= 0 left out" if isinstance(model, BiHM) else ""
-    found = mean_estimate(each, "lower", f"{kind} bound, {done:,} samples{of}", settings, rows)
+    found = mean_estimate(each, "lower", f"{kind} bound, {done:,} sample{'s' if done > 1 else ''}{of}", settings, rows)
     return dataclasses.replace(found, verdict=_verdict(found.value, rise))
 
 

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from harmonium.errors import InputError
+
 
 def with_gradient_of(value: Float[Array, "*n"], surrogate: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """A number whose value is one thing and whose gradient is another's.
@@ -38,10 +40,13 @@ def scored(
 
 def leave_one_out(values: Float[Array, "k"]) -> Float[Array, "k"]:
     """For each of `k >= 2` values the mean of the others: a baseline that does not depend on the draw itself.
+    Raises `InputError` for one value, which has no others.
 
     >>> leave_one_out(jnp.array([1.0, 2.0, 6.0]))
     Array([4. , 3.5, 1.5], dtype=float32)
     """
+    if len(values) < 2:
+        raise InputError(f"A baseline of the other draws needs at least 2 of them, not {len(values)}: take more.")
     return (jnp.sum(values) - values) / (len(values) - 1)
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key, Num
 from harmonium.errors import InputError, shown, whole
 from harmonium.models import LatentModel, Weighed
 from harmonium.objectives.objective import Batch, Objective, rows_only
+from harmonium.units import parts_of
 
 SCORE_RULES = "NVIL, VIMCO, REINFORCE, WakeSleep or ReweightedWakeSleep"
 
@@ -59,7 +60,7 @@ def refuse_discrete(rule: Objective, model: LatentModel) -> None:
     harmonium.errors.InputError: ELBO differentiates along the path to real latent variables, and layer h of ...
     """
     layers = list(model.layers.items())[1:]
-    finite = [(name, unit) for name, unit in layers if unit.states is not None]
+    finite = [(name, part) for name, unit in layers for part, _ in parts_of(unit) if part.states is not None]
     if finite:
         name, unit = finite[0]
         raise InputError(

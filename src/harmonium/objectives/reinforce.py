@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -42,8 +43,7 @@ class REINFORCE(Objective):
 
     def __check_init__(self) -> None:
         check_samples(self, self.samples, least=2 if self.baseline == "leave_one_out" else 1)
-        number = isinstance(self.baseline, int | float) and not isinstance(self.baseline, bool)
-        if not number and self.baseline not in BASELINES:
+        if not _number(self.baseline) and self.baseline not in BASELINES:
             raise InputError(
                 f"There is no baseline {shown(self.baseline)}: choose one of {', '.join(BASELINES)}, or a number."
             )
@@ -95,7 +95,7 @@ class NVIL(Objective):
 
     def __check_init__(self) -> None:
         check_samples(self, self.samples)
-        if not whole(self.hidden) or not 0 < self.rate < float("inf"):
+        if not whole(self.hidden) or not (_number(self.rate) and self.rate > 0):
             raise InputError(
                 f"The baseline of NVIL needs hidden units and a positive rate, not hidden={shown(self.hidden)} and "
                 f"rate={shown(self.rate)}."
@@ -176,5 +176,9 @@ def by_score(guessed: Weighed, signal: Float[Array, "n k"]) -> Float[Array, ""]:
 
 def check_decay(rule: Objective, decay: Any) -> None:
     """Refuse a decay of a running mean outside of 0 to below 1."""
-    if not (isinstance(decay, int | float) and 0 <= decay < 1):
+    if not (_number(decay) and 0 <= decay < 1):
         raise InputError(f"A running mean of {type(rule).__name__} decays by 0 to below 1, not decay={shown(decay)}.")
+
+
+def _number(x: Any) -> bool:
+    return isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)

@@ -27,6 +27,12 @@ from harmonium.testing.derived import (
 )
 from harmonium.testing.enumeration import Listing, list_states
 from harmonium.testing.invariance import check_gibbs_keeps_moments, check_gibbs_leaves_invariant
+from harmonium.testing.latent import (
+    check_bidirectional,
+    check_bound,
+    check_gradients_reach_both_nets,
+    check_guesses,
+)
 from harmonium.testing.learning import check_gradients_reach_every_parameter, check_learning_rule
 from harmonium.testing.statistics import FAILURE_RATE
 from harmonium.testing.structure import (
@@ -42,7 +48,9 @@ __all__ = [
     "FAILURE_RATE",
     "Listing",
     "check_acting_on",
+    "check_bidirectional",
     "check_blocks",
+    "check_bound",
     "check_clamped_gibbs",
     "check_conditionals",
     "check_energy_is_linear",
@@ -51,8 +59,10 @@ __all__ = [
     "check_gibbs_keeps_moments",
     "check_gibbs_leaves_invariant",
     "check_gibbs_step",
+    "check_gradients_reach_both_nets",
     "check_gradients_reach_every_link",
     "check_gradients_reach_every_parameter",
+    "check_guesses",
     "check_joint_law",
     "check_learning_rule",
     "check_links",

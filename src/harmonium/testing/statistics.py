@@ -62,3 +62,17 @@ def same_expectations(samples: np.ndarray, support: np.ndarray, probability: np.
             f"{what}: moment {worst} is {samples.mean(axis=0)[worst]:.5g} over {len(samples)} samples instead of "
             f"{mean[worst]:.5g} ({z[worst]:+.1f} standard errors, refused beyond {limit:.1f})."
         )
+
+
+def matches_means(samples: np.ndarray, expected: np.ndarray, what: str, share: float = 1.0) -> None:
+    """Refuse samples `[n, m]` whose means differ from those expected `[m]`, by z-tests that fail with less than
+    `share * FAILURE_RATE` together."""
+    spread = samples.std(axis=0) / np.sqrt(len(samples))
+    z = (samples.mean(axis=0) - expected) / (spread + 1e-6 * np.maximum(1, np.abs(expected)))
+    limit = -float(special.ndtri(share * FAILURE_RATE / (2 * len(z))))  # Bonferroni over the means
+    worst = np.abs(z).argmax()
+    if not np.abs(z[worst]) <= limit:
+        raise AssertionError(
+            f"{what}: mean {worst} is {samples.mean(axis=0)[worst]:.5g} over {len(samples)} samples instead of "
+            f"{expected[worst]:.5g} ({z[worst]:+.1f} standard errors, refused beyond {limit:.1f})."
+        )

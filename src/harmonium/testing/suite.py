@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from jaxtyping import Array, Key
 
 from harmonium.inference import configurations, has_closed_form
-from harmonium.models import BeliefNet, EnergyModel, TractableModel, UnitwiseModel, coloured
-from harmonium.testing import belief_nets, chains, derived, invariance, learning, structure, tractable
+from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel, UnitwiseModel, coloured
+from harmonium.testing import belief_nets, chains, derived, invariance, latent, learning, structure, tractable
 from harmonium.testing.enumeration import refuse_large
-from harmonium.units import Gaussian
+from harmonium.units import Frames, Gaussian, parts_of
 
 Check = Callable[..., None]
 
 
 def checks_for(
-    model: EnergyModel | BeliefNet | TractableModel, key: Key[Array, ""] | None = None
+    model: EnergyModel | BeliefNet | TractableModel | LatentModel | BiHM, key: Key[Array, ""] | None = None
 ) -> dict[str, Callable[[], None]]:
     """Every check that applies to a small model, by name; each raises `AssertionError` where a law fails.
 
-    Arguments: `model`, an energy model, a belief net or an auto-regressive network, a tiny instance (at most 2^12 joint
+    Arguments: `model`, an energy model, a belief net, an auto-regressive network or a directed net with latent
+    variables, a tiny instance (at most 2^12 joint
     states, and 3 Gaussian units) whose parameters are not all zero; `key`, which seeds the statistical checks. A model
     with units of other kinds gets the structural checks.
     Raises `InputError` for a model too large.
@@ -32,8 +33,13 @@ def checks_for(
     >>> sorted(checks_for(tiny))[:3]
     ['blocks', 'conditionals', 'energy_is_linear']
     """
+    checks: Sequence[Check]
     if isinstance(model, TractableModel):
         checks = TRACTABLE_CHECKS
+    elif isinstance(model, LatentModel):
+        checks = _of_latents(model)
+    elif isinstance(model, BiHM):
+        checks = (structure.check_save_and_load, latent.check_bidirectional)
     else:
         checks = _of_belief_nets(model) if isinstance(model, BeliefNet) else _of_energies(model)
     return {check.__name__.removeprefix("check_"): functools.partial(check, model, key=key) for check in checks}
@@ -62,6 +68,14 @@ def _of_belief_nets(net: BeliefNet) -> list[Check]:
     ]
     if net.layers["v"].states is not None:
         checks += [belief_nets.check_joint_law, belief_nets.check_samples]
+    return checks
+
+
+def _of_latents(model: LatentModel) -> list[Check]:
+    checks: list[Check] = [structure.check_save_and_load, latent.check_gradients_reach_both_nets]
+    units = [part for unit in model.layers.values() for part, _ in parts_of(unit)]
+    if not any(isinstance(unit, Frames) for unit in units):  # of which some may be absent
+        checks += [latent.check_joint_law, latent.check_guesses, latent.check_bound]
     return checks
 
 

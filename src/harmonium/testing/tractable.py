@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
@@ -17,7 +18,7 @@ from harmonium.testing.chains import count_states
 from harmonium.testing.enumeration import REAL_UNITS, STATES, evaluate
 from harmonium.testing.learning import refuse_idle
 from harmonium.testing.statistics import agree, matches_law, same_expectations
-from harmonium.units import Gaussian, parts_of, real_columns
+from harmonium.units import Gaussian, Unit, parts_of, real_columns
 
 TOLERANCE = 1e-4
 SAMPLES = 2**13
@@ -74,8 +75,20 @@ def grid(model: TractableModel, points: int = POINTS) -> tuple[np.ndarray, float
     ((8, 3), 0.0)
     """
     unit = model.layers["v"]
-    real, columns, log_weight = real_columns(unit), [], 0.0
-    for part, _ in parts_of(unit):
+    rows, log_weight = grid_of([unit], points)
+    return rows.astype(unit.dtype), log_weight
+
+
+def grid_of(units: Sequence[Unit], points: int = POINTS) -> tuple[np.ndarray, float]:
+    """The same of several layers side by side, `[n, sum of sizes]`.
+
+    >>> import harmonium as hm
+    >>> grid_of([hm.units.Bernoulli(2), hm.units.Gaussian(1)])[0].shape
+    (484, 3)
+    """
+    parts = [part for unit in units for part, _ in parts_of(unit)]
+    columns, finite, log_weight = [], 1, 0.0
+    for part in parts:
         for _ in range(part.size):
             if isinstance(part, Gaussian):
                 columns.append(np.linspace(-REACH, REACH, points))
@@ -83,11 +96,14 @@ def grid(model: TractableModel, points: int = POINTS) -> tuple[np.ndarray, float
             else:
                 index = jnp.arange(part.states)[:, None]
                 columns.append(np.asarray(jax.vmap(dataclasses.replace(part, size=1).values)(index))[:, 0])
-    finite = np.prod([len(column) for i, column in enumerate(columns) if i not in real])
-    if finite > STATES or len(real) >= REAL_UNITS:
+                finite *= len(columns[-1])
+    real = sum(part.size for part in parts if isinstance(part, Gaussian))
+    if finite > STATES or real >= REAL_UNITS:
         raise InputError(f"These checks list at most {STATES} states and integrate over two real columns, at most.")
+    if not columns:
+        return np.zeros((1, 0)), 0.0
     rows = np.stack(np.meshgrid(*columns, indexing="ij"), axis=-1).reshape(-1, len(columns))
-    return rows.astype(unit.dtype), float(log_weight)
+    return rows, float(log_weight)
 
 
 def _total(model: TractableModel, points: int) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError, whole
+from harmonium.errors import InputError, shown, whole
 from harmonium.models.autoregressive import FVBN
 from harmonium.models.directed.factorial import Factorial
 from harmonium.models.directed.layered import Layered
@@ -48,7 +48,7 @@ class SigmoidBeliefNet(Layered):
     prior: TractableModel
 
     def __init__(
-        self, visible: Any, hidden: Any = (), *, key: Key[Array, ""], prior: str = "factorial",
+        self, visible: Any, hidden: Any = (), *, key: Key[Array, ""], prior: Any = "factorial",
         scale: float | None = None,
     ) -> None:  # fmt: skip
         self.down, self.up, self.prior = _parts("A belief net", visible, hidden, key, prior, scale)
@@ -78,8 +78,8 @@ class HelmholtzMachine(Layered):
     prior: TractableModel
 
     def __init__(
-        self, visible: Any, hidden: Any, *, key: Key[Array, ""], prior: str = "factorial", scale: float | None = None,
-        recognition: Sequence[int] = (), activation: str = "tanh",
+        self, visible: Any, hidden: Any, *, key: Key[Array, ""], prior: Any = "factorial", scale: float | None = None,
+        recognition: Any = (), activation: str = "tanh",
     ) -> None:  # fmt: skip
         check_hidden("A Helmholtz machine", hidden)
         if not isinstance(recognition, list | tuple) or not whole(*recognition):
@@ -95,7 +95,7 @@ class HelmholtzMachine(Layered):
 
 
 def _parts(
-    name: str, visible: Any, hidden: Any, key: Any, prior: str, scale: float | None
+    name: str, visible: Any, hidden: Any, key: Any, prior: Any, scale: float | None
 ) -> tuple[tuple[Link, ...], tuple[Link, ...], TractableModel]:
     """Links downwards and upwards, and the prior of the top layer."""
     if not isinstance(hidden, list | tuple):
@@ -106,8 +106,8 @@ def _parts(
     units = [visible, *hidden]
     check_units(name, *units)
     check_key(key)
-    if prior not in PRIORS:
-        raise InputError(f"There is no prior '{prior}': choose one of {', '.join(PRIORS)}.")
+    if not isinstance(prior, str) or prior not in PRIORS:
+        raise InputError(f"There is no prior {shown(prior)}: choose one of {', '.join(PRIORS)}.")
     pairs = list(itertools.pairwise(units))
     keys = jax.random.split(key, 2 * max(len(pairs), 1))
     down = tuple(link(below, above, k, scale) for (below, above), k in zip(pairs, keys[::2], strict=False))

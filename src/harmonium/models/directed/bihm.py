@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -30,7 +29,7 @@ class BiHM(eqx.Module):
 
     net: HelmholtzMachine
 
-    def __init__(self, visible: Any, hidden: Any, *, key: Key[Array, ""], recognition: Sequence[int] = ()) -> None:
+    def __init__(self, visible: Any, hidden: Any, *, key: Key[Array, ""], recognition: Any = ()) -> None:
         self.net = HelmholtzMachine(visible, hidden, key=key, recognition=recognition)
 
     @property

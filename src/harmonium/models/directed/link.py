@@ -65,8 +65,8 @@ class NetLink(eqx.Module):
     net: eqx.Module
     b: PyTree
 
-    def __init__(self, unit: Unit, given: Unit, net: eqx.Module, b: PyTree = None) -> None:
-        check_net(net, given.width, unit.out_width, f"{given.size} {type(given).__name__} units")
+    def __init__(self, unit: Unit, given: Unit, net: Any, b: PyTree = None) -> None:
+        check_net(net, given.width, unit.out_width, _counted(given))
         self.unit, self.given, self.net = unit, given, net
         self.b = unit.bias(unit.reference()) if b is None else b
 
@@ -78,6 +78,10 @@ class NetLink(eqx.Module):
         """The same given statistics of `y`, which may be means."""
         features = self.given.coupling(stats, self.given.bias(self.given.reference()))
         return self.unit.shifted(self.b, self.net(features))
+
+
+def _counted(unit: Unit) -> str:
+    return f"{unit.size} {type(unit).__name__} unit{'s' if unit.size > 1 else ''}"
 
 
 def check_net(net: Any, width: int, out: int, what: str) -> None:

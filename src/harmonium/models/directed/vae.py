@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-import equinox as eqx
 import jax
 from jaxtyping import Array, Key
 
@@ -51,7 +50,7 @@ class VAE(Layered):
 
     def __init__(
         self, visible: Any, latent: Any, hidden: Any = (200, 200), *, key: Key[Array, ""], activation: str = "tanh",
-        encoder: eqx.Module | None = None, decoder: eqx.Module | None = None,
+        encoder: Any = None, decoder: Any = None,
     ) -> None:  # fmt: skip
         layers = list(latent) if isinstance(latent, list | tuple) else [latent]
         if not layers:
@@ -80,9 +79,7 @@ class VAE(Layered):
         return "z"
 
 
-def _link(
-    unit: Unit, given: Unit, sizes: Sequence[int], key: Key[Array, ""], activation: str, net: eqx.Module | None
-) -> NetLink:
+def _link(unit: Unit, given: Unit, sizes: Sequence[int], key: Key[Array, ""], activation: str, net: Any) -> NetLink:
     """A link by the given net, or by a multilayer perceptron."""
     if net is None:
         net = MLP([given.width, *sizes, unit.out_width], key=key, activation=activation)

@@ -1,11 +1,14 @@
 """Honest numbers: estimates that carry their kind, error and space, and the methods that make them."""
 
+from harmonium.evaluation.active_units import ActiveUnits, active_units
 from harmonium.evaluation.annealed import base_for, forward, ladder, mean_weight, reverse
 from harmonium.evaluation.compare import Comparison, compare
 from harmonium.evaluation.convergence import effective_samples, r_hat
-from harmonium.evaluation.diagnose import Diagnosis, Finding, diagnose
+from harmonium.evaluation.diagnose import Diagnosis, diagnose
+from harmonium.evaluation.diagnose_latent import LatentDiagnosis
 from harmonium.evaluation.error_rate import ErrorRate, error_rate
 from harmonium.evaluation.estimate import Estimate, at_least_one, interval_verdict
+from harmonium.evaluation.finding import Finding
 from harmonium.evaluation.likelihood import free_energies, log_likelihood
 from harmonium.evaluation.partition import check_annealing, log_partition
 from harmonium.evaluation.reverse_annealing import reverse_annealing
@@ -15,11 +18,14 @@ from harmonium.evaluation.tractable import log_probs, per_variable
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 
 __all__ = [
+    "ActiveUnits",
     "Comparison",
     "Diagnosis",
     "ErrorRate",
     "Estimate",
     "Finding",
+    "LatentDiagnosis",
+    "active_units",
     "at_least_one",
     "base_for",
     "check_annealing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +29,9 @@ BLOCK = 100  # rows looked at together
 class ActiveUnits:
     """How much each latent unit tells of the data.
 
-    Attributes: `spread`, `Var_x E_q[z_u | x]` of each unit, by layer `[size]`; `kl`, `E_q[log q(z_u | ...) - log p(z_u |
-    ...)]` of each unit in nats, by layer `[size]`, not a number where the model does not say it unit by unit.
+    Attributes: `spread`, `Var_x E_q[z_u | x]` of each unit, by layer `[size]`; `kl`, `E_q[log q(z_u | below) -
+    log p(z_u | above)]` of each unit in nats, by layer `[size]`, not a number where the model does not say it unit by
+    unit.
 
     >>> found = ActiveUnits({"z": np.array([0.9, 0.001])}, {"z": np.array([1.5, 0.0])}); print(found)
     1 of 2 latent units active, KL 1.50 nats
@@ -138,7 +140,7 @@ def _told(net: Any, x: Array, latents: Latents) -> tuple[dict[str, Array], dict[
         means = {name: net.layers[name].features(latents[name]) for name in names[1:]}
         return means, {name: jnp.full(net.layers[name].size, jnp.nan) for name in names[1:]}
     values, means, kl = {"v": x, **latents}, {}, {}
-    for l, (below, name) in enumerate(zip(names, names[1:], strict=False)):
+    for l, (below, name) in enumerate(itertools.pairwise(names)):
         unit, z = net.layers[name], values[name]
         q = Conditional(unit, net.up[l].natural(values[below]))
         means[name] = unit.coupling(q.mean, unit.bias(unit.reference()))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -51,8 +50,8 @@ class Diagnosis(Findings):
 
 
 def diagnose(
-    model: EnergyModel | LatentModel | BiHM, data: Dataset | Array, *, key: Key[Array, ""] | None = None, chains: int = 20,
-    sweeps: int = 1000, rows: int = 1000,
+    model: EnergyModel | LatentModel | BiHM, data: Dataset | Array, *, key: Key[Array, ""] | None = None,
+    chains: int = 20, sweeps: int = 1000, rows: int = 1000,
 ) -> Diagnosis | LatentDiagnosis:  # fmt: skip
     """Whether a model's chains mix, its hidden units work, its training rows are not learned by heart.
 
@@ -64,8 +63,8 @@ def diagnose(
 
     Arguments: `data`, a `Dataset` (its training rows are looked at, and validation rows for the gap) or rows
     `[n, size]`; `key`; `chains` of each kind; `sweeps` of each; `rows`, how many are shown to the hidden units, drawn
-    without replacement. Raises `InputError` for a model of another kind, rows that do not fit it, a missing key, or
-    numbers too small.
+    without replacement. Returns a `Diagnosis`, of a directed net a `LatentDiagnosis`. Raises `InputError` for a model
+    of another kind, rows that do not fit it, a missing key, or numbers too small.
 
     >>> import harmonium as hm, jax, numpy as np
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(2), key=jax.random.key(0))

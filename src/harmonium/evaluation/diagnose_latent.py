@@ -1,4 +1,4 @@
-"""`hm.diagnose` of directed nets: do the latent variables tell of the data, and are the training rows learned by heart?"""
+"""`hm.diagnose` of directed nets: do latent variables tell of the data, and are training rows learned by heart?"""
 
 from __future__ import annotations
 

@@ -53,7 +53,8 @@ def filters(subject: Subject) -> Section:
 
 def _units(subject: Subject, n: int) -> str:
     """So many units next to the data, in words."""
-    decoder = subject.directed and isinstance(subject.net, Layered) and isinstance(subject.net.down[0], NetLink)
+    links = subject.net.down if subject.directed and isinstance(subject.net, Layered) else ()
+    decoder = isinstance(next(iter(links), None), NetLink)
     return count(n, "hidden unit") + (" of the decoder's last hidden layer" if decoder else "")
 
 

@@ -27,9 +27,11 @@ CODES = "Rows that lie near each other should look alike, without wide gaps betw
 
 def left_out(subject: Subject) -> set[str]:
     """Sections on latent variables that do not apply to this model."""
-    if not subject.directed or len(subject.net.layers) < 2:
+    if not subject.directed:
         return {"Latent variables", "Reconstructions"}
     latent = list(subject.net.layers.values())[1:]
+    if not latent:
+        return {"Latent variables", "Reconstructions", "Gibbs chains", "Hidden units"}
     absent = {"Gibbs chains"} | (set() if isinstance(subject.net, Layered) else {"Reconstructions"})
     return absent | (set() if all(isinstance(unit, Bernoulli | Spin) for unit in latent) else {"Hidden units"})
 

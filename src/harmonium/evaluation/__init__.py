@@ -1,12 +1,15 @@
 """Honest numbers: estimates that carry their kind, error and space, and the methods that make them."""
 
+from harmonium.evaluation.active_units import ActiveUnits, active_units
 from harmonium.evaluation.annealed import base_for, forward, ladder, mean_weight, reverse
 from harmonium.evaluation.bidirectional import simulated_interval
 from harmonium.evaluation.compare import Comparison, compare
 from harmonium.evaluation.convergence import effective_samples, r_hat
-from harmonium.evaluation.diagnose import Diagnosis, Finding, diagnose
+from harmonium.evaluation.diagnose import Diagnosis, diagnose
+from harmonium.evaluation.diagnose_latent import LatentDiagnosis
 from harmonium.evaluation.error_rate import ErrorRate, error_rate
 from harmonium.evaluation.estimate import Estimate, at_least_one, interval_verdict
+from harmonium.evaluation.finding import Finding
 from harmonium.evaluation.frames import per_frame
 from harmonium.evaluation.likelihood import free_energies, log_likelihood
 from harmonium.evaluation.mean_field import mean_field_bound
@@ -19,11 +22,14 @@ from harmonium.evaluation.tractable import log_probs, per_variable
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 
 __all__ = [
+    "ActiveUnits",
     "Comparison",
     "Diagnosis",
     "ErrorRate",
     "Estimate",
     "Finding",
+    "LatentDiagnosis",
+    "active_units",
     "at_least_one",
     "base_for",
     "check_annealing",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -84,3 +85,21 @@ def some_of(rows: np.ndarray, key: Key[Array, ""], n: int) -> np.ndarray:
         return rows
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
     return rows[np.sort(random.choice(len(rows), n, replace=False))]
+
+
+def training_rows(
+    model: EnergyModel | LatentModel | BiHM, data: Dataset | Array, key: Key[Array, ""], n: int
+) -> np.ndarray:  # fmt: skip
+    """Up to `n` rows, drawn without replacement: training rows of a `Dataset`, as the model is shown them.
+
+    >>> import harmonium as hm
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> training_rows(rbm, hm.data.from_arrays(np.eye(4)), jax.random.key(1), 3).shape
+    (3, 4)
+    """
+    train = data.train if isinstance(data, Dataset) else rows_of(model, data)
+    pick, show = jax.random.split(key)
+    chosen = some_of(train, pick, n)
+    if isinstance(data, Dataset):
+        chosen = np.asarray(data.sampled(show, jnp.asarray(data.shown(chosen))))
+    return rows_of(model, chosen)

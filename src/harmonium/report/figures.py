@@ -127,6 +127,27 @@ def scatter(x: np.ndarray, y: np.ndarray, alt: str, *, title: str, labels: tuple
     return _png(figure, alt, title)
 
 
+def points(
+    xy: np.ndarray, kinds: np.ndarray | None, alt: str, *, title: str, labels: tuple[str, str]
+) -> Picture:  # fmt: skip
+    """Points `[n, 2]` on one scale in both directions, coloured by their `kinds` `[n]` (whole numbers), with a list of
+    these where they are few."""
+    figure, axes = _axes(460, 380, labels)
+    style = {"s": 12 if len(xy) < 500 else 6, "alpha": 0.8, "linewidths": 0}
+    named = [] if kinds is None else np.unique(kinds).tolist()
+    if 1 < len(named) <= 10:
+        for i, kind in enumerate(named):
+            axes.scatter(*xy[kinds == kind].T, color=colormaps["tab10"](i), label=str(kind), **style)
+        axes.legend(fontsize=7, frameon=False, labelcolor=INK, loc="center left", bbox_to_anchor=(1.0, 0.5),
+                    handletextpad=0.1, markerscale=2 if len(xy) >= 500 else 1)  # fmt: skip
+        box = axes.get_position()
+        axes.set_position((box.x0, box.y0, box.width - 36 / 460, box.height))
+    else:
+        axes.scatter(*xy.T, **style, **({"c": kinds, "cmap": "viridis"} if named else {"color": BLUE}))
+    axes.set_aspect("equal", adjustable="datalim")
+    return _png(figure, alt, title)
+
+
 def histogram(
     values: dict[str, np.ndarray], alt: str, *, title: str, labels: tuple[str, str], whole: bool = False,
     span: tuple[float, float] | None = None,
@@ -153,13 +174,15 @@ def bars(values: dict[str, np.ndarray], alt: str, *, title: str, labels: tuple[s
     """One bar a set and entry, side by side, by the entries' numbers."""
     figure, axes = _axes(620, 230, labels)
     wide = 0.8 / len(values)
-    for k, ((name, y), colour) in enumerate(zip(values.items(), (SOFT, BLUE, ORANGE), strict=False)):
+    colours = (SOFT, BLUE, ORANGE) if len(values) > 1 else (BLUE,)
+    for k, ((name, y), colour) in enumerate(zip(values.items(), colours, strict=False)):
         axes.bar(np.arange(len(y)) - 0.4 + (k + 0.5) * wide, y, wide, color=colour, label=name)
     axes.axhline(0, color=RULE, linewidth=1)
     axes.locator_params(axis="x", integer=True, nbins=10)
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.15 * (high - low))  # room for the legend
-    axes.legend(fontsize=7, frameon=False, labelcolor=INK, loc="upper right", ncols=len(values))
+    if len(values) > 1:
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high + 0.15 * (high - low))  # room for the legend
+        axes.legend(fontsize=7, frameon=False, labelcolor=INK, loc="upper right", ncols=len(values))
     return _png(figure, alt, title)
 
 

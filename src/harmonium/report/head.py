@@ -16,6 +16,7 @@ from harmonium.models import (
     MPDBM,
     NADE,
     RNADE,
+    VAE,
     BeliefNet,
     Classifier,
     EnergyModel,
@@ -39,9 +40,10 @@ def sentence(subject: Subject) -> str:
         return f"{_perceptron(model)}, trained on {_rows_of(data)}."
     kind = type(model if isinstance(model, MPDBM) else subject.inner).__name__
     name = kind if centred_part(model) is None else f"centred {kind}"
-    layers = model.layers if isinstance(model, EnergyModel | BeliefNet | TractableModel) else {}
+    layers = model.layers if isinstance(model, EnergyModel | BeliefNet | TractableModel) or subject.directed else {}
     roles = {"v": "visible", "y": "label"}
-    units = [_units(unit, roles.get(layer, "hidden")) for layer, unit in layers.items()]
+    others = "latent" if isinstance(model, VAE) else "hidden"
+    units = [_units(unit, roles.get(layer, others)) for layer, unit in layers.items()]
     units += [f"{size:,} hidden {model.activation} units" for size in hidden_sizes(model)]
     words = articled(name)
     return f"{words[0].upper()}{words[1:]}{' with ' if units else ''}{_listed(units)}, trained on {_rows_of(data)}."

@@ -8,13 +8,14 @@ import numpy as np
 
 from harmonium.errors import shown
 from harmonium.evaluation import diagnose
-from harmonium.evaluation.diagnose import DEAD, SATURATED
+from harmonium.evaluation.hidden_units import DEAD, SATURATED
 from harmonium.inference import encode
-from harmonium.models import FVBN
+from harmonium.models import FVBN, Layered, NetLink
 from harmonium.report.figures import Picture, grid, heat_map, histogram
 from harmonium.report.look import Look
 from harmonium.report.section import Section, Table
 from harmonium.report.subject import NotApplicable, Subject, count, number
+from harmonium.report.weights import lowest_weights
 from harmonium.units import Bernoulli, Categorical, Spin, Unit
 
 MOST = 100  # filters shown, and rows and columns of a weight matrix
@@ -27,7 +28,7 @@ ROWS = 1000  # held-out rows that the hidden units are shown
 
 def filters(subject: Subject) -> Section:
     """The weights of the strongest hidden units, as pictures, or the weight matrix in colours."""
-    weights = subject.lowest_weights
+    weights = lowest_weights(subject.inner)
     if weights is None:
         raise NotApplicable(f"{shown(subject.inner)} has no weights between visible and hidden units")
     if not np.isfinite(weights).all():
@@ -42,12 +43,19 @@ def filters(subject: Subject) -> Section:
     if subject.look.shape:
         return _filter_pictures(subject, _as_filters(subject.unit, weights)[:, strongest], spread)
     return Section(
-        shows=f"The weights W between visible units (rows) and the {len(strongest)} hidden units with the "
+        shows=f"The weights W between visible units (rows) and the {_units(subject, len(strongest))} with the "
         f"largest weights (columns, strongest first); red is positive, blue negative. {spread}",
         judge="Rows that stay white are visible units on which nothing depends; columns that look alike are "
         "hidden units that do the same work twice.",
         pictures=[_matrix(weights[:MOST, strongest], size)],
     )
+
+
+def _units(subject: Subject, n: int) -> str:
+    """So many units next to the data, in words."""
+    links = subject.net.down if subject.directed and isinstance(subject.net, Layered) else ()
+    decoder = isinstance(next(iter(links), None), NetLink)
+    return count(n, "hidden unit") + (" of the decoder's last hidden layer" if decoder else "")
 
 
 def _as_filters(unit: Unit, weights: np.ndarray) -> np.ndarray:
@@ -68,7 +76,7 @@ def _filter_pictures(subject: Subject, chosen: np.ndarray, spread: str) -> Secti
     tiles = np.concatenate([pictures, blank]).reshape(-1, across, *pictures.shape[1:])
     scheme = "mid-grey is zero" if colour else "red is positive, blue negative, white zero"
     slope = " Shown is the slope of the weights along the codes." if isinstance(subject.unit, Categorical) else ""
-    whose = f"The weights of {count(chosen.shape[1], 'hidden unit')} to the visible ones"
+    whose = f"The weights of {_units(subject, chosen.shape[1])} to the visible ones"
     judge = (
         "Strokes, edges and parts are what one hopes for. Speckle tells of too little training or too little weight "
         "decay; copies of one filter, or many blank ones, of hidden units that do no work."
@@ -171,12 +179,29 @@ def diagnosis(subject: Subject) -> Section:
     """Whether chains mix, hidden units work, and the training rows were not learned by heart."""
     sweeps = max(subject.steps, 8)
     found = diagnose(subject.model, subject.data, key=jax.random.fold_in(subject.key, 2), sweeps=sweeps)
-    rows = [(f.name, f.found, f.verdict, f.cure) for f in found.findings]
+    told = [f for f in found.findings if not subject.directed or f.found != "not counted"]
+    rows = [(f.name, f.found, f.verdict, f.cure) for f in told]
+    shows, judge = _of_nets() if subject.directed else _of_chains(sweeps)
     return Section(
-        shows="What hm.diagnose finds. R-hat compares chains with each other, here over the second half of "
-        f"{count(sweeps, 'sweep')} of 20 chains of each kind: it is 1 where all have forgotten where "
-        "they started. Effective draws count what the dependent ones are worth.",
-        judge="Chains that are poor from data but good from random states visit only part of the distribution; "
-        "samples and estimates that rest on them then do as well.",
+        shows=f"What hm.diagnose finds. {shows}", judge=judge,
         tables=[Table(("", "Found", "Verdict", "What to do"), rows)],
+    )  # fmt: skip
+
+
+def _of_chains(sweeps: int) -> tuple[str, str]:
+    return (
+        f"R-hat compares chains with each other, here over the second half of {count(sweeps, 'sweep')} of 20 chains of "
+        "each kind: it is 1 where all have forgotten where they started. Effective draws count what the dependent ones "
+        "are worth.",
+        "Chains that are poor from data but good from random states visit only part of the distribution; samples and "
+        "estimates that rest on them then do as well.",
+    )
+
+
+def _of_nets() -> tuple[str, str]:
+    return (
+        "A latent unit is active where what is guessed of it varies over the training rows (variance above 0.01). The "
+        "KL divergence is what the guesses cost in the bound.",
+        "Where few units are active or the divergence is near zero, the samples come from the decoder alone; a gap of "
+        "the bounds that is wide against their spread tells of training rows learned by heart.",
     )

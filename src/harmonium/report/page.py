@@ -13,7 +13,7 @@ from jaxtyping import Array, Key
 from harmonium.data import Dataset
 from harmonium.errors import InputError, whole
 from harmonium.models import Classifier, Orderless, write_atomically
-from harmonium.report import classes, couplings, head, insides, record, sections, sequences
+from harmonium.report import classes, couplings, head, insides, latent, record, sections, sequences
 from harmonium.report.section import made
 from harmonium.report.subject import Subject
 from harmonium.training import RunFolder
@@ -31,7 +31,7 @@ def write_report(folder: RunFolder, model: Any, data: Dataset, *, key: Key[Array
     Estimates with their verdicts, learning curves, samples, filters, chains, what the model fills in, the
     training rows nearest to its samples, its hidden units, a diagnosis, and how to run it again; a section that
     does not apply says why. A classifier has its mistakes in the place of samples and chains, and an auto-regressive
-    network what it says of each variable.
+    network what it says of each variable; a directed net has what it reconstructs, and what its latent variables say.
     Arguments: `folder`, the run; `model`, trained; `data`, what it was trained on; `key`, for
     all that is drawn; `steps`, Gibbs sweeps behind each sample. Raises `InputError` for fewer than one step.
 
@@ -60,6 +60,8 @@ def page(subject: Subject) -> str:
         "Samples": sections.samples,
         "Moments": sections.agreement,
         "Variable by variable": sequences.variables,
+        "Reconstructions": latent.reconstructions,
+        "Latent variables": latent.latent_variables,
         "Filters": insides.filters,
         "Couplings": couplings.couplings,
         "Gibbs chains": sections.chain,
@@ -85,7 +87,8 @@ def _left_out(subject: Subject) -> set[str]:
     """Sections that are about what this kind of model is not."""
     absent = set(GENERATIVE) if isinstance(subject.model, Classifier) else set()
     absent |= set() if classes.has_classes(subject) else {"Classes"}
-    absent |= set(CHAINED) if subject.independent else {"Variable by variable"}
+    absent |= set(CHAINED) if subject.exact else {"Variable by variable"}
+    absent |= latent.left_out(subject)
     absent |= set() if not subject.independent or isinstance(subject.model, Orderless) else {"Filling in"}
     return absent | (set() if couplings.coupled(subject) else {"Couplings"})
 

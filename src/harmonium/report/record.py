@@ -24,6 +24,7 @@ AXES = ("step", "epoch", "seconds")  # of a line of metrics; the rest are curves
 TOGETHER = {  # curves that are read against each other, under one name
     "free_energy_": ("free_energy_data", "free_energy_chains"),
     "log_likelihood_": ("log_likelihood_train", "log_likelihood_valid"),
+    "bound_": ("bound_train", "bound_valid"),
 }
 EXACT_LOSS = "What the learning rule differentiates: minus the mean log-likelihood of the batches."
 EVERY_ORDER = {
@@ -33,7 +34,19 @@ EVERY_ORDER = {
     "variables, in the first of the network's orders alone. Where that of the validation rows falls, the training "
     "rows are learned by heart: stop there, or use weight decay.",
 }
+BOUND_LOSS = {
+    "loss": "What the learning rule differentiates: minus the bound of the batches.",
+    "log_guess": "Log-probability of the hidden units of dreams under the recognition net, which learns to raise it.",
+    "signal_deviation": "Standard deviation of the learning signal, less what its baseline tells.",
+}
+WAKE_SLEEP_LOSS = (
+    "Minus the bound of the batches. Wake-sleep rules do not follow its slope: the recognition net learns by another "
+    "objective, so that it need not fall at every step."
+)
 MEANINGS = {
+    "bound_train": "A lower bound of the log-likelihood, importance-weighted by 10 guesses for each of up to 500 rows "
+    "of each split. Where that of the validation rows falls, the training rows are learned by heart: stop there, or "
+    "use weight decay.",
     "log_likelihood_train": "Exact, of up to 1000 rows of each split. Where that of the validation rows falls, the "
     "training rows are learned by heart: stop there, or use weight decay.",
     "loss": "What the learning rule differentiates. For CD and PCD, the free energy of data less that of the "
@@ -90,9 +103,13 @@ def estimates(subject: Subject, base: Estimate | None) -> Section:
     bounded = (
         "Intervals bound the error that comes from log Z; ± is one standard error over the examples (and chains). "
     )
+    weighed = (
+        "A lower bound of them weighs guesses of the latent variables by their importance; ± is one standard error "
+        "over the examples. "
+    )
     return Section(
         shows="Log-likelihoods are means per example in nats; larger is better. "
-        f"{sure if subject.independent else bounded}The baseline gives "
+        f"{sure if subject.exact else weighed if subject.directed else bounded}The baseline gives "
         "every unit its training marginal and knows of no connection between units.",
         judge="A model that has learned structure lies well above the baseline. Compare numbers only on the "
         "same space: the same examples, binarization and scaling (the hash stands for the rows themselves).",
@@ -138,8 +155,10 @@ def learning_curves(subject: Subject) -> Section:
     if not lines:
         raise NotApplicable("the run holds no metrics")
     names = list(dict.fromkeys(name for line in lines for name in line if name not in AXES))
-    if subject.independent and "log_likelihood_train" in names:
+    if subject.exact and "log_likelihood_train" in names:
         names = [name for name in names if name != "log_likelihood"]  # the loss, upside down
+    if subject.directed and "bound_train" in names and _upside_down("bound", lines):
+        names = [name for name in names if name != "bound"]
     groups = [g for g in TOGETHER.values() if set(g) <= set(names)]
     groups += [(name,) for name in names if not any(name in group for group in groups)]
     order = list(MEANINGS)
@@ -147,8 +166,7 @@ def learning_curves(subject: Subject) -> Section:
     label = "epoch" if all(isinstance(line.get("epoch"), int | float) for line in lines) else "step"
     x = np.array([line[label] for line in lines], float)
     values = {name: np.array([_finite(line.get(name)) for line in lines]) for name in names}
-    meanings = MEANINGS | ({"loss": EXACT_LOSS} if subject.independent else {})
-    meanings |= EVERY_ORDER if isinstance(subject.model, Orderless) else {}
+    meanings = MEANINGS | _meanings(subject)
     charts = [_chart(x, group, values, label, meanings.get(group[0], "")) for group in groups]
     measured = "training and validation rows" if subject.independent else "pseudo-likelihood and gap"
     return Section(
@@ -158,6 +176,22 @@ def learning_curves(subject: Subject) -> Section:
         "was not a number.",
         pictures=[chart for chart in charts if chart],
     )
+
+
+def _upside_down(name: str, lines: list[dict[str, Any]]) -> bool:
+    """Whether a metric is the loss with the other sign."""
+    values, losses = (np.array([_finite(line.get(n)) for line in lines]) for n in (name, "loss"))
+    return np.array_equal(values, -losses, equal_nan=True)
+
+
+def _meanings(subject: Subject) -> dict[str, str]:
+    """What curves mean for this kind of model and rule."""
+    if subject.directed:
+        rule = str((subject.folder.about.get("settings") or {}).get("objective", ""))
+        return BOUND_LOSS | ({"loss": WAKE_SLEEP_LOSS} if "WakeSleep" in rule else {})
+    if isinstance(subject.model, Orderless):
+        return EVERY_ORDER
+    return {"loss": EXACT_LOSS} if subject.exact else {}
 
 
 def _finite(value: object) -> float:

@@ -27,7 +27,7 @@ def samples(subject: Subject) -> Section:
     far = "" if subject.independent else f", {subject.steps:,} steps"
     titles = f"Samples of the model{far}", f"{subject.held_name.capitalize()} rows, to compare"
     how = (
-        "independent samples, each drawn variable by variable; "
+        f"independent samples, each drawn {_straight(subject)}; "
         if subject.independent
         else f"independent chains of block Gibbs sampling, each {count(subject.steps, 'step')} from a random state; "
     )
@@ -50,6 +50,10 @@ def samples(subject: Subject) -> Section:
         "patchy, than the rows show dependences that were missed or invented.",
         pictures=_tables(subject, (drawn, real), titles),
     )
+
+
+def _straight(subject: Subject) -> str:
+    return "from the top down, the latent variables first" if subject.directed else "variable by variable"
 
 
 def _square(subject: Subject, rows: np.ndarray, title: str) -> Picture:
@@ -160,7 +164,7 @@ def _halves(subject: Subject) -> Section:
 def _cells(subject: Subject) -> Section:
     rows, hidden = subject.to_fill
     drawn = subject.filled(() if subject.independent else subject.walk.late)
-    found = _scores(subject, drawn, rows, hidden)
+    found = scores_of(subject, drawn, rows, hidden)
     cells, completions = sum(score.cells for _, _, score in found), len(drawn)
     how = (
         "one cell after the other in random orders"
@@ -175,11 +179,11 @@ def _cells(subject: Subject) -> Section:
         "mean) among the draws; the other guess knows only the column's training marginal.",
         judge="The model should beat the marginals by as much as the columns tell about each other; where it "
         "does worse, do not fill in with it.",
-        tables=[Table(("", "Model", "Marginals"), [row for score in found for row in _score_rows(*score)])],
+        tables=[Table(("", "Model", "Marginals"), [row for score in found for row in score_rows(*score)])],
     )
 
 
-def _scores(
+def scores_of(
     subject: Subject, drawn: np.ndarray, rows: np.ndarray, hidden: np.ndarray
 ) -> list[tuple[str, Unit, Filled]]:
     """How well cells were filled, for each of a layer's parts, with words that say where it stands."""
@@ -193,7 +197,7 @@ def _scores(
     return found
 
 
-def _score_rows(where: str, unit: Unit, found: Filled) -> list[tuple[str, ...]]:
+def score_rows(where: str, unit: Unit, found: Filled) -> list[tuple[str, ...]]:
     if unit.states is None:
         return [(f"root mean squared error{where}", number(found.model, 3), number(found.marginal, 3))]
     return [

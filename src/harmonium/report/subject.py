@@ -13,24 +13,7 @@ from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
 from harmonium.errors import InputError, shown
-from harmonium.models import (
-    DBM,
-    DBN,
-    FVBN,
-    MADE,
-    NADE,
-    RBM,
-    RNADE,
-    BeliefNet,
-    BoltzmannMachine,
-    Classifier,
-    EnergyModel,
-    Link,
-    Orderless,
-    TractableModel,
-    Wrapped,
-)
-from harmonium.models.autoregressive.order import earlier
+from harmonium.models import BeliefNet, BiHM, Classifier, EnergyModel, LatentModel, TractableModel, Wrapped
 from harmonium.report.look import Look
 from harmonium.report.walk import Walk, random_rows
 from harmonium.samplers import impute, sample
@@ -70,7 +53,7 @@ class Subject:
         if isinstance(self.model, Classifier):
             family = Bernoulli if self.data.space.support in ("binary", "unit interval") else Gaussian
             return family(self.data.train.shape[1])
-        if not isinstance(self.model, EnergyModel | BeliefNet | TractableModel):
+        if not isinstance(self.model, EnergyModel | BeliefNet | TractableModel | LatentModel | BiHM):
             raise NotApplicable(f"{shown(self.model)} has no layers of units")
         return self.model.layers["v"]
 
@@ -81,27 +64,6 @@ class Subject:
         while isinstance(model, Wrapped):
             model = model.model
         return model
-
-    @property
-    def lowest_weights(self) -> np.ndarray | None:
-        """Weights `[visible.width, hidden.width]` between the data and the hidden layer next to it; of an FVBN those
-        that act on each variable, a column for each."""
-        model = self.inner
-        if isinstance(model, DBN):
-            model = model.down[0] if model.down else model.top
-        if isinstance(model, DBM):
-            return np.asarray(model.W[0], float)
-        if isinstance(model, Classifier):
-            return np.asarray(model.net.W[0], float)
-        if isinstance(model, BoltzmannMachine) and model.hidden is not None:
-            return np.asarray(model.U[: model.visible.width, model.visible.width :], float)
-        if isinstance(model, MADE):
-            return np.where(model.masks[0], np.asarray(model.W[0], float), 0)
-        if isinstance(model, Orderless):
-            return np.asarray(model.W[0], float)
-        if isinstance(model, FVBN):
-            return np.where(earlier(model.visible, model.order), np.asarray(model.W, float), 0).T
-        return np.asarray(model.W, float) if isinstance(model, RBM | Link | NADE | RNADE) else None
 
     @cached_property
     def split(self) -> str:
@@ -142,9 +104,24 @@ class Subject:
         return np.random.default_rng([*np.asarray(jax.random.key_data(self.key)).ravel().tolist(), stream])
 
     @property
-    def independent(self) -> bool:
-        """Whether the model draws its samples straight, without chains, and says how likely a row is."""
+    def exact(self) -> bool:
+        """Whether the model says how likely a row is."""
         return isinstance(self.model, TractableModel)
+
+    @property
+    def directed(self) -> bool:
+        """Whether the model is a directed net with latent variables, or two such that must agree."""
+        return isinstance(self.model, LatentModel | BiHM)
+
+    @property
+    def independent(self) -> bool:
+        """Whether the model draws its samples straight, without chains."""
+        return self.exact or self.directed
+
+    @property
+    def net(self) -> LatentModel:
+        """The directed net; of two that must agree, their common one."""
+        return self.model.net if isinstance(self.model, BiHM) else self.model
 
     def scaled(self, rows: np.ndarray) -> np.ndarray:
         """Rows `[..., size]` as `look` draws them: of a mixed table, each column from 0 to 1 by its own range."""
@@ -220,7 +197,7 @@ class Subject:
     @cached_property
     def samples(self) -> np.ndarray:
         """Ends of the chains from random states `[64, size]`; of a belief net, what its links draw from their ends; of
-        a tractable model, its own draws."""
+        a model that draws them straight, its own draws."""
         if isinstance(self.model, BeliefNet) or self.independent:
             return np.asarray(sample(self.model, jax.random.fold_in(self.key, 2), FREE, steps=self.steps))
         return self.walk.at(self.steps)[:FREE]

@@ -1,0 +1,146 @@
+"""The report of directed nets with latent variables."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from harmonium.data import Dataset, from_arrays
+from harmonium.evaluation import log_likelihood
+from harmonium.inference import at_marginals
+from harmonium.models import VAE, BiHM, HelmholtzMachine, SigmoidBeliefNet
+from harmonium.objectives import ELBO, Bidirectional, Objective, ReweightedWakeSleep
+from harmonium.report import write_report
+from harmonium.report.decoding import decoded, reconstructed
+from harmonium.report.weights import lowest_weights
+from harmonium.training import fit
+from harmonium.units import Bernoulli, Categorical, Columns, Gaussian
+
+KEY = jax.random.key(0)
+SECTIONS = ["Estimates", "Learning curves", "Samples", "Moments", "Reconstructions", "Latent variables", "Filters",
+            "Nearest training rows", "Diagnosis", "How to reproduce"]  # fmt: skip
+HIDDEN = [*SECTIONS[:8], "Hidden units", *SECTIONS[8:]]
+CHAINS = r"chains|\bchain\b|Gibbs|sweep|\bCD\b"  # of which there are none in a directed net
+
+
+def rows(n: int, seed: int = 0) -> np.ndarray:
+    """Two kinds of binary rows of 16 pixels with some noise."""
+    random = np.random.default_rng(seed)
+    kinds = random.random((2, 16)) < 0.5
+    return (kinds[random.integers(0, 2, n)] ^ (random.random((n, 16)) < 0.1)).astype(np.uint8)
+
+
+DATA = from_arrays(rows(80), valid_fraction=0.1, test_fraction=0.2, image_shape=(4, 4), labels=np.arange(80) % 3)
+
+
+def page_of(model, path, data: Dataset, rule: Objective, estimated: bool = False) -> str:
+    """The report of a net that was trained for two epochs."""
+    run = fit(model, data, rule, epochs=2, batch_size=20, key=KEY, out=path)
+    if estimated:
+        run.folder.save_estimate("test", log_likelihood(run.model, data, key=KEY, samples=20))
+    return write_report(run.folder, run.model, data, key=KEY).read_text()
+
+
+def sections_of(page: str) -> list[str]:
+    """The sections that are shown; all that are named, since what does not apply is left out."""
+    named = re.findall(r"<h2>([^<]*)</h2>", page)
+    assert named == re.findall(r"<h2>([^<]*)</h2>(?!\s*<p class=\"skipped\">)", page)
+    assert not re.search(CHAINS, page[: page.index("How to reproduce</h2>")])
+    return named
+
+
+def pictures(page: str) -> list[np.ndarray]:
+    found = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    images = [np.asarray(Image.open(io.BytesIO(base64.b64decode(code, validate=True)))) for code in found]
+    assert all(np.ptp(image[..., :3]) > 0 for image in images)
+    return images
+
+
+def test_two_latent_units_are_shown_as_a_plane(tmp_path):
+    model = at_marginals(VAE(Bernoulli(16), Gaussian(2), hidden=[8], key=KEY), DATA.train)
+    page = page_of(model, tmp_path / "run", DATA, ELBO(), estimated=True)
+    assert sections_of(page) == SECTIONS
+    assert "A VAE with 16 Bernoulli visible units and 2 Gaussian latent units" in page
+    assert "nats per example over independent units" in page
+    assert "A lower bound of them weighs guesses" in page
+    assert "minus the bound of the batches." in page
+    assert "Bound over epochs" in page
+    assert "each drawn from the top down" in page
+    assert "The weights of 8 hidden units of the decoder&#39;s last hidden layer" in page
+    assert "Mean pictures over the plane of the two latent units" in page
+    assert "Codes of 16 test rows, by label" in page
+    assert "dead hidden units" not in page
+    assert len(pictures(page)) == 2 + 2 + 2 + 1 + 2 + 1 + 2
+
+
+def test_many_latent_units_are_traversed_and_their_collapse_is_told(tmp_path):
+    data = from_arrays(rows(80), valid_fraction=0.1, test_fraction=0.2, image_shape=(4, 4))
+    model = VAE(Bernoulli(16), Gaussian(12), hidden=[8], key=KEY)
+    assert "Warning" not in page_of(model, tmp_path / "alive", data, ELBO())
+    dull = eqx.tree_at(lambda m: m.up[0].net.W[-1], model, jnp.zeros((8, 24)))
+    run = fit(dull, data, ELBO(), epochs=1, batch_size=20, key=KEY, out=tmp_path / "dull")
+    page = write_report(run.folder, dull, data, key=KEY).read_text()
+    assert sections_of(page) == SECTIONS
+    assert "Warning: q(h | x) is close to the prior whatever the row" in page
+    assert "posterior collapse" in page
+    assert "0 of 12 latent units are active, their KL divergence 0.00 nats" in page
+    assert "one of the 8 units that vary most" in page
+    assert "KL divergence of each unit" in page
+
+
+@pytest.mark.parametrize("kind", ["sbn", "bihm"])
+def test_binary_hidden_units_are_counted(kind, tmp_path):
+    units = Bernoulli(16), [Bernoulli(5), Bernoulli(3)]
+    model = HelmholtzMachine(*units, key=KEY) if kind == "sbn" else BiHM(*units, key=KEY)
+    rule = ReweightedWakeSleep(samples=2) if kind == "sbn" else Bidirectional(samples=2)
+    page = page_of(at_marginals(model, DATA.train), tmp_path / "run", DATA, rule)
+    assert sections_of(page) == HIDDEN
+    assert ("another objective" in page) == (kind == "sbn")
+    assert "The weights of 5 hidden units to the visible ones" in page
+    assert "Layer h1:" in page
+    assert "of 8" in re.search(r"active latent units</th>.*?</tr>", page, re.DOTALL)[0]
+    assert "5 Bernoulli hidden units and 3 Bernoulli hidden units" in page
+
+
+def test_a_mixed_table_is_reconstructed_by_its_cells(tmp_path):
+    random = np.random.default_rng(0)
+    kind = random.integers(0, 3, (100, 1))
+    table = np.hstack([random.integers(0, 2, (100, 2)), kind, random.normal(size=(100, 2)) + kind])
+    data = from_arrays(table, valid_fraction=0.1, test_fraction=0.2, name="table", standardize="real")
+    unit = Columns([Bernoulli(2), Categorical(1, states=3), Gaussian(2)])
+    page = page_of(VAE(unit, Gaussian(3), hidden=[8], key=KEY), tmp_path / "run", data, ELBO())
+    told = [title for title in SECTIONS if title != "Filters"]
+    assert re.findall(r"<h2>([^<]*)</h2>(?!\s*<p class=\"skipped\">)", page) == told
+    part = page[page.index("<h2>Reconstructions") : page.index("<h2>Latent variables")]
+    assert len(re.findall(r'<th scope="row">', part)) == 5
+    assert "cells guessed right, columns 2 to 2" in part
+
+
+def test_a_net_without_hidden_layers_has_no_latent_sections(tmp_path):
+    page = page_of(SigmoidBeliefNet(Bernoulli(16), key=KEY), tmp_path / "run", DATA, ReweightedWakeSleep(samples=1))
+    assert set(sections_of(page)).isdisjoint({"Latent variables", "Reconstructions", "Hidden units"})
+
+
+def test_means_of_the_decoder_and_its_weights():
+    """A decoder without hidden layers: its means and weights are known."""
+    z = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    for unit in (Bernoulli(4), Gaussian(4)):
+        vae = VAE(unit, Gaussian(3), hidden=[], key=KEY)
+        weights = lowest_weights(vae)
+        assert weights.shape == (4, 3)
+        means = weights @ z.T
+        means = 1 / (1 + np.exp(-means)) if isinstance(unit, Bernoulli) else means
+        np.testing.assert_allclose(decoded(vae, z), means.T, atol=1e-5)
+        eye = jnp.eye(4)
+        sure = eqx.tree_at(lambda m: m.up[0].net.b[-1], vae, jnp.tile(jnp.array([0.0, 30.0]), 3))  # no noise
+        _, made = reconstructed(sure, jax.random.split(KEY, 4), eye)
+        codes = jax.vmap(sure.up[0].unit.mean)(jax.vmap(sure.look)(eye)).x
+        np.testing.assert_allclose(made, decoded(vae, np.asarray(codes)), atol=1e-5)

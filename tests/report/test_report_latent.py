@@ -53,7 +53,8 @@ def sections_of(page: str) -> list[str]:
     """The sections that are shown; all that are named, since what does not apply is left out."""
     named = re.findall(r"<h2>([^<]*)</h2>", page)
     assert named == re.findall(r"<h2>([^<]*)</h2>(?!\s*<p class=\"skipped\">)", page)
-    assert not re.search(CHAINS, page[: page.index("How to reproduce</h2>")])
+    words = re.sub(r"base64,[^\"]+", "", page)  # pictures spell what they will
+    assert not re.search(CHAINS, words[: words.index("How to reproduce</h2>")])
     return named
 
 

@@ -129,7 +129,8 @@ def test_units_of_no_use_and_rows_learned_by_heart():
 def test_bad_usage_is_refused():
     vae = VAE(Bernoulli(N), Gaussian(3), hidden=[5], key=KEY)
     for model, rows, key, said in (
-        (vae, ROWS, None, "pass key="), (vae, ROWS[:1], KEY, "two or more"), (vae, np.zeros((3, 7)), KEY, "must have 4 columns"),
+        (vae, ROWS, None, "pass key="), (vae, ROWS[:1], KEY, "two or more"),
+        (vae, np.zeros((3, 7)), KEY, "must have 4 columns"),
         (SigmoidBeliefNet(Bernoulli(N), key=KEY), ROWS, KEY, "no latent variables"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=said):

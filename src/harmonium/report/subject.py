@@ -13,7 +13,17 @@ from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
 from harmonium.errors import InputError, shown
-from harmonium.models import BeliefNet, BiHM, Classifier, EnergyModel, LatentModel, TractableModel, Wrapped
+from harmonium.models import (
+    FVBN,
+    BeliefNet,
+    BiHM,
+    Classifier,
+    EnergyModel,
+    LatentModel,
+    Layered,
+    TractableModel,
+    Wrapped,
+)
 from harmonium.report.look import Look
 from harmonium.report.walk import Walk, random_rows
 from harmonium.samplers import impute, sample
@@ -65,6 +75,8 @@ class Subject:
         model = self.model
         while isinstance(model, Wrapped):
             model = model.model
+        if isinstance(model, Layered) and not model.down and isinstance(model.prior, FVBN):
+            return model.prior  # a belief net without hidden layers
         return model
 
     @cached_property

@@ -37,6 +37,7 @@ def limit(tests: int) -> float:
 
 def test_real_units_have_the_divergence_of_gaussians():
     vae = VAE(Bernoulli(N), Gaussian(3), hidden=[5], key=KEY)
+    vae = eqx.tree_at(lambda m: m.up[0].net.W[-1], vae, replace_fn=lambda w: 3 * w)  # far from the prior
     eta = jax.vmap(vae.up[0].natural)(jnp.asarray(ROWS))
     variance = np.asarray(-0.5 / eta.square, np.float64)
     mean = np.asarray(eta.x, np.float64) * variance
@@ -45,7 +46,7 @@ def test_real_units_have_the_divergence_of_gaussians():
     kl = 0.5 * (mean**2 + variance - 1 - np.log(variance))
     noise = (0.5 * (variance - 1) ** 2 + mean**2 * variance).sum(axis=0) / (GUESSES * len(ROWS) ** 2)
     assert (np.abs(found.kl["z"] - kl.mean(axis=0)) < limit(3) * np.sqrt(noise)).all()
-    assert found.kl["z"].min() > 5 * limit(3) * np.sqrt(noise).max()  # it could have been missed
+    assert (kl.mean(axis=0) > 3 * limit(3) * np.sqrt(noise)).all()  # it could have been missed
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,8 @@ def test_units_of_no_use_and_rows_learned_by_heart():
 def test_bad_usage_is_refused():
     vae = VAE(Bernoulli(N), Gaussian(3), hidden=[5], key=KEY)
     for model, rows, key, said in (
-        (vae, ROWS, None, "pass key="), (vae, ROWS[:1], KEY, "two or more"), (vae, np.zeros((3, 7)), KEY, "7 columns"),
+        (vae, ROWS, None, "pass key="), (vae, ROWS[:1], KEY, "two or more"),
+        (vae, np.zeros((3, 7)), KEY, "must have 4 columns"),
         (SigmoidBeliefNet(Bernoulli(N), key=KEY), ROWS, KEY, "no latent variables"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=said):

@@ -20,10 +20,9 @@ from harmonium.models import BiHM, LatentModel
 FEW = 0.1  # of the latent units, below which too few are active
 PRIOR = 0.1  # nats of all latent units together, below which q(h | x) is the prior
 GUESSES = 50  # of the latent variables of each row, behind the bounds that are compared
-COLLAPSE = (
-    "the decoder does without them (posterior collapse): let the weight of the KL divergence grow from zero (warm-up), "
-    "use a smaller decoder, or the importance-weighted bound (IWAE)"
-)
+COLLAPSE = "the decoder does without them (posterior collapse): "
+CURE = "use a smaller decoder, or the importance-weighted bound (IWAE), which lets more of them live"
+FINITE_CURE = "train longer, with more guesses for each row, or use fewer units"
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def diagnose_latent(
     pick, guess, weigh = jax.random.split(key, 3)
     rows = training_rows(model, data, pick, n)
     if len(model.layers) > 1 and len(rows) > 1:
-        told = (*collapse(active_units(model, rows, key=guess)), *hidden_findings(model, rows))
+        told = (*collapse(active_units(model, rows, key=guess), cure_of(model)), *hidden_findings(model, rows))
     else:
         names = ("active latent units", "KL", "dead hidden units", "saturated hidden units")
         why = "there are no latent variables" if len(rows) > 1 else "one row does not tell"
@@ -67,11 +66,22 @@ def diagnose_latent(
     return LatentDiagnosis(*told, _gap(model, data, rows, weigh))
 
 
-def collapse(found: ActiveUnits) -> tuple[Finding, Finding]:
-    """Whether enough latent units are active, and whether the guess is more than the prior.
+def cure_of(model: LatentModel | BiHM) -> str:
+    """What is wrong where latent units are not active, and what to do.
+
+    >>> import harmonium as hm
+    >>> cure_of(hm.HelmholtzMachine(hm.units.Bernoulli(6), [hm.units.Bernoulli(2)], key=jax.random.key(0)))[-32:]
+    'for each row, or use fewer units'
+    """
+    real = any(unit.states is None for unit in list(model.layers.values())[1:])
+    return COLLAPSE + (CURE if real else FINITE_CURE)
+
+
+def collapse(found: ActiveUnits, cure: str) -> tuple[Finding, Finding]:
+    """Whether enough latent units are active, and whether the guess is more than the prior; `cure` for where not.
 
     >>> dull = ActiveUnits({"z": np.zeros(3)}, {"z": np.zeros(3)})
-    >>> [finding.verdict for finding in collapse(dull)]
+    >>> [finding.verdict for finding in collapse(dull, "use IWAE")]
     ['poor', 'poor']
     """
     units, nats = ("active latent units", "KL of the guess from the prior")
@@ -79,13 +89,13 @@ def collapse(found: ActiveUnits) -> tuple[Finding, Finding]:
         return Finding(units, "not finite", "poor", DIVERGED), Finding(nats, "not finite", "poor", DIVERGED)
     n, total = found.count, found.total
     enough = n > 0 and n >= FEW * total
-    active = Finding(units, f"{n} of {total}", *judged(enough, COLLAPSE), {"count": n, "share": n / total})
+    active = Finding(units, f"{n} of {total}", *judged(enough, cure), {"count": n, "share": n / total})
     if not math.isfinite(found.nats):
         return active, Finding(nats, "not measured", "unknown", "the net does not say what each layer is given others")
     most = max(float(x.max()) for x in found.kl.values())
     words = f"{found.nats:.2f} nats, at most {most:.2f} of one unit"
-    cure = "q(h | x) is the prior whatever the row: " + COLLAPSE
-    return active, Finding(nats, words, *judged(found.nats >= PRIOR, cure), {"nats": found.nats, "most": most})
+    same = "q(h | x) is the prior whatever the row: " + cure
+    return active, Finding(nats, words, *judged(found.nats >= PRIOR, same), {"nats": found.nats, "most": most})
 
 
 def _gap(model: LatentModel | BiHM, data: Dataset | Array, train: np.ndarray, key: Key[Array, ""]) -> Finding:

@@ -52,7 +52,7 @@ def traversals(net: Layered, look: Look, chosen: np.ndarray, name: str) -> Pictu
     tiles = look.pictures(decoded(net, z.reshape(-1, len(mean)))).reshape(len(chosen), STEPS, *_tile(look))
     title = "Mean pictures as one latent unit varies, in standard deviations"
     return grid(tiles, title, title=title, width=620, rows=[f"{name} {unit}" for unit in chosen],
-                columns=[f"{x:+.1f}".replace("-", "−") for x in at])  # fmt: skip
+                columns=[f"{x:+.1f}".replace("-", "−") if x else "0" for x in at])  # fmt: skip
 
 
 def _tile(look: Look) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from harmonium.evaluation import ActiveUnits, active_units
-from harmonium.evaluation.diagnose_latent import COLLAPSE, collapse
+from harmonium.evaluation.diagnose_latent import collapse, cure_of
 from harmonium.inference import encode
 from harmonium.models import Layered
 from harmonium.report import decoding
@@ -91,7 +91,7 @@ def latent_variables(subject: Subject) -> Section:
         f"active{_nats(found.kl[name])}."
         for name, active in found.active.items()
     ]
-    warning = _warning(found)
+    warning = _warning(found, cure_of(subject.model))
     drawn, said = _decoding(subject, found)
     return Section(
         shows=(f"Warning: {warning} " if warning else "")
@@ -109,13 +109,13 @@ def _nats(kl: np.ndarray) -> str:
     return f", their KL divergence {number(float(kl.sum()))} nats" if np.isfinite(kl).all() else ""
 
 
-def _warning(found: ActiveUnits) -> str:
+def _warning(found: ActiveUnits, cure: str) -> str:
     """What is wrong with the guesses, and the cure; empty where nothing is."""
-    enough, apart = collapse(found)
+    enough, apart = collapse(found, cure)
     if apart.verdict == "poor":
-        return f"q(h | x) is close to the prior whatever the row, and {COLLAPSE}."
+        return f"q(h | x) is close to the prior whatever the row, and {cure}."
     if enough.verdict == "poor":
-        return f"only {found.count} of {found.total} latent units are active: {COLLAPSE}."
+        return f"only {found.count} of {found.total} latent units are active: {cure}."
     return ""
 
 

@@ -13,12 +13,22 @@ from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
 from harmonium.errors import InputError, shown
-from harmonium.models import BeliefNet, BiHM, Classifier, EnergyModel, LatentModel, TractableModel, Wrapped
+from harmonium.models import (
+    FVBN,
+    BeliefNet,
+    BiHM,
+    Classifier,
+    EnergyModel,
+    LatentModel,
+    Layered,
+    TractableModel,
+    Wrapped,
+)
 from harmonium.report.look import Look
 from harmonium.report.walk import Walk, random_rows
 from harmonium.samplers import impute, sample
 from harmonium.training import RunFolder
-from harmonium.units import Bernoulli, Columns, Gaussian, Spin, Unit, parts_of
+from harmonium.units import Bernoulli, Columns, Frames, Gaussian, Spin, Unit, parts_of
 
 TRAIN_ROWS = 60_000  # training rows, at most, that the report looks at
 TRAIN_BYTES = 2**28  # and bytes of them as float32
@@ -49,12 +59,14 @@ class Subject:
     @property
     def unit(self) -> Unit:
         """The visible units; for a classifier, those that its rows are values of. Raises `NotApplicable` for a model
-        without layers."""
+        without layers, and for sequences."""
         if isinstance(self.model, Classifier):
             family = Bernoulli if self.data.space.support in ("binary", "unit interval") else Gaussian
             return family(self.data.train.shape[1])
         if not isinstance(self.model, EnergyModel | BeliefNet | TractableModel | LatentModel | BiHM):
             raise NotApplicable(f"{shown(self.model)} has no layers of units")
+        if isinstance(self.model.layers["v"], Frames):
+            raise NotApplicable("sequences of frames are not drawn")
         return self.model.layers["v"]
 
     @property
@@ -63,6 +75,8 @@ class Subject:
         model = self.model
         while isinstance(model, Wrapped):
             model = model.model
+        if isinstance(model, Layered) and not model.down and isinstance(model.prior, FVBN):
+            return model.prior  # a belief net without hidden layers
         return model
 
     @cached_property

@@ -55,6 +55,11 @@ SIZES = {
     "rnade": {"hidden": 4, "components": 2},
     "orderless": {"hidden": "4,3", "orders": 2},
     "nadek": {"hidden": "4", "steps": 2, "orders": 2},
+    "sbn": {"hidden": "4", "rule": "nvil"},
+    "bihm": {"hidden": "4,3", "samples": 3},
+    "vae": {"latent": "2", "hidden": "6", "rule": "iwae", "samples": 3},
+    "draw": {"latent": 2, "hidden": 5, "steps": 2},
+    "vrnn": {"latent": 2, "hidden": 5, "networks": "4"},
 }
 
 
@@ -192,6 +197,7 @@ def table(tmp_path, monkeypatch):
     monkeypatch.setattr("harmonium.report.write_report", lambda *_, **__: None)
     np.savez(tmp_path / "bits.npz", x=BITS, y=BITS[:, 0].astype(int))
     np.savez(tmp_path / "real.npz", x=measurements(len(BITS)))
+    np.savez(tmp_path / "rolls.npz", x=BITS.reshape(-1, 2, 4).astype(np.int8))
     return str(tmp_path / "bits.npz")
 
 
@@ -211,6 +217,11 @@ WHOLE = {
     "rnade": {"hidden": 4, "components": 2, "kind": "laplace", "standardize": True},
     "orderless": {"hidden": "4,3", "orders": 3},
     "nadek": {"hidden": "4", "steps": 2},
+    "sbn": {"hidden": "4,3", "recognition": "5", "prior": "fvbn"},
+    "bihm": {"hidden": "4"},
+    "vae": {"latent": "2,1", "hidden": "6"},
+    "draw": {"latent": 2, "hidden": 5, "steps": 2},
+    "vrnn": {"latent": 2, "hidden": 5, "networks": "4"},
 }
 
 
@@ -225,7 +236,7 @@ class Stopping(Interrupt):
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_is_not(name, table, tmp_path):
     function = recipe(name.split()[0])
-    table = table.replace("bits", "real") if name == "rnade" else table
+    table = table.replace("bits", {"rnade": "real", "vrnn": "rolls"}.get(name, "bits"))
     options = {"epochs": 2, "batch_size": 10, **WHOLE[name]}
     whole = function(table, **options, out=tmp_path / "whole")
     runs = sorted(path.parent.name for path in (tmp_path / "whole").glob("stages/*/model.safetensors"))
@@ -269,6 +280,16 @@ def test_classifiers_are_judged_by_their_classes(table, tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "said"),
     [
+        ("vae", {"rule": "cd"}, "choose elbo or iwae"),
+        ("vae", {"latent": ""}, "at least one latent layer"),
+        ("vae", {"hidden": "8,x"}, "with commas between"),
+        ("vae", {"convolution": "4"}, "leave --convolution out"),
+        ("vae", {"samples": 0}, "at least one guess"),
+        ("sbn", {"rule": "cd"}, "choose one of rws"),
+        ("sbn", {"rule": "vimco", "samples": 1}, "at least 2 guesses"),
+        ("sbn", {"prior": "flat"}, "choose one of factorial, fvbn"),
+        ("draw", {"attention": "2"}, "leave --attention out"),
+        ("vrnn", {}, "holds no sequences"),
         ("classifier", {"from_": "rbm"}, "dbn or a dbm"),
         ("classifier", {"from_": "dbm", "hidden": "4"}, "two hidden layers"),
         ("classifier", {"visible": "categorical"}, "values, not codes"),
@@ -405,7 +426,8 @@ NETWORKS = (
     "orderless",
     "nadek",
 )  # quick ones, which share a process; a neural one is a MADE of another shape
-ASKED_TOGETHER = [*((name,) for name in SIZES if name not in NETWORKS), NETWORKS]
+DIRECTED = ("sbn", "bihm", "vae", "draw", "vrnn")
+ASKED_TOGETHER = [*((name,) for name in SIZES if name not in (*NETWORKS, *DIRECTED)), NETWORKS, DIRECTED]
 
 
 # Simulated devices share two threads: of sums that do not wait for each other each device might take another one first,
@@ -416,7 +438,9 @@ FAST = "--xla_backend_optimization_level=0 --xla_cpu_enable_concurrency_optimize
 @pytest.mark.parametrize("names", ASKED_TOGETHER, ids=" ".join)
 def test_twenty_steps_on_one_device_and_on_two(names, tmp_path):
     np.save(tmp_path / "real.npy", measurements(1200))
-    asked = {name: SIZES[name] | ({"data": str(tmp_path / "real.npy")} if name == "rnade" else {}) for name in names}
+    np.save(tmp_path / "rolls.npy", np.random.default_rng(0).integers(0, 2, (1200, 3, 4)).astype(np.int8))
+    files = {"rnade": "real.npy", "vrnn": "rolls.npy"}
+    asked = {n: SIZES[n] | ({"data": str(tmp_path / files[n])} if n in files else {}) for n in names}
 
     def run(devices: int) -> list[list]:
         flags = {
@@ -430,6 +454,7 @@ def test_twenty_steps_on_one_device_and_on_two(names, tmp_path):
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     kinds = {"dbn": "lower", "mpdbm": "error rate", "classifier": "error rate"}
+    kinds |= dict.fromkeys(("bihm", "vae", "draw", "vrnn"), "lower")
     for name, one, two in zip(names, run(1), run(2), strict=True):
         assert one[:2] == two[:2] == [21, kinds.get(name, "exact")]
         assert one[2] == pytest.approx(two[2], abs=1e-3)  # of an error rate: the same rows are wrong

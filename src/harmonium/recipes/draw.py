@@ -6,6 +6,7 @@ from typing import Annotated
 
 from jaxtyping import Array, Key
 
+from harmonium.errors import InputError
 from harmonium.models import DRAW
 from harmonium.objectives import ELBO
 from harmonium.recipes import flags
@@ -44,6 +45,8 @@ def draw(
     arguments, grids = dict(locals()), tuple(sizes(attention)) or None
 
     def make(unit: Unit, key: Key[Array, ""], shape: tuple[int, ...] | None) -> DRAW:
+        if grids and shape is None:
+            raise InputError("Attention moves over a picture, and these rows are none: leave --attention out.")
         options = {"attention": grids, "image_shape": shape} if grids else {}
         return DRAW(unit, Gaussian(latent), hidden=hidden, steps=steps, key=key, **options)
 

@@ -19,6 +19,7 @@ from harmonium.recipes.common import annealed, opened, trained
 from harmonium.recipes.directed import sizes
 from harmonium.training import Run, check_data
 from harmonium.units import Bernoulli, Frames, Gaussian
+from harmonium.units.frames import NO_MEASUREMENT
 
 ESTIMATE = 100  # guesses for each sequence of the final bound
 
@@ -47,9 +48,14 @@ def vrnn(
     progress: flags.ShowProgress = False,
 ) -> Run:
     """A variational recurrent network of sequences, such as the piano rolls `jsb`, or a .npy file [n, frames, width]
-    whose absent frames are -1 in every entry: learn by the evidence lower bound, measure a bound of the held-out
-    sequences, write a report."""
+    whose absent frames are -1 in every entry (-2^100 among real values): learn by the evidence lower bound, measure a
+    bound of the held-out sequences, write a report."""
     arguments = dict(locals())
+    if standardize:
+        raise InputError(
+            "Sequences are not standardized here, where absent frames would count as measurements: bring the present "
+            "frames to mean 0 and variance 1 before they are saved, and leave --standardize out."
+        )
     dataset = opened(arguments, "vrnn")
     model = started(dataset, latent, hidden, sizes(networks), jax.random.fold_in(jax.random.key(seed), 1))
     check_data(model, dataset)
@@ -62,7 +68,7 @@ def vrnn(
 def started(data: Dataset, latent: int, hidden: int, networks: list[int], key: jax.Array) -> VariationalRNN:
     """The network of the sequences of a data set, its decoder at the marginals of the frames that are there.
 
-    Raises `InputError` for data that are no sequences.
+    Raises `InputError` for data that are no sequences, or whose absent frames have another mark.
 
     >>> from harmonium.data import from_arrays
     >>> rolls = from_arrays(np.ones((20, 4, 3)))
@@ -73,15 +79,45 @@ def started(data: Dataset, latent: int, hidden: int, networks: list[int], key: j
     if shape is None or len(shape) != 2:
         raise InputError(
             f"'{data.name}' holds no sequences: give a .npy file [n, frames, width] whose absent frames are -1 in "
-            "every entry, or the name of piano rolls, jsb."
+            "every entry (-2^100 among real values), or the name of piano rolls, jsb."
         )
     family = Gaussian if data.space.support == "real" else Bernoulli
     unit = Frames(family(shape[1]), shape[0])
     model = VariationalRNN(unit, Gaussian(latent), hidden, sizes=networks, key=key)
     rows = np.asarray(data.train)
     unit.check(rows)
+    refuse_other_marks(data, unit)
     frames = rows.reshape(-1, shape[1])
     bias = marginal_bias(unit.unit, frames[(frames != unit.absent).any(axis=1)].astype(np.float32))
     if family is Gaussian:
         bias = np.stack([bias.mean, bias.log_precision], axis=1).reshape(-1)
     return eqx.tree_at(lambda m: m.decoder.b[-1], model, jax.numpy.asarray(bias, jax.numpy.float32))
+
+
+def refuse_other_marks(data: Dataset, unit: Frames) -> None:
+    """Refuse sequences of real values that end in frames with a mark of absence that is not theirs: these would count
+    as measurements, and nothing would tell.
+
+    >>> from harmonium.data import from_arrays
+    >>> padded = from_arrays(np.array([[[0.5, 2.5], [-1, -1]]]), name="x.npy")
+    >>> refuse_other_marks(padded, Frames(Gaussian(2), 2))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: Row 0 of the train rows of 'x.npy' ends in a frame of -1 in every entry, which would...
+    """
+    divisor = 1.0 if data.affine is None or np.ndim(data.affine[1]) else float(data.affine[1])
+    marks = [mark for mark in (-1.0, NO_MEASUREMENT) if mark / divisor != unit.absent]
+    cure = "absent frames of real values are -2.0**100 in every entry"
+    if divisor != 1:
+        cure = "divide the present frames alone before they are saved, and leave --scale out"
+    elif unit.unit.size == 1:
+        marks = []  # a single -1 may well be a measurement
+    for split in ("train", "valid", "test") if isinstance(unit.unit, Gaussian) else ():
+        rows = getattr(data, split)
+        last = np.zeros((0, 1)) if rows is None else np.asarray(rows)[:, -unit.unit.size :]
+        for mark in marks:
+            found = np.isclose(last, mark / divisor, rtol=1e-5, atol=0).all(axis=1)
+            if found.any():
+                raise InputError(
+                    f"Row {int(np.argmax(found))} of the {split} rows of '{data.name}' ends in a frame of "
+                    f"{mark / divisor:g} in every entry, which would count as a measurement: {cure}."
+                )

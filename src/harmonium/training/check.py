@@ -19,7 +19,7 @@ from harmonium.objectives import Objective
 from harmonium.products import check_products
 from harmonium.rng import check_key
 from harmonium.training.folder import RunFolder
-from harmonium.units import Columns, Unit, real_columns
+from harmonium.units import Columns, Frames, Unit, real_columns
 
 
 @runtime_checkable
@@ -87,7 +87,7 @@ def check_data(model: Any, data: Dataset) -> None:
     for rows, as_shown in ((data.train, data.shown), (data.valid, np.asarray)):
         for _, block in () if rows is None else blocks(rows):
             unit.check(as_shown(block), expectation=expectation)
-    if isinstance(unit, Columns) and data.test is not None:
+    if isinstance(unit, Columns | Frames) and data.test is not None:
         check_unseen(unit, data)
     if "y" in model.layers:
         check_classes(model.layers["y"], data)

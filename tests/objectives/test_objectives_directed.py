@@ -113,6 +113,15 @@ def test_nvil_is_the_gradient_of_the_bound_in_the_mean_but_for_its_scale():
     np.testing.assert_allclose(after.own[3], 0.8 * 9 + 0.2 * metrics["signal_deviation"] ** 2, rtol=1e-5)
 
 
+def test_the_baseline_of_nvil_takes_sequences_with_absent_frames():
+    frames = hm.units.Frames(Bernoulli(1), 2)
+    model = hm.VariationalRNN(frames, Bernoulli(1), 2, sizes=[2], key=KEY)
+    rows, rule = jnp.asarray(frames.rows([[[1]], [[0], [1]]])), NVIL(hidden=2)
+    found = drawn(rule, model, rows, rule.init(model, KEY), np.ones(1))
+    for leaf in jax.tree.leaves(eqx.filter(found, eqx.is_array)):
+        assert np.isfinite(leaf).all()
+
+
 def test_the_baseline_of_nvil_learns_the_bound_of_each_row():
     """On two rows of different likelihood its error falls to what the guesses alone make of it."""
     rule = NVIL(samples=20, hidden=8, rate=0.02)

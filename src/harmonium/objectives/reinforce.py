@@ -117,6 +117,7 @@ class NVIL(Objective):
         log_w = jax.lax.stop_gradient(guessed.log_weight)
         net, steps, mean, square = jax.lax.stop_gradient(memory.own)
         features = jax.vmap(model.layers["v"].features)(rows)
+        features = jnp.where(jnp.isnan(features), 0.0, features)  # of absent frames, which have no statistics
 
         def misfit(net: MLP) -> tuple[Float[Array, ""], Float[Array, "n k"]]:
             left = log_w - mean - jax.vmap(net)(features)

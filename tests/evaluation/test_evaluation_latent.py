@@ -164,6 +164,8 @@ def test_the_bound_of_a_bidirectional_machine_and_its_log_partition():
     found = hm.log_partition(BIHM, key=KEY)
     assert found.lower <= log_z <= found.upper == 0
     assert found.settings["log_partition"]["sampled"] == pytest.approx(log_z, abs=4 * found.stderr)
+    with pytest.raises(InputError, match="no method 'bold' for log Z"):
+        hm.log_partition(BIHM, key=KEY, method="bold")
 
 
 @pytest.mark.parametrize(
@@ -172,6 +174,7 @@ def test_the_bound_of_a_bidirectional_machine_and_its_log_partition():
         (VAE, {"method": "exact"}, "The method 'exact' sums at most 1,024 latent states"),
         (BIHM, {"method": "exact"}, "The likelihood of a bidirectional machine has a log Z, which is estimated"),
         (VAE, {"method": "bold", "key": KEY}, "There is no method 'bold' for a VAE: choose one of auto, importance"),
+        (VAE, {"method": "raise", "rows": 3, "key": KEY}, "There is no method 'raise' for a VAE"),
         (VAE, {}, r"draws guesses: pass key=jax.random.key\(seed\)"),
         (VAE, {"key": KEY, "samples": 0}, "samples=0"),
         (VAE, {"key": KEY, "samples": 2.5}, "samples=2.5"),

@@ -19,11 +19,17 @@ Force = Annotated[bool, typer.Option(help="Replace a file that is there already.
 def evaluate(
     run: RunArgument,
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
-    method: Annotated[str, typer.Option(help="auto, exact, ais, reverse_ais, two_sided, raise or csl.")] = "auto",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="auto, exact, ais, reverse_ais, two_sided, raise or csl; of directed nets auto, exact, ais, "
+            "importance or mean_field."
+        ),
+    ] = "auto",
     chains: Annotated[int | None, typer.Option(help="Chains of the estimate, where it is not exact.")] = None,
     temperatures: Annotated[int | None, typer.Option(help="Temperatures of the estimate.")] = None,
     samples: Annotated[
-        int | None, typer.Option(help="Samples: for each row of a belief net, or altogether (csl).")
+        int | None, typer.Option(help="Samples: for each row of a belief or other directed net, or altogether (csl).")
     ] = None,
     rows: Annotated[
         int | None, typer.Option(help="Rows to measure, drawn at random; all without it (raise: 100).")

@@ -26,6 +26,7 @@ NUMBERS = 2**21  # of visible units of all of these, at most
 FIRST, MOST = 50, 6400  # guesses for each row at the start of the doubling, and at its end at the latest
 SETTLED = 0.05  # nats: a doubling that raises the bound by less was the last
 RISING = 0.5  # nats: a bound that the last doubling raised by more says little of the likelihood
+METHODS = ("auto", "importance", "exact", "ais", "mean_field")  # of directed nets
 FEW_STATES = 2**10  # of latent variables, which are then summed
 
 
@@ -54,6 +55,7 @@ def latent_likelihood(
     >>> round(latent_likelihood(net, np.ones((3, 6)), None).value, 4)                        # -6 log 2
     -4.1589
     """
+    check_method(model, method)
     few = not isinstance(model, BiHM) and latent_count(model) <= FEW_STATES
     if method == "exact" and isinstance(model, BiHM):
         raise InputError(
@@ -65,11 +67,6 @@ def latent_likelihood(
             f"The method 'exact' sums at most {FEW_STATES:,} latent states, which {shown(model)} has more of (or real "
             "ones): leave it out for a lower bound."
         )
-    if method not in ("auto", "importance", "exact"):
-        raise InputError(
-            f"There is no method '{method}' for {articled(type(model).__name__)}: choose one of auto, importance, "
-            "exact, ais or mean_field."
-        )
     if method == "exact" or (method == "auto" and few and samples is None):
         return _summed(model, rows)
     if key is None:
@@ -77,6 +74,21 @@ def latent_likelihood(
     if samples is not None and not whole(samples):
         at_least_one("The bound", samples=samples)
     return _by_importance(model, rows, key, samples)
+
+
+def check_method(model: LatentModel | BiHM, method: str) -> None:
+    """Refuse a method that is not for directed nets.
+
+    >>> import harmonium as hm
+    >>> check_method(hm.VAE(hm.units.Bernoulli(6), hm.units.Gaussian(2), [8], key=jax.random.key(0)), "raise")
+    Traceback (most recent call last):
+    harmonium.errors.InputError: There is no method 'raise' for a VAE: choose one of auto, importance, exact, ais or ...
+    """
+    if method not in METHODS:
+        raise InputError(
+            f"There is no method '{method}' for {articled(type(model).__name__)}: choose one of "
+            f"{', '.join(METHODS[:-1])} or {METHODS[-1]}."
+        )
 
 
 def _summed(model: LatentModel, rows: np.ndarray) -> Estimate:

@@ -19,7 +19,7 @@ from harmonium.evaluation.annealed import visible_block
 from harmonium.evaluation.conditional import exact_likelihood
 from harmonium.evaluation.estimate import Estimate
 from harmonium.evaluation.importance import HIDDEN_LIMIT, belief_net_bound
-from harmonium.evaluation.latent import latent_likelihood
+from harmonium.evaluation.latent import check_method, latent_likelihood
 from harmonium.evaluation.mean_field import mean_field_bound
 from harmonium.evaluation.partition import METHODS, log_partition
 from harmonium.evaluation.posterior_annealing import posterior_annealing
@@ -129,7 +129,7 @@ def log_likelihood(
 
 
 def directed_likelihood(
-    model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, ""] | None, method: str, **options: Any
+    model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, ""] | None, method: str, /, **options: Any
 ) -> Estimate:
     """The likelihood of rows `[n, size]` under a directed net: exact, or a lower bound.
 
@@ -138,6 +138,7 @@ def directed_likelihood(
     >>> round(directed_likelihood(net, np.ones((3, 6)), None, "exact").value, 4)             # -6 log 2
     -4.1589
     """
+    check_method(model, method)
     answer = DIRECTED.get(method, latent_likelihood)
     parameters = inspect.signature(answer).parameters.values()
     taken = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "key"]

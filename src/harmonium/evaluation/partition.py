@@ -75,10 +75,10 @@ def log_partition(
     log Z 6.24 ± 0.00 nats (exact, by enumeration)
     """
     require_model("hm.log_partition", model, EnergyModel, BiHM)
-    if isinstance(model, BiHM):
-        return agreement(model, key)
     if method not in METHODS:
         raise InputError(f"There is no method '{method}' for log Z: choose one of {', '.join(METHODS)}.")
+    if isinstance(model, BiHM):
+        return agreement(model, key)
     if method == "exact" or (method == "auto" and configurations(model) <= AUTO_LIMIT):
         return _exact(model)
     if key is None:

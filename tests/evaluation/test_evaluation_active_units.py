@@ -13,7 +13,7 @@ import pytest
 from harmonium.data import from_arrays
 from harmonium.errors import InputError
 from harmonium.evaluation import active_units, diagnose
-from harmonium.evaluation.active_units import ACTIVE, GUESSES
+from harmonium.evaluation.active_units import ACTIVE, GUESSES, ActiveUnits
 from harmonium.inference.latent import latent_states
 from harmonium.models import RBM, VAE, BiHM, HelmholtzMachine, SigmoidBeliefNet
 from harmonium.testing import FAILURE_RATE
@@ -124,6 +124,11 @@ def test_units_of_no_use_and_rows_learned_by_heart():
     assert (found.bound_gap.verdict, found.bound_gap.numbers["gap"] > 5) == ("poor", True)
     fair = diagnose(net, from_arrays(rows_like(0.95), valid=rows_like(0.95, seed=1)), key=KEY)
     assert fair.bound_gap.verdict == "good"
+
+
+def test_a_cost_that_is_not_known_unit_by_unit_is_left_out():
+    found = ActiveUnits({"z": np.array([0.9, 0.001])}, {"z": np.full(2, np.nan)})
+    assert str(found) == "1 of 2 latent units active"
 
 
 def test_bad_usage_is_refused():

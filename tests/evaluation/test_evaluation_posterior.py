@@ -261,8 +261,9 @@ def test_bad_options_are_refused(options, said):
 
 
 def test_other_models_are_refused():
-    columns = hm.units.Columns([B(1), G(1)])
+    columns, frames = hm.units.Columns([B(1), G(1)]), hm.units.Frames(B(2), 2)
     for model, said in [
+        (hm.VariationalRNN(frames, G(1), 2, sizes=[2], key=KEY), "not real ones of frames: take the bound"),
         (hm.RBM(B(4), B(3), key=KEY), "takes a directed model of latent variables .*, not an RBM"),
         (hm.SigmoidBeliefNet, "not the class SigmoidBeliefNet"),
         (hm.SigmoidBeliefNet(B(4), key=KEY), "has no latent variables to anneal"),

@@ -285,6 +285,7 @@ REFUSED = {
     "several numbers": (lambda: G.reinforce(lambda x: x, Q, KEY), r"one number.*shape \(3,\)"),
     "no number": (lambda: G.exact(lambda x: (x, x), Q), "one number.*a tuple"),
     "several baselines": (lambda: G.reinforce(jnp.sum, Q, KEY, baseline=jnp.zeros(3)), r"one number.*\(3,\)"),
+    "a scale of zero": (lambda: G.reinforce(jnp.sum, Q, KEY, scale=0), "a positive number, not 0"),
     "relaxed real units": (lambda: G.gumbel_softmax(jnp.sum, REAL, KEY), "not of Gaussian: use reparametrized"),
     "relaxed columns": (lambda: G.straight_through(jnp.sum, MIXED_Q, KEY), "not of Columns"),
     "cold": (lambda: G.gumbel_softmax(jnp.sum, Q, KEY, temperature=0), "positive number, not 0"),

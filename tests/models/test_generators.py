@@ -213,6 +213,7 @@ BAD = {
     "covariance-shape": (lambda: AffineGenerator.from_moments(MEAN, np.eye(2)), "A mean .n. goes with"),
     "covariance": (lambda: AffineGenerator.from_moments(MEAN, -np.eye(3)), "symmetric and positive definite"),
     "asymmetric": (lambda: AffineGenerator.from_moments(MEAN, np.eye(3) + np.eye(3, k=1) / 2), "symmetric"),
+    "mean": (lambda: AffineGenerator.from_moments([np.nan], np.eye(1)), "numbers that are not finite"),
     "components": (lambda: LogisticMixture(2, components=0), "needs columns and components"),
     "falling": (lambda: InverseTransform(Gaussian(2), Mixed(-jnp.eye(2))), "rises with its own column"),
     "mixed": (lambda: InverseTransform(Gaussian(2), Mixed(jnp.ones((2, 2)))), "moves with no other"),

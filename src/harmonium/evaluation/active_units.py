@@ -63,7 +63,8 @@ class ActiveUnits:
         return float(sum(x.sum() for x in self.kl.values()))
 
     def __str__(self) -> str:
-        return f"{self.count} of {self.total} latent units active, KL {self.nats:.2f} nats"
+        cost = f", KL {self.nats:.2f} nats" if np.isfinite(self.nats) else ""  # of a DRAW it is not known unit by unit
+        return f"{self.count} of {self.total} latent units active{cost}"
 
 
 def active_units(model: LatentModel | BiHM, data: Dataset | Array, *, key: Key[Array, ""] | None = None) -> ActiveUnits:

@@ -34,7 +34,7 @@ from harmonium.models import LatentModel, Latents, Layered
 from harmonium.models.directed.passes import log_prob_of
 from harmonium.rng import cheap, check_key, words
 from harmonium.samplers.moves import LogDensity, hamiltonian, sweep_sites
-from harmonium.units import Gaussian
+from harmonium.units import Frames, Gaussian
 
 METHOD = "AIS on the posterior"
 STARTS = ("guess", "prior")
@@ -133,6 +133,11 @@ def check_annealed(model: Any, key: Any, start: Any, **numbers: int) -> None:
             "log-likelihood."
         )
     for name, unit in latent:
+        if unit.states is None and isinstance(unit, Frames):
+            raise InputError(
+                f"{METHOD} moves finite or Gaussian latent units, not real ones of frames: take the "
+                "bound by importance of hm.log_likelihood."
+            )
         if unit.states is None and not isinstance(unit, Gaussian):
             raise InputError(
                 f"{METHOD} moves finite or Gaussian latent units, not the {type(unit).__name__} units of layer "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -27,7 +28,8 @@ def reinforce(
 
     Arguments: `f`, of a value `x` `[size]`, which may itself depend on parameters; `q`, the `hm.units.Conditional` of
     `x`; `samples`, the number of draws; `baseline`, `b`, in the unit of `f`; `scale`, positive. No gradient reaches
-    these two. Raises `InputError` as `draws` does, or for a baseline or scale that is no number.
+    these two. Raises `InputError` as `draws` does, or for a baseline that is no number,
+    or a scale that is no positive one.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> q = lambda eta: hm.units.Conditional(hm.units.Bernoulli(2), eta)
@@ -40,6 +42,8 @@ def reinforce(
                 f"The {name} of REINFORCE is one number, not an array of shape {jnp.shape(number)}: under jax.vmap "
                 "give each example its own, and for one of each parameter use optimal_baseline."
             )
+    if isinstance(scale, int | float) and not 0 < scale < math.inf:
+        raise InputError(f"The scale that REINFORCE divides by is a positive number, not {scale}: leave it out for 1.")
     drawn = draws(f, q, key, samples)
     return jnp.mean(scored(drawn.values, drawn.log_prob, baseline, scale))
 

@@ -83,7 +83,7 @@ def named_unit(name: str, size: int) -> units.Unit:
     if name not in families:
         raise InputError(
             f"There are no units called '{name}': choose one of {', '.join(families)} "
-            "(visible units also: auto, categorical, and columns for an auto-regressive network)."
+            "(visible units also: auto, categorical, and columns for auto-regressive and directed networks)."
         )
     return families[name](size)
 

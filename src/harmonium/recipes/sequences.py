@@ -55,7 +55,8 @@ def ensemble(make: Callable[[Unit, Key[Array, ""]], Orderless], orders: int) -> 
 def warn_scales(name: str, unit: Unit, rows: np.ndarray) -> None:
     """Warn of real columns whose numbers are large or small: weights of one size cannot serve them."""
     for column in real_columns(unit):
-        mean, deviation = (float(x) for x in (rows[:, column].mean(dtype=np.float64), rows[:, column].std()))
+        values = rows[:, column].astype(np.float64)  # whose squares do not overflow
+        mean, deviation = float(values.mean()), float(values.std())
         if abs(mean) > FAR or deviation > FAR or 0 < deviation < 1 / FAR:
             warnings.warn(
                 f"Column {column} of '{name}' has mean {mean:.3g} and standard deviation {deviation:.3g}, and networks "

@@ -107,6 +107,8 @@ class AffineGenerator(eqx.Module):
             raise InputError(
                 f"A mean [n] goes with a covariance [n, n], not {list(mean.shape)} with {list(covariance.shape)}."
             )
+        if not np.isfinite(mean).all():
+            raise InputError("The mean holds numbers that are not finite: leave out rows with NaN before taking it.")
         try:
             found = np.linalg.cholesky(covariance)
         except np.linalg.LinAlgError:

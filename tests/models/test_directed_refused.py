@@ -58,6 +58,7 @@ MODELS = {
     "hidden-sizes": (lambda: hm.SigmoidBeliefNet(B3, [2], key=KEY), "made of units, not of 2"),
     "hidden-none": (lambda: hm.HelmholtzMachine(B3, [], key=KEY), "needs at least one hidden layer"),
     "hidden-text": (lambda: hm.HelmholtzMachine(B3, "two", key=KEY), "needs at least one hidden layer"),
+    "scale": (lambda: hm.SigmoidBeliefNet(B3, [B2], key=KEY, scale=-1.0), "standard deviation from 0.*scale=-1.0"),
     "bihm-none": (lambda: hm.BiHM(B3, [], key=KEY), "needs at least one hidden layer"),
     "no-units": (lambda: hm.HelmholtzMachine(B3, [Bernoulli(0)], key=KEY), "needs units"),
     "visible": (lambda: hm.SigmoidBeliefNet(6, key=KEY), "made of units, not of 6"),

@@ -19,8 +19,8 @@ from jaxtyping import Array, Key, PyTree
 from harmonium.compiling import outermost
 from harmonium.data import space_of
 from harmonium.evaluation.annealed import mean_weight
-from harmonium.evaluation.estimate import Estimate, interval_verdict
-from harmonium.evaluation.posterior_annealing import METHOD, annealed, check_annealed, settings_of, standard_error
+from harmonium.evaluation.estimate import Estimate, interval_verdict, standard_error
+from harmonium.evaluation.posterior_annealing import METHOD, annealed, check_annealed, settings_of
 from harmonium.models import LatentModel
 from harmonium.rng import cheap
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from harmonium.errors import IncomparableError, InputError, shown
-from harmonium.evaluation.estimate import Estimate
+from harmonium.evaluation.estimate import Estimate, standard_error
 
 ERRORS = 2.0  # standard errors of the difference that count as a difference
 
@@ -70,7 +68,7 @@ def _error(a: Estimate, b: Estimate) -> float:
     same = a.space is not None and b.space is not None and a.space.hash and a.space.hash == b.space.hash
     if x is None or y is None or not same or len(x) != len(y):
         return math.hypot(a.stderr, b.stderr)
-    paired = float(np.std(x - y, ddof=1) / math.sqrt(len(x))) if len(x) > 1 else math.inf
+    paired = standard_error(x - y)
     errors = (_shared(e) for e in (a, b) if e.kind in ("lower", "upper"))
     return math.hypot(paired, *(math.inf if error is None else error for error in errors))
 

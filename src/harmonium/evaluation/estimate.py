@@ -137,6 +137,35 @@ def interval_verdict(gap: float, effective_samples: float) -> str:
     return "trust"
 
 
+def standard_error(values: np.ndarray) -> float:
+    """Of the mean of independent numbers; infinite for a single one.
+
+    >>> standard_error(np.array([-1.0, 1.0]))
+    1.0
+    """
+    return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
+
+
+def mean_estimate(
+    values: np.ndarray, kind: Kind, method: str, settings: dict[str, Any], space: Space | None, *,
+    quantity: Quantity = "log_likelihood", sure: bool = False, verdict: str | None = None,
+) -> Estimate:  # fmt: skip
+    """The mean of what was found of each example `[n]`: exact values, or lower bounds, `sure` or in expectation.
+
+    The verdict, where none is given, is whether the number is finite.
+
+    >>> found = mean_estimate(np.array([-1.0, -3.0]), "exact", "the chain rule", {}, None); found.value, found.upper
+    (-2.0, -2.0)
+    """
+    value, exact = float(values.mean()), kind == "exact"
+    odd = f"do not report: the {'log-probabilities' if exact else 'weights'} are not finite"
+    return Estimate(
+        value, standard_error(values), kind, quantity, lower=value, upper=value if exact else math.inf,
+        sure=sure or exact, method=method, settings=settings, space=space, n=len(values),
+        verdict=verdict or ("trust" if math.isfinite(value) else odd), per_example=values,
+    )  # fmt: skip
+
+
 def one_sided_verdict(value: float) -> str:
     """What a bound of one side is worth: alone, never enough for a record.
 

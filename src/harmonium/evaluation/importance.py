@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.compiling import outermost
 from harmonium.errors import InputError, shown, whole
-from harmonium.evaluation.estimate import Estimate
+from harmonium.evaluation.estimate import Estimate, standard_error
 from harmonium.evaluation.partition import log_partition
 from harmonium.inference import configurations, exact_free_energy, variational_free_energy
 from harmonium.models.directed import BeliefNet, log_prob_downwards, log_prob_upwards, upwards
@@ -62,13 +62,12 @@ def belief_net_bound(
     settings = log_z.settings | {"samples": samples, "seed": words(key), "log_partition_stderr": log_z.stderr}
     settings["seconds"] = round(time.perf_counter() - clock, 2)
     value = float(bound.mean() - shift)
-    sampling = float(bound.std(ddof=1) / math.sqrt(len(bound))) if len(bound) > 1 else math.inf
     known = math.isfinite(upper)
     name = "variational bound" if samples == 1 else f"importance-weighted bound, {samples} samples"
     return dataclasses.replace(
         log_z,
         value=value,
-        stderr=math.hypot(sampling, log_z.stderr),
+        stderr=math.hypot(standard_error(bound), log_z.stderr),
         kind="lower" if known else "unordered",
         quantity="log_likelihood",
         lower=value if known else -math.inf,

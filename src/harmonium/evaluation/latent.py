@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,7 @@ from jaxtyping import Array, Float, Key, PyTree
 from harmonium.compiling import outermost
 from harmonium.data import space_of
 from harmonium.errors import InputError, articled, shown, whole
-from harmonium.evaluation.estimate import Estimate, at_least_one
+from harmonium.evaluation.estimate import Estimate, at_least_one, mean_estimate
 from harmonium.inference.latent import exact_log_prob, latent_count
 from harmonium.models import BiHM, LatentModel
 from harmonium.rng import cheap, words
@@ -97,7 +96,8 @@ def _summed(model: LatentModel, rows: np.ndarray) -> Estimate:
     blocks = (jnp.asarray(rows[i : i + ROWS], unit.dtype) for i in range(0, len(rows), ROWS))
     each = np.concatenate([np.asarray(_exact(model, block), np.float64) for block in blocks])
     method = "the sum over latent states" if len(model.layers) > 1 else "the chain rule"
-    return mean_estimate(each, "exact", method, {"seconds": round(time.perf_counter() - clock, 2)}, rows)
+    settings = {"seconds": round(time.perf_counter() - clock, 2)}
+    return mean_estimate(each, "exact", method, settings, space_of(rows))
 
 
 def _by_importance(model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, ""], samples: int | None) -> Estimate:
@@ -124,8 +124,8 @@ def _by_importance(model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, 
     settings["seconds"] = round(time.perf_counter() - clock, 2)
     kind = "importance-weighted" if done > 1 else "variational"
     of = ", of both nets, log Z <= 0 left out" if isinstance(model, BiHM) else ""
-    found = mean_estimate(each, "lower", f"{kind} bound, {done:,} sample{'s' if done > 1 else ''}{of}", settings, rows)
-    return dataclasses.replace(found, verdict=_verdict(found.value, rise))
+    method = f"{kind} bound, {done:,} sample{'s' if done > 1 else ''}{of}"
+    return mean_estimate(each, "lower", method, settings, space_of(rows), verdict=_verdict(float(each.mean()), rise))
 
 
 def _stages(samples: int | None) -> list[int]:
@@ -145,23 +145,6 @@ def _verdict(value: float, rise: float) -> str:
     if math.isfinite(rise) and rise > RISING:
         return f"do not report: the last doubling of the samples raised the bound by {rise:.2f} nats; take more"
     return "trust"
-
-
-def mean_estimate(
-    each: np.ndarray, kind: Any, method: str, settings: dict[str, Any], rows: np.ndarray
-) -> Estimate:  # fmt: skip
-    """The mean of exact log-probabilities or of lower bounds `[n]` of rows, as an estimate.
-
-    >>> mean_estimate(np.array([-1.0, -3.0]), "exact", "the chain rule", {}, np.zeros((2, 3))).value
-    -2.0
-    """
-    value = float(each.mean())
-    stderr = float(each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else math.inf
-    exact = kind == "exact"
-    return Estimate(
-        value, stderr, kind, lower=value, upper=value if exact else math.inf, sure=exact, method=method,
-        settings=settings, space=space_of(rows), n=len(each), per_example=each,
-    )  # fmt: skip
 
 
 @outermost

@@ -17,7 +17,7 @@ from harmonium.data import Dataset
 from harmonium.errors import InputError, articled
 from harmonium.evaluation.annealed import visible_block
 from harmonium.evaluation.conditional import exact_likelihood
-from harmonium.evaluation.estimate import Estimate
+from harmonium.evaluation.estimate import Estimate, standard_error
 from harmonium.evaluation.importance import HIDDEN_LIMIT, belief_net_bound
 from harmonium.evaluation.latent import check_method, latent_likelihood
 from harmonium.evaluation.mean_field import mean_field_bound
@@ -179,13 +179,12 @@ def as_bound(estimate: Estimate) -> Estimate:
 def likelihood_from(log_z: Estimate, f: np.ndarray, space: Any) -> Estimate:
     """The log-likelihood of examples with free energies `f` `[n]`, given an estimate of `log Z`."""
     mean = float(np.mean(f))
-    sampling = float(np.std(f, ddof=1) / math.sqrt(len(f))) if len(f) > 1 else math.inf
     kind = {"lower": "upper", "upper": "lower"}.get(log_z.kind, log_z.kind)
     value = -mean - log_z.value
     return dataclasses.replace(
         log_z,
         value=value,
-        stderr=math.hypot(sampling, log_z.stderr),
+        stderr=math.hypot(standard_error(f), log_z.stderr),
         kind=kind,
         quantity="log_likelihood",
         lower=-mean - log_z.upper,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Any
 
@@ -13,8 +12,7 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.compiling import outermost
 from harmonium.data import space_of
-from harmonium.evaluation.estimate import Estimate
-from harmonium.evaluation.posterior_annealing import standard_error
+from harmonium.evaluation.estimate import Estimate, mean_estimate
 from harmonium.inference.saul import belief_mean_field, check_saul
 from harmonium.models import Layered
 
@@ -41,12 +39,9 @@ def mean_field_bound(net: Any, rows: np.ndarray, *, key: Key[Array, ""] | None =
         bounds = _bounds(net, jnp.asarray(np.asarray(rows)[padded], net.layers["v"].dtype))
         parts.append(np.asarray(bounds, np.float64)[: len(rows) - i])
     values = np.concatenate(parts)
-    value = float(values.mean())
-    return Estimate(
-        value, standard_error(values), "lower", lower=value, sure=True, method=METHOD,
-        settings={"seconds": round(time.perf_counter() - clock, 2)}, space=space_of(rows), n=len(values),
-        verdict="trust" if math.isfinite(value) else "do not report: the bound is not finite", per_example=values,
-    )  # fmt: skip
+    finite = "trust" if np.isfinite(values).all() else "do not report: the bound is not finite"
+    settings = {"seconds": round(time.perf_counter() - clock, 2)}
+    return mean_estimate(values, "lower", METHOD, settings, space_of(rows), sure=True, verdict=finite)
 
 
 @outermost

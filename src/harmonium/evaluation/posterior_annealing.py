@@ -29,7 +29,7 @@ from harmonium.compiling import outermost
 from harmonium.data import space_of
 from harmonium.errors import InputError, articled, shown
 from harmonium.evaluation.annealed import mean_weight
-from harmonium.evaluation.estimate import Estimate, at_least_one
+from harmonium.evaluation.estimate import Estimate, at_least_one, mean_estimate
 from harmonium.models import LatentModel, Latents, Layered
 from harmonium.models.directed.passes import log_prob_of
 from harmonium.rng import cheap, check_key, words
@@ -91,16 +91,10 @@ def posterior_annealing(
     check_annealed(model, key, start, chains=chains, temperatures=temperatures, leapfrog=leapfrog)
     clock = time.perf_counter()
     ends = annealed(model, key, rows, None, chains, temperatures, leapfrog, start)
-    means = [mean_weight(log_w) for log_w in ends.forward]
-    values = np.array([mean.value for mean in means])
-    value = float(values.mean())
+    values = np.array([mean_weight(log_w).value for log_w in ends.forward])
     settings = settings_of(model, key, ends, chains, temperatures, leapfrog, start)
     settings["seconds"] = round(time.perf_counter() - clock, 2)
-    return Estimate(
-        value, standard_error(values), "lower", lower=value, method=METHOD, settings=settings, space=space_of(rows),
-        n=len(values), verdict="trust" if math.isfinite(value) else "do not report: the weights are not finite",
-        per_example=values,
-    )  # fmt: skip
+    return mean_estimate(values, "lower", METHOD, settings, space_of(rows))
 
 
 def check_annealed(model: Any, key: Any, start: Any, **numbers: int) -> None:
@@ -199,15 +193,6 @@ def settings_of(
     if any(unit.states is None for unit in list(model.layers.values())[1:]):
         settings |= {"leapfrog": leapfrog, "accepted": round(ends.acceptance, 3)}
     return settings
-
-
-def standard_error(x: np.ndarray) -> float:
-    """Of the mean of independent numbers; infinite for a single one.
-
-    >>> standard_error(np.array([-1.0, 1.0]))
-    1.0
-    """
-    return float(x.std(ddof=1) / math.sqrt(len(x))) if len(x) > 1 else math.inf
 
 
 def log_densities(

@@ -17,7 +17,6 @@ better than the machine does; fitted to the machine's own samples, it comes near
 
 from __future__ import annotations
 
-import math
 import time
 
 import jax
@@ -27,7 +26,7 @@ from jaxtyping import Array, Float, Key, Num
 
 from harmonium.compiling import outermost
 from harmonium.evaluation.annealed import base_for, mean_weight, own_samples, reverse, transition, visible_block
-from harmonium.evaluation.estimate import Estimate, at_least_one, one_sided_verdict
+from harmonium.evaluation.estimate import Estimate, at_least_one, one_sided_verdict, standard_error
 from harmonium.evaluation.rows import some_of, space_under
 from harmonium.inference import free_energy, layer_stats, mean_field, natural_parameters
 from harmonium.models import EnergyModel, Independent
@@ -67,7 +66,6 @@ def reverse_annealing(
     means = [mean_weight(log_w) for log_w in log_weights(model, base, walk, v, chains, temperatures)]
     values = np.array([mean.value for mean in means])
     value = float(values.mean())
-    stderr = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
     settings = {
         "chains": chains,
         "temperatures": temperatures,
@@ -76,8 +74,9 @@ def reverse_annealing(
         "effective_chains": round(float(np.median([mean.effective for mean in means])), 1),
     }
     return Estimate(
-        value, stderr, "unordered", method=METHOD, settings=settings, space=space_under(model.layers["v"], chosen),
-        n=len(values), verdict=one_sided_verdict(value), per_example=values,
+        value, standard_error(values), "unordered", method=METHOD, settings=settings,
+        space=space_under(model.layers["v"], chosen), n=len(values),
+        verdict=one_sided_verdict(value), per_example=values,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Key, Num
 
 from harmonium.compiling import outermost
 from harmonium.evaluation.annealed import own_samples
-from harmonium.evaluation.estimate import Estimate, at_least_one, one_sided_verdict
+from harmonium.evaluation.estimate import Estimate, at_least_one, one_sided_verdict, standard_error
 from harmonium.evaluation.rows import space_under
 from harmonium.inference import layer_stats, natural_parameters
 from harmonium.models import EnergyModel
@@ -56,7 +56,7 @@ def sampling_bound(
     start = own_samples(model, begin, chains, burn_in)
     by_chain = np.asarray(_by_chain(model, walk, start, v, rounds, thinning), np.float64) - math.log(rounds)
     values, share = _mean_over_chains(by_chain)
-    value, error = float(values.mean()), _standard_error(share.mean(axis=0))
+    value, error = float(values.mean()), standard_error(share.mean(axis=0))
     settings = {
         "samples": rounds * chains,
         "chains": chains,
@@ -68,7 +68,7 @@ def sampling_bound(
         "shared_stderr": error,
     }
     return Estimate(
-        value, math.hypot(_standard_error(values), error), "lower", lower=value, method="CSL", settings=settings,
+        value, math.hypot(standard_error(values), error), "lower", lower=value, method="CSL", settings=settings,
         space=space_under(model.layers["v"], data), n=len(values), verdict=one_sided_verdict(value), per_example=values,
     )  # fmt: skip
 
@@ -112,7 +112,3 @@ def _mean_over_chains(by_chain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         w = np.exp(by_chain - top)
     mean = w.mean(axis=1, keepdims=True)
     return (top + np.log(mean))[:, 0], w / mean
-
-
-def _standard_error(x: np.ndarray) -> float:
-    return float(x.std(ddof=1) / math.sqrt(len(x))) if len(x) > 1 else math.inf

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +15,7 @@ from jaxtyping import Array, Float
 from harmonium.compiling import outermost, over_rows
 from harmonium.data import Space
 from harmonium.errors import InputError, articled
-from harmonium.evaluation.estimate import Estimate, Quantity
+from harmonium.evaluation.estimate import Estimate, Quantity, mean_estimate
 from harmonium.evaluation.rows import rows_of, space_under
 from harmonium.models import Invertible, Ordered, Orderless, TractableModel
 from harmonium.models.autoregressive import Conditionals
@@ -61,15 +60,11 @@ def by_chain_rule(
     model: TractableModel, values: np.ndarray, space: Space, clock: float, quantity: Quantity
 ) -> Estimate:
     """The estimate of exact log-probabilities `[n]`, found since the time `clock`."""
-    stderr = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
-    value = float(values.mean())
     orders = len(model.orders.value) if isinstance(model, Orderless) else 1
     rule = "the change of variables" if isinstance(model, Invertible) else "the chain rule"
-    return Estimate(
-        value, stderr, "exact", quantity, lower=value, upper=value, sure=True,
-        method=rule if orders == 1 else f"{rule}, mean over {orders} orders",
-        settings={"seconds": round(time.perf_counter() - clock, 2)}, space=space, n=len(values), per_example=values,
-    )  # fmt: skip
+    rule = rule if orders == 1 else f"{rule}, mean over {orders} orders"
+    settings = {"seconds": round(time.perf_counter() - clock, 2)}
+    return mean_estimate(values, "exact", rule, settings, space, quantity=quantity)
 
 
 def log_probs(model: TractableModel, rows: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ def reinforce(
 ) -> Float[Array, ""]:  # fmt: skip
     """The mean of `f(x)`, with the gradient that the draws' probabilities give, for units of every kind.
 
-        grad E_q f(x) = E_q[grad f(x) + (f(x) - b) grad log q(x)]                              # (20.63), (20.66)
+        grad E_q f(x) = E_q[grad f(x) + (f(x) - b) grad log q(x)]                              # (20.63), (20.67)
 
     (Williams 1992; book, section 20.9.1.) Unbiased, whatever the baseline `b` that does not depend on `x`: a constant,
     the `value` of a `MovingAverage`, or what a network says of the input that `q` is conditioned on (Mnih & Gregor,

@@ -45,9 +45,12 @@ def check_samples(rule: Objective, samples: Any, least: int = 1) -> None:
     if least > 1:
         raise InputError(
             f"{type(rule).__name__} needs at least {least} guesses for each row, not samples={shown(samples)}: each is "
-            "held against the others."
+            f"held against the others, so give samples={least} or more."
         )
-    raise InputError(f"{type(rule).__name__} needs at least one guess for each row, not samples={shown(samples)}.")
+    raise InputError(
+        f"{type(rule).__name__} needs at least one guess for each row, not samples={shown(samples)}: give samples=1 or "
+        "more."
+    )
 
 
 def refuse_discrete(rule: Objective, model: LatentModel) -> None:

@@ -35,7 +35,9 @@ def vae(
     activation: flags.Activation = "tanh",
     visible: flags.ByColumn = "auto",
     rule: Annotated[str, "elbo, or iwae, the importance-weighted bound"] = "elbo",
-    samples: Annotated[int, "guesses of the latent variables for each row at each step"] = 1,
+    samples: Annotated[
+        int | None, "guesses of the latent variables for each row at each step (default: 1 of elbo, 50 of iwae)"
+    ] = None,
     epochs: flags.Epochs = 100,
     batch_size: flags.BatchSize = 50,
     learning_rate: flags.AdamRate = 0.001,
@@ -53,7 +55,8 @@ def vae(
     arguments = dict(locals())
     if rule not in ("elbo", "iwae"):
         raise InputError(f"There is no rule '{rule}' for a VAE: choose elbo or iwae.")
-    objective = (ELBO if rule == "elbo" else IWAE)(samples)
+    kind = ELBO if rule == "elbo" else IWAE  # of one sample the two are the same
+    objective = kind() if samples is None else kind(samples)
     layers, nets, channels = [Gaussian(n) for n in sizes(latent)], sizes(hidden), sizes(convolution)
 
     def make(unit: Unit, key: Key[Array, ""], shape: tuple[int, ...] | None) -> VAE:

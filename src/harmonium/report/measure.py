@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import jax
@@ -10,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from harmonium.evaluation import Estimate
+from harmonium.evaluation.estimate import mean_estimate
 from harmonium.evaluation.rows import space_under
 from harmonium.inference import marginal_natural, mean_stats
 from harmonium.inference.marginals import marginal_bias
@@ -32,14 +32,9 @@ def baseline(unit: Unit, train: np.ndarray, rows: np.ndarray, split: str) -> Est
     log_prob = jax.jit(jax.vmap(lambda v: unit.log_prob(eta, v)))
     parts = [log_prob(jnp.asarray(block, unit.dtype)) for block in _blocks(rows)]
     values = np.concatenate([np.asarray(part, np.float64) for part in parts])
-    mean = float(values.mean())
-    error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
     settings = {"training rows": len(train), "rows": split}
     method = "independent units fitted to the training marginals"
-    return Estimate(
-        mean, error, "exact", lower=mean, upper=mean, sure=True, method=method, settings=settings,
-        space=space_under(unit, rows), n=len(values), per_example=values,
-    )  # fmt: skip
+    return mean_estimate(values, "exact", method, settings, space_under(unit, rows))
 
 
 def training_marginals(unit: Unit, train: np.ndarray) -> Stats:

@@ -14,7 +14,7 @@ from harmonium.models.autoregressive import FVBN
 from harmonium.models.directed.factorial import Factorial
 from harmonium.models.directed.layered import Layered
 from harmonium.models.directed.link import Giving, Link, NetLink
-from harmonium.models.parts import check_hidden, check_units
+from harmonium.models.parts import check_hidden, check_scale, check_units
 from harmonium.models.tractable import TractableModel
 from harmonium.nets import MLP
 from harmonium.rng import check_key
@@ -35,7 +35,7 @@ class SigmoidBeliefNet(Layered):
     Arguments: `visible`, the units of `v`; `hidden`, the units of each hidden layer from the data upwards, none or
     more; `prior` of the top layer, "factorial" or "fvbn"; `key`, for the weights' start; `scale`, their standard
     deviation (default: Glorot's, `sqrt(2 / (below + above))`). Fields: `down`, `up`, tuples of links; `prior`.
-    Raises `InputError` for layers that are no units, or another prior.
+    Raises `InputError` for layers that are no units, another prior, or a scale below 0.
 
     >>> import harmonium as hm, jax
     >>> net = SigmoidBeliefNet(hm.units.Bernoulli(6), [hm.units.Bernoulli(4)], key=jax.random.key(0))
@@ -48,8 +48,7 @@ class SigmoidBeliefNet(Layered):
     prior: TractableModel
 
     def __init__(
-        self, visible: Any, hidden: Any = (), *, key: Key[Array, ""], prior: Any = "factorial",
-        scale: float | None = None,
+        self, visible: Any, hidden: Any = (), *, key: Key[Array, ""], prior: Any = "factorial", scale: Any = None,
     ) -> None:  # fmt: skip
         self.down, self.up, self.prior = _parts("A belief net", visible, hidden, key, prior, scale)
 
@@ -78,10 +77,11 @@ class HelmholtzMachine(Layered):
     prior: TractableModel
 
     def __init__(
-        self, visible: Any, hidden: Any, *, key: Key[Array, ""], prior: Any = "factorial", scale: float | None = None,
+        self, visible: Any, hidden: Any, *, key: Key[Array, ""], prior: Any = "factorial", scale: Any = None,
         recognition: Any = (), activation: str = "tanh",
     ) -> None:  # fmt: skip
         check_hidden("A Helmholtz machine", hidden)
+        check_key(key)
         if not isinstance(recognition, list | tuple) or not whole(*recognition):
             raise InputError(
                 "A recognition network is a list of the sizes of its hidden layers, such as [200], not "
@@ -95,7 +95,7 @@ class HelmholtzMachine(Layered):
 
 
 def _parts(
-    name: str, visible: Any, hidden: Any, key: Any, prior: Any, scale: float | None
+    name: str, visible: Any, hidden: Any, key: Any, prior: Any, scale: Any
 ) -> tuple[tuple[Link, ...], tuple[Link, ...], TractableModel]:
     """Links downwards and upwards, and the prior of the top layer."""
     if not isinstance(hidden, list | tuple):
@@ -106,6 +106,8 @@ def _parts(
     units = [visible, *hidden]
     check_units(name, *units)
     check_key(key)
+    if scale is not None:
+        check_scale(scale)
     if not isinstance(prior, str) or prior not in PRIORS:
         raise InputError(f"There is no prior {shown(prior)}: choose one of {', '.join(PRIORS)}.")
     pairs = list(itertools.pairwise(units))

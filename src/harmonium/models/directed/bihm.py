@@ -20,7 +20,8 @@ class BiHM(eqx.Module):
 
     (Bornschein, Shabanian, Fischer & Bengio, *Bidirectional Helmholtz machines*, ICML 2016; book, section 20.10.1.)
     By Cauchy and Schwarz `Z` is at most 1, and it is 1 where `q` is the exact posterior of `p`: learning brings the two
-    together. Arguments: as of `hm.HelmholtzMachine`, which is the field `net`.
+    together. Arguments: `visible`, `hidden`, `recognition` and `key`, as of `hm.HelmholtzMachine`, which is the field
+    `net`. Raises `InputError` as that does.
 
     >>> import harmonium as hm, jax
     >>> model = BiHM(hm.units.Bernoulli(6), [hm.units.Bernoulli(4)], key=jax.random.key(0)); list(model.layers)

@@ -54,7 +54,8 @@ class ConditionalGenerator(eqx.Module):
         return {"v": Columns(parts)}
 
     def law(self, c: Array) -> Conditional:
-        """The distribution of `x` given a code `[given.size]`."""
+        """The distribution of `x` given a code `[given.size]`. Raises `InputError` for one of another shape."""
+        self.link.given.check_shape(c, "c")
         return Conditional(self.link.unit, self.link.natural(c))
 
     def mean(self, c: Array) -> Float[Array, "size"]:

@@ -38,7 +38,7 @@ def filters_at(place: Float[Array, "5"], grid: int, shape: tuple[int, int]) -> F
         g_X = (A + 1) / 2 (gx + 1),    g_Y = (B + 1) / 2 (gy + 1),    delta = (max(A, B) - 1) / (N - 1) exp(d),
         mu_X,i = g_X + (i - N / 2 - 1 / 2) delta,      F_X[i, a] = exp(-(a - mu_X,i)^2 / (2 sigma^2)) / Z_X,i
 
-    (Gregor et al. 2015, section 3.2, equations 22 to 26), where pixels count from one and every filter sums to one: at
+    (Gregor et al. 2015, section 3.2, equations 19 to 26), where pixels count from one and every filter sums to one: at
     `place` zero the grid lies over all of the picture. Arguments: `place` `[5]`, the numbers `gx`, `gy`, log
     `sigma^2`, `d` and the logarithm of the intensity `gamma`; `grid`, `N`; `shape`, rows `B` and columns `A`.
 

@@ -115,11 +115,11 @@ class AffineGenerator(eqx.Module):
             found = None
         if found is None or not np.isfinite(found).all() or not np.allclose(covariance, covariance.T):
             raise InputError("The covariance is not symmetric and positive definite: add some variance to each column.")
-        whole = cls(Gaussian(mean.size))
-        made = (mean, np.tril(found, -1), np.log(np.diag(found)))
+        parts = (mean, np.tril(found, -1), np.log(np.diag(found)))
         return eqx.tree_at(
-            lambda m: (m.mu, m.lower, m.log_diagonal), whole, tuple(jnp.asarray(x, jnp.float32) for x in made)
-        )
+            lambda m: (m.mu, m.lower, m.log_diagonal), cls(Gaussian(mean.size)),
+            tuple(jnp.asarray(x, jnp.float32) for x in parts),
+        )  # fmt: skip
 
     @property
     def layers(self) -> dict[str, Unit]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +13,7 @@ import optax
 
 from harmonium.data import Dataset, load
 from harmonium.evaluation import Estimate, log_likelihood
+from harmonium.evaluation.estimate import standard_error
 from harmonium.inference import at_marginals
 from harmonium.models import FVBN, NADE, OrderlessNADE, TractableModel
 from harmonium.objectives import MaximumLikelihood, Objective, OrderAgnostic
@@ -88,7 +88,7 @@ def mean_of(each: list[Estimate]) -> Estimate:
     values = np.mean([estimate.per_example for estimate in each], axis=0)
     value = float(values.mean())
     return dataclasses.replace(
-        each[0], value=value, lower=value, upper=value, stderr=float(values.std(ddof=1) / math.sqrt(len(values))),
+        each[0], value=value, lower=value, upper=value, stderr=standard_error(values),
         per_example=values, method=f"{each[0].method}{f', mean of {len(each)} seeds' if len(each) > 1 else ''}",
     )  # fmt: skip
 

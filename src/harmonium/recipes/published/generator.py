@@ -17,7 +17,7 @@ from PIL import Image
 
 from harmonium.data import shapes, space_of
 from harmonium.data.shapes import KINDS, SIDE
-from harmonium.evaluation import Estimate
+from harmonium.evaluation.estimate import mean_estimate
 from harmonium.inference.marginals import marginal_bias
 from harmonium.models import ConditionalGenerator
 from harmonium.nets import MLP
@@ -118,14 +118,10 @@ def _result(setting: str, held: Shapes, mean: np.ndarray, deviation: np.ndarray 
     deviation = np.asarray(deviation, np.float64)
     z = (held.noisy - mean) / deviation
     values = np.sum(-0.5 * z * z - np.log(deviation) - 0.5 * math.log(2 * math.pi), axis=1)
-    value, stderr = float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
     space = dataclasses.replace(
         space_of(held.noisy), shape=(SIDE, SIDE), dataset="shapes", dequantization=f"noise {NOISE:g}", split="test"
     )
-    estimate = Estimate(
-        value, stderr, "exact", "conditional_log_likelihood", lower=value, upper=value, sure=True,
-        method="its formula", space=space, n=len(values), per_example=values,
-    )  # fmt: skip
+    estimate = mean_estimate(values, "exact", "its formula", {}, space, quantity="conditional_log_likelihood")
     error = float(np.mean((held.clean - mean) ** 2))
     return Result(setting, estimate, f"squared error per pixel {error:.5f}", time.perf_counter() - clock)
 

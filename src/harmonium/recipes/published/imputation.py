@@ -14,6 +14,7 @@ import numpy as np
 from harmonium.data import Dataset, fetch, load, space_of
 from harmonium.errors import RunError
 from harmonium.evaluation import Estimate, log_likelihood
+from harmonium.evaluation.estimate import mean_estimate
 from harmonium.inference import at_marginals
 from harmonium.models import OrderlessNADE
 from harmonium.objectives import OrderAgnostic
@@ -101,11 +102,7 @@ def right(draws: np.ndarray, rows: np.ndarray, cells: np.ndarray) -> str:
 
 def as_estimate(values: np.ndarray, rows: np.ndarray, method: str) -> Estimate:
     """The mean log-density of cells under a peer's predictions."""
-    stderr = float(values.std(ddof=1) / math.sqrt(len(values)))
-    return Estimate(
-        float(values.mean()), stderr, "exact", "conditional_log_likelihood", sure=True, method=method,
-        space=space_of(rows), n=len(values), per_example=values,
-    )  # fmt: skip
+    return mean_estimate(values, "exact", method, {}, space_of(rows), quantity="conditional_log_likelihood")
 
 
 PROTOCOLS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +14,7 @@ import optax
 from harmonium.data import fetch, from_arrays, space_of
 from harmonium.errors import RunError
 from harmonium.evaluation import Estimate, log_likelihood
+from harmonium.evaluation.estimate import standard_error
 from harmonium.models import RNADE
 from harmonium.objectives import MaximumLikelihood
 from harmonium.recipes.common import weights_only
@@ -90,7 +90,7 @@ def over_folds(name: str, settings: Settings, seed: int) -> tuple[float, Estimat
         tested.append(estimate.per_example)
         rows.append(test)
     values = np.concatenate(tested)
-    value, stderr = float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
+    value, stderr = float(values.mean()), standard_error(values)
     space = dataclasses.replace(space_of(from_arrays(np.concatenate(rows), name=name).train), split="ten test folds")
     estimate = dataclasses.replace(
         estimate, value=value, stderr=stderr, lower=value, upper=value, n=len(values), per_example=values, space=space

@@ -10,8 +10,9 @@ from `h_0 ~ q0` through moves that leave each `f_b` invariant (Neal 2001; Wu, Bu
 `log p(x)` in expectation. Walked backwards from an exact sample of the posterior the mean weight is `1 / p(x)`, and
 `-log mean w` lies above (Grosse, Ghahramani & Adams 2015). One temperature is importance sampling.
 
-Layers of finite units move unit by unit, real ones by Hamiltonian dynamics. A first run of chains, thrown away, finds
-the step size of each temperature: sizes that followed from the chains' own past would not leave `f_b` invariant.
+Layers of finite units move unit by unit, real ones by Hamiltonian dynamics. A first run of other chains, from starts of
+their own and thrown away, finds the step size of each temperature: sizes that followed from a chain's own past, or from
+its start, would not leave `f_b` invariant.
 """
 
 from __future__ import annotations
@@ -155,8 +156,9 @@ def annealed(
         begun, scale = _begin(model, prior, draw, x, chains)
         log_steps = jnp.full((together, len(betas)), math.log(FIRST_STEP))
         if real:
-            gain = jnp.asarray(GAIN)
-            log_steps = _walk(model, prior, pilot, x, begun, scale, betas, log_steps, gain, leapfrog).log_steps
+            own, pilot = jax.random.split(pilot)
+            gain, others = jnp.asarray(GAIN), _begin(model, prior, own, x, chains)[0]
+            log_steps = _walk(model, prior, pilot, x, others, scale, betas, log_steps, gain, leapfrog).log_steps
         still = jnp.zeros(())
         walk = _walk(model, prior, there, x, begun, scale, betas, log_steps, still, leapfrog)
         ends = [walk.log_w]

@@ -141,7 +141,8 @@ PROTOCOLS = {
     ),
     "bihm": Protocol(
         "Bidirectional Helmholtz machine 784-200-100 on fixed-binarized MNIST",
-        f"10 guesses for each row; bfloat16 products. {CHOICE} The bound is 2 log (1/k) sum sqrt(p/q), without its - 2 log Z, which is not negative.",
+        f"10 guesses for each row; bfloat16 products. {CHOICE} The bound is 2 log (1/k) sum sqrt(p/q), without "
+        "its - 2 log Z, which is not negative.",
         _bihm,
     ),
     "vae": Protocol(

@@ -9,7 +9,7 @@ from harmonium.models.directed.bihm import BiHM
 from harmonium.models.directed.classifier import Classifier
 from harmonium.models.directed.conditional_output import ConditionalGenerator
 from harmonium.models.directed.generators import Invertible
-from harmonium.models.directed.latent import LatentModel
+from harmonium.models.directed.latent import Emitting, LatentModel
 from harmonium.models.directed.link import BeliefNet
 from harmonium.models.energy import Biased, BiasedModel, EnergyModel
 from harmonium.models.tractable import TractableModel
@@ -26,6 +26,7 @@ NAMES = {
     Classifier: "a classifier",
     TractableModel: "an auto-regressive network",
     LatentModel: "a directed net with latent variables (a VAE, ...)",
+    Emitting: "a directed net whose visible units are independent given the latent ones (a VAE, ...)",
     BiHM: "a bidirectional Helmholtz machine",
 }
 

@@ -17,6 +17,7 @@ from harmonium.models import (
     UNBOUNDED,
     BeliefNet,
     BiHM,
+    Emitting,
     EnergyModel,
     LatentModel,
     Ordered,
@@ -30,6 +31,7 @@ from harmonium.models.directed import downwards, upwards
 from harmonium.rng import cheap
 from harmonium.samplers.ancestral import top_layer, top_sample
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
+from harmonium.samplers.guessing import filled_in
 
 
 def sample(
@@ -76,7 +78,8 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Arra
 
     An auto-regressive network draws without chains, exactly, whatever `steps` is: one of every order (an
     `hm.OrderlessNADE`) the missing values in a random order after the observed ones, one of a single order where all
-    missing values of a row come after its observed ones.
+    missing values of a row come after its observed ones. A directed net (a VAE) guesses latent variables for the row as
+    it is filled, accepts them by Metropolis, and draws the missing values given them (`refilled`).
     Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain. Returns an array of the
     same shape; observed values are returned as given. Raises `InputError` for another kind of model, no rows,
     observed values outside the range, or missing values that come too early in a network's order.
@@ -86,7 +89,7 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Arra
     >>> bool(jnp.isnan(hm.impute(rbm, jax.random.key(1), jnp.array([1.0, jnp.nan, 0.0]), steps=10)).any())
     False
     """
-    require_model("hm.impute", model, EnergyModel, TractableModel)
+    require_model("hm.impute", model, EnergyModel, TractableModel, Emitting)
     if not whole(steps):
         raise InputError(f"Imputation needs at least one step, not steps={steps}.")
     unit = model.layers["v"]
@@ -95,6 +98,10 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Arra
     if isinstance(model, TractableModel):
         _refuse_early(model, missing)
         return _complete(model, cheap(key), known, mask).reshape(np.shape(x))
+    if isinstance(model, LatentModel):
+        if len(model.layers) < 2:
+            raise InputError("A belief net without hidden layers does not fill in: train an hm.OrderlessNADE.")
+        return _guess(model, cheap(key), known, mask, steps).reshape(np.shape(x))
     return _impute(model, cheap(key), known, mask, steps).reshape(np.shape(x))
 
 
@@ -146,6 +153,12 @@ def _sample_net(net: BeliefNet, key: Key[Array, ""], start: Array | None, n: int
         return downwards(net, last, top_sample(net, walk, steps=steps, start=top)["v"])["v"]
 
     return jax.vmap(chain)(jax.random.split(key, n), start)
+
+
+@outermost
+def _guess(model: Emitting, key: Key[Array, ""], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
+    keys = jax.random.split(key, len(known))
+    return jax.vmap(lambda k, x, fixed: filled_in(model, k, x, fixed, steps))(keys, known, mask)
 
 
 @outermost

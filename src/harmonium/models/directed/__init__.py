@@ -10,7 +10,7 @@ from harmonium.models.directed.draw_attention import Attention, Filters, filters
 from harmonium.models.directed.factorial import Factorial
 from harmonium.models.directed.generators import AffineGenerator, InverseTransform, Invertible, LogisticMixture
 from harmonium.models.directed.invertible import AffineCoupling, InvertibleNet
-from harmonium.models.directed.latent import LatentModel, Latents, Weighed
+from harmonium.models.directed.latent import Emitting, LatentModel, Latents, Weighed
 from harmonium.models.directed.layered import Layered
 from harmonium.models.directed.link import BeliefNet, Giving, Link, NetLink
 from harmonium.models.directed.passes import (
@@ -35,6 +35,7 @@ __all__ = [
     "BiHM",
     "Classifier",
     "ConditionalGenerator",
+    "Emitting",
     "Factorial",
     "Filters",
     "Giving",

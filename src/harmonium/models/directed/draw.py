@@ -93,6 +93,10 @@ class DRAW(eqx.Module):
         """`log p(x, z)`, in nats."""
         return self._log_joint(x, latents["z"], self.canvases(latents)[-1])
 
+    def law(self, latents: Latents) -> Conditional:
+        """`p(x | z)`."""
+        return Conditional(self.visible, self.visible.shifted(self.b, self.canvases(latents)[-1]))
+
     def look(self, x: Array) -> Array:
         """The value itself: the encoder sees it along with what the canvas lacks."""
         return x

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, Key, PyTree
 
-from harmonium.units import Unit
+from harmonium.units import Conditional, Unit
 
 Latents = dict[str, Array]
 
@@ -63,3 +63,11 @@ class LatentModel(Protocol):
 
     def sample(self, key: Key[Array, ""]) -> Array:
         """A value `[size]` drawn from `p(x)`."""
+
+
+@runtime_checkable
+class Emitting(LatentModel, Protocol):
+    """A directed net whose visible units are independent of each other given the latent variables."""
+
+    def law(self, latents: Latents) -> Conditional:
+        """`p(x | h)`."""

@@ -54,6 +54,10 @@ class Layered(eqx.Module):
         values = {"v": x, **latents}
         return self.prior.log_prob(values[list(self.layers)[-1]]) + log_prob_downwards(self, values)
 
+    def law(self, latents: Latents) -> Conditional:
+        """`p(x | h)`, of a net with latent layers."""
+        return Conditional(self.down[0].unit, self.down[0].natural(latents[list(self.layers)[1]]))
+
     def look(self, x: Array) -> PyTree:
         """Natural parameters of the first latent layer."""
         return self.up[0].natural(x) if self.up else ()

@@ -1,0 +1,70 @@
+"""Missing values of directed nets: guesses of the latent variables, accepted by Metropolis, and values given them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Key
+
+from harmonium.models.directed import Emitting, Latents
+
+
+class Filled(NamedTuple):
+    """A value `x` `[size]`, filled where it was missing, and latent variables that go with it."""
+
+    x: Array
+    latents: Latents
+
+
+def begun(model: Emitting, key: Key[Array, ""], x: Array, known: Bool[Array, "size"]) -> Filled:
+    """A start: missing values drawn from the model without regard to the others, latent variables guessed.
+
+    >>> import harmonium as hm
+    >>> vae = hm.VAE(hm.units.Bernoulli(4), hm.units.Gaussian(2), hidden=[3], key=jax.random.key(0))
+    >>> begun(vae, jax.random.key(1), jnp.ones(4), jnp.array([True, True, False, False])).x.shape
+    (4,)
+    """
+    first, second = jax.random.split(key)
+    x = jnp.where(known, x, model.sample(first).astype(x.dtype))
+    return Filled(x, model.guess(second, model.look(x)))
+
+
+def refilled(model: Emitting, key: Key[Array, ""], state: Filled, known: Bool[Array, "size"]) -> Filled:
+    """One step of Metropolis within Gibbs, which leaves `p(x_missing, h | x_known)` invariant.
+
+        h' ~ q(h | x), taken with probability min(1, w(h') / w(h)),  w = p(x, h) / q(h | x);      x_missing ~ p(x | h)
+
+    (Mattei & Frellsen, *Leveraging the exact likelihood of deep latent variable models*, NeurIPS 2018.)
+    Arguments: `known` `[size]`, where `x` stays as it is.
+
+    >>> import harmonium as hm
+    >>> vae = hm.VAE(hm.units.Bernoulli(4), hm.units.Gaussian(2), hidden=[3], key=jax.random.key(0))
+    >>> known = jnp.array([True, True, False, False])
+    >>> refilled(vae, jax.random.key(2), begun(vae, jax.random.key(1), jnp.ones(4), known), known).x[:2]
+    Array([1., 1.], dtype=float32)
+    """
+    guess, lot, draw = jax.random.split(key, 3)
+    x, old = state
+    seen = model.look(x)
+    new = model.weigh(guess, x, seen)
+    current = model.log_joint(x, old) - model.log_guess(old, seen)
+    taken = jnp.log(jax.random.uniform(lot, minval=1e-38)) < new.log_weight - current
+    latents = jax.tree.map(lambda a, b: jnp.where(taken, a, b), new.latents, old)
+    value = jax.lax.optimization_barrier(model.law(latents).sample(draw)).astype(x.dtype)
+    return Filled(jnp.where(known, x, value), latents)
+
+
+def filled_in(model: Emitting, key: Key[Array, ""], x: Array, known: Bool[Array, "size"], steps: int) -> Array:
+    """A value `[size]` whose missing entries were drawn by a chain of so many steps.
+
+    >>> import harmonium as hm
+    >>> vae = hm.VAE(hm.units.Bernoulli(4), hm.units.Gaussian(2), hidden=[3], key=jax.random.key(0))
+    >>> filled_in(vae, jax.random.key(1), jnp.ones(4), jnp.array([True, True, False, False]), 5)[:2]
+    Array([1., 1.], dtype=float32)
+    """
+    first, walk = jax.random.split(key)
+    start = begun(model, first, x, known)
+    keys = jax.random.split(walk, steps)
+    return jax.lax.scan(lambda s, k: (refilled(model, k, s, known), None), start, keys)[0].x

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from examples import EXAMPLES, NETS, OTHERS, RBMS, SEQUENCES
+from examples import EXAMPLES, GENERATORS, LATENT, NETS, OTHERS, RBMS, SEQUENCES
 from harmonium.errors import InputError
 from harmonium.inference import energy, exact_log_partition
 from harmonium.models import (
@@ -15,11 +15,13 @@ from harmonium.models import (
     DBN,
     RBM,
     BeliefNet,
+    BiHM,
     BoltzmannMachine,
     Centred,
     EnergyModel,
     Independent,
     Interpolated,
+    LatentModel,
     TractableModel,
     trainable,
     with_biases,
@@ -68,12 +70,14 @@ def test_energy_of_categorical_visible_units():
 
 
 UNIT = Bernoulli(2)
-KINDS = dict.fromkeys(NETS, BeliefNet) | dict.fromkeys(SEQUENCES, TractableModel)
+KINDS = dict.fromkeys(NETS, BeliefNet) | dict.fromkeys(SEQUENCES | GENERATORS, TractableModel)
+KINDS |= {name: BiHM if isinstance(model, BiHM) else LatentModel for name, model in LATENT.items()}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_is_of_one_kind(name):
-    assert isinstance(EXAMPLES[name], KINDS.get(name, EnergyModel))
+    kinds = (EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
+    assert [kind for kind in kinds if isinstance(EXAMPLES[name], kind)] == [KINDS.get(name, EnergyModel)]
 
 
 @pytest.mark.parametrize("scale", ["a", -1, float("nan"), float("inf"), None, (0.1, 0.2)])

@@ -202,7 +202,7 @@ def list_(what: Annotated[str, typer.Argument(help="models, recipes or data.")])
         unknown("list", what, lists)
     for name, text in lists[what]():
         about = " ".join(inspect.cleandoc(text).split("\n\n")[0].split())
-        print(f"{name:<18} {about}")
+        print(f"{name:<20} {about}")
 
 
 def _models() -> list[tuple[str, str]]:

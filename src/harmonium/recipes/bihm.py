@@ -34,7 +34,7 @@ def bihm(
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
 ) -> Run:
-    """A bidirectional Helmholtz machine: two nets that must agree; measure a bound of its held-out log-likelihood,
-    write a report."""
+    """Train a bidirectional Helmholtz machine (section 20.10.1 of the book), two nets that must agree, measure a
+    bound of its held-out log-likelihood, write a report."""
     arguments, layers = dict(locals()), layer_units(hidden)
     return trained_directed("bihm", arguments, lambda unit, key, _: BiHM(unit, layers, key=key), Bidirectional(samples))

@@ -40,8 +40,8 @@ def draw(
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
 ) -> Run:
-    """DRAW, an auto-encoder whose decoder paints on a canvas in steps, with or without attention: learn by the evidence
-    lower bound, measure a bound of its held-out log-likelihood, write a report."""
+    """Train DRAW (section 20.10.3 of the book), an auto-encoder whose decoder paints on a canvas in steps, with or
+    without attention, measure a bound of its held-out log-likelihood, write a report."""
     arguments, grids = dict(locals()), tuple(sizes(attention)) or None
 
     def make(unit: Unit, key: Key[Array, ""], shape: tuple[int, ...] | None) -> DRAW:

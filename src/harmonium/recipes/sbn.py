@@ -36,8 +36,8 @@ def sbn(
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
 ) -> Run:
-    """A sigmoid belief network and its recognition network: learn by one of the rules for discrete latent variables,
-    measure a bound of its held-out log-likelihood, write a report."""
+    """Train a sigmoid belief network and its recognition network (section 20.10.1 of the book) by one of the rules for
+    discrete latent variables, measure a bound of its held-out log-likelihood, write a report."""
     arguments, objective = dict(locals()), rule_named(rule, samples)
     layers, nets = layer_units(hidden), sizes(recognition)
     return trained_directed(

@@ -50,8 +50,8 @@ def vae(
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
 ) -> Run:
-    """A variational auto-encoder: learn by the ELBO or the importance-weighted bound, measure a bound of its held-out
-    log-likelihood, write a report."""
+    """Train a variational auto-encoder (section 20.10.3 of the book) by the ELBO or the importance-weighted bound,
+    measure a bound of its held-out log-likelihood, write a report."""
     arguments = dict(locals())
     if rule not in ("elbo", "iwae"):
         raise InputError(f"There is no rule '{rule}' for a VAE: choose elbo or iwae.")

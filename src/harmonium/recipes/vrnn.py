@@ -47,9 +47,9 @@ def vrnn(
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
 ) -> Run:
-    """A variational recurrent network of sequences, such as the piano rolls `jsb`, or a .npy file [n, frames, width]
-    whose absent frames are -1 in every entry (-2^100 among real values): learn by the evidence lower bound, measure a
-    bound of the held-out sequences, write a report."""
+    """Train a variational recurrent network (section 20.10.3 of the book) on sequences, such as piano rolls (`jsb`) or
+    a .npy file [n, frames, width] whose absent frames are -1 in every entry (-2^100 among real values), by the evidence
+    lower bound, measure a bound of the held-out sequences, write a report."""
     arguments = dict(locals())
     if standardize:
         raise InputError(

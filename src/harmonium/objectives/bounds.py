@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.objectives.guesses import check_samples, latent_rows, log_mean_exp, pathwise, refuse_discrete
+from harmonium.objectives.guesses import check_samples, log_mean_exp, path_weights
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory
 
 
@@ -35,9 +35,7 @@ class ELBO(Objective):
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """The mean over the batch, in nats per example."""
-        rows = latent_rows(self, model, batch)
-        refuse_discrete(self, model)
-        bound = jnp.mean(pathwise(model, rows, key, self.samples).log_weight)
+        bound = jnp.mean(path_weights(self, model, batch, key, self.samples))
         return -bound, (StepMemory(), {"bound": bound})
 
 
@@ -64,7 +62,5 @@ class IWAE(Objective):
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """The mean over the batch, in nats per example."""
-        rows = latent_rows(self, model, batch)
-        refuse_discrete(self, model)
-        bound = jnp.mean(log_mean_exp(pathwise(model, rows, key, self.samples).log_weight))
+        bound = jnp.mean(log_mean_exp(path_weights(self, model, batch, key, self.samples)))
         return -bound, (StepMemory(), {"bound": bound})

@@ -72,18 +72,26 @@ def refuse_discrete(rule: Objective, model: LatentModel) -> None:
         )
 
 
-def pathwise(model: LatentModel, rows: Num[Array, "n size"], key: Key[Array, ""], samples: int) -> Weighed:
-    """`samples` guesses for each row, `[n, samples]`, differentiable along their path; the encoder sees a row once."""
+def path_weights(
+    rule: Objective, model: Any, batch: Batch, key: Key[Array, ""], samples: int
+) -> Float[Array, "batch samples"]:
+    """`log w` of `samples` guesses for each row, differentiable along their path; the encoder sees a row once.
 
-    def one(keys: Key[Array, "k"], x: Array) -> Weighed:
+    Raises `InputError` for a model of another kind, labels, or discrete latent units.
+    """
+    rows = latent_rows(rule, model, batch)
+    refuse_discrete(rule, model)
+
+    def one(keys: Key[Array, "k"], x: Array) -> Float[Array, "k"]:
         seen = model.look(x)
-        return jax.vmap(lambda k: model.weigh(k, x, seen))(keys)
+        return jax.vmap(lambda k: model.weigh(k, x, seen).log_weight)(keys)
 
     return jax.vmap(one)(jax.random.split(key, (len(rows), samples)), rows)
 
 
 def constant(model: LatentModel, rows: Num[Array, "n size"], key: Key[Array, ""], samples: int) -> Weighed:
-    """The same with the guesses held constant: only the log-probabilities are functions of the parameters."""
+    """`samples` guesses for each row, `[n, samples]`, held constant: their log-probabilities alone are functions of the
+    parameters."""
     stop = jax.lax.stop_gradient
 
     def one(keys: Key[Array, "k"], x: Array) -> Weighed:

@@ -12,7 +12,7 @@ import optax
 from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError, shown, whole
-from harmonium.gradients import leave_one_out, vimco_signals, with_gradient_of
+from harmonium.gradients import MovingAverage, leave_one_out, vimco_signals, with_gradient_of
 from harmonium.models import Weighed
 from harmonium.nets import MLP
 from harmonium.objectives.guesses import check_samples, constant, latent_rows, log_mean_exp
@@ -50,8 +50,8 @@ class REINFORCE(Objective):
         check_decay(self, self.decay)
 
     def init(self, model: Any, key: Key[Array, ""]) -> StepMemory:
-        """The running mean, at zero, and how many steps it has seen."""
-        return StepMemory(own=(jnp.zeros(()), jnp.zeros(())))
+        """The running mean, before it has seen anything."""
+        return StepMemory(own=MovingAverage(self.decay))
 
     def __call__(
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: StepMemory
@@ -59,14 +59,13 @@ class REINFORCE(Objective):
         """The mean over the batch, in nats per example."""
         guessed = constant(model, latent_rows(self, model, batch), key, self.samples)
         log_w = jax.lax.stop_gradient(guessed.log_weight)
-        mean, seen = memory.own
         if self.baseline == "leave_one_out":
             b = jax.vmap(leave_one_out)(log_w)
         elif self.baseline == "moving":
-            b = mean / jnp.maximum(1 - self.decay**seen, 1e-6)  # no bias towards the zero it starts at
+            b = memory.own.value
         else:
             b = 0.0 if self.baseline == "none" else self.baseline
-        own = (self.decay * mean + (1 - self.decay) * jnp.mean(log_w), seen + 1)
+        own = memory.own.updated(log_w)
         bound = jnp.mean(log_w)
         return -with_gradient_of(bound, by_score(guessed, log_w - b)), (StepMemory(own=own), {"bound": bound})
 

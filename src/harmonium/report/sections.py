@@ -198,6 +198,7 @@ def scores_of(
 
 
 def score_rows(where: str, unit: Unit, found: Filled) -> list[tuple[str, ...]]:
+    """How well cells were filled, as rows of a table: by the model, and by the marginals."""
     if unit.states is None:
         return [(f"root mean squared error{where}", number(found.model, 3), number(found.marginal, 3))]
     return [

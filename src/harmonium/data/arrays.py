@@ -8,16 +8,19 @@ from typing import Literal
 import numpy as np
 
 from harmonium.data import check
+from harmonium.data.affine import Affine, moments
 from harmonium.data.binarize import check_scheme
+from harmonium.data.copies import copied_shares, edge_near, kept_together, row_groups
 from harmonium.data.dataset import Dataset
-from harmonium.data.encode import encode, survey_all
-from harmonium.data.examples import Examples, space_of
+from harmonium.data.encode import Encoded, encode, survey_all
+from harmonium.data.examples import Examples, examples, space_of
 from harmonium.data.randomness import SPLIT, generator
 from harmonium.data.space import Space
 from harmonium.data.standardize import STANDARDIZED, standardized
 from harmonium.data.storage import Survey, is_memmap
 from harmonium.errors import InputError
 
+MOMENT_ROWS = 100_000  # rows of a file that stays on disk, at most, that say where its columns stand
 STREAMED_SPLIT = 10_000  # rows at most of a default split of a memory-mapped file, since they are coded in memory
 
 
@@ -54,10 +57,12 @@ def from_arrays(
     seed: int = 0,
     valid_fraction: float | None = None,
     test_fraction: float | None = None,
+    groups: object = "auto",
 ) -> Dataset:
     """A data set of a person's own arrays; all rows train if no other split is given or asked for.
 
-    float64 is kept as float32. Memory-mapped arrays stay in their file, and are then split without shuffling.
+    float64 is kept as float32 where that resolves the values of each column. Memory-mapped arrays stay in their file,
+    and are then split without shuffling.
 
     Args:
         x, valid, test: [n, d], [n, rows, columns] or [n, rows, columns, channels].
@@ -71,6 +76,8 @@ def from_arrays(
             hold measurements, and neither zeros and ones nor codes.
         seed: of the binarization and of the shuffle before a split.
         valid_fraction, test_fraction: of the rows of `x`, in [0, 1).
+        groups: rows that a split keeps together: "auto" copies of a row, where most rows differ from all others;
+            "copies" always; None none; or an array [n] of numbers or texts.
 
     Raises:
         InputError: no rows, no numbers, NaN or infinity, splits or labels that do not fit, values that
@@ -93,6 +100,7 @@ def from_arrays(
         seed=seed,
         valid_fraction=valid_fraction,
         test_fraction=test_fraction,
+        groups=groups,
     )
 
 
@@ -142,6 +150,7 @@ def assemble(
     valid_fraction: float | None = None,
     test_fraction: float | None = None,
     default_fraction: float = 0.0,
+    groups: object = "auto",
 ) -> Dataset:
     """The one way from arrays to a Dataset: check, split, encode."""
     check_scheme(binarize)
@@ -149,7 +158,8 @@ def assemble(
     labels = _checked_labels(raw, tables, name)
     fractions = _fractions(tables, name, valid_fraction, test_fraction, default_fraction)
     if any(fractions.values()):
-        tables, labels = split_rows(tables, labels, fractions, seed)
+        tables, labels = split_rows(tables, labels, fractions, seed, row_groups(tables["train"], groups))
+    copied = copied_shares(tables)
     space = Space("", shape or tables["train"].shape[1:], name)
     affine = None if raw.divisor is None else (0.0, raw.divisor)
     if standardize:
@@ -160,6 +170,7 @@ def assemble(
         found = survey_all(tables)
     divisor = None if standardize else raw.divisor  # which the deviations hold already
     coded = encode(tables, space, found, divisor=divisor, scheme=binarize, seed=seed)
+    coded = _with_copies(_with_affine(coded), copied)
     return Dataset(
         name,
         coded.splits["train"],
@@ -176,10 +187,37 @@ def assemble(
     )
 
 
+def _with_affine(coded: Encoded) -> Encoded:
+    """The splits with the shift and scale of their columns, by the training rows, where they are no zeros and ones and
+    no grey values."""
+    rows, support = coded.splits["train"], coded.space.support
+    if support != "real" and not support.startswith("integers"):
+        return coded
+    shown = rows if coded.decode is None else coded.decode(rows[:MOMENT_ROWS])
+    shift, scale = moments(np.asarray(shown))
+    affine: Affine | None = tuple(shift.tolist()), tuple(scale.tolist())
+    splits = {split: examples(x, replace(x.space, affine=affine)) for split, x in coded.splits.items()}
+    return replace(coded, splits=splits, space=replace(coded.space, affine=affine))
+
+
+def _with_copies(coded: Encoded, copied: dict[str, float]) -> Encoded:
+    """The splits with the share of their rows that also stand in the training rows."""
+    told = {
+        split: examples(coded.splits[split], replace(coded.splits[split].space, copied=x))
+        for split, x in copied.items()
+    }
+    return replace(coded, splits=coded.splits | told)
+
+
 def split_rows(
-    tables: dict[str, np.ndarray], labels: dict[str, np.ndarray], fractions: dict[str, int], seed: int
+    tables: dict[str, np.ndarray],
+    labels: dict[str, np.ndarray],
+    fractions: dict[str, int],
+    seed: int,
+    groups: np.ndarray | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Take numbers of rows out of "train" for "valid" and "test", after a seeded shuffle.
+    """Take numbers of rows out of "train" for "valid" and "test", after a seeded shuffle; rows of one group stay
+    together, so that the numbers are then met as nearly as groups allow.
 
     A memory-mapped table is not shuffled, since that would copy it: its last rows are taken.
     """
@@ -187,6 +225,13 @@ def split_rows(
     order = None if is_memmap(x) else generator(seed, SPLIT).permutation(n)
     kept = n - sum(fractions.values())
     middle = kept + fractions["valid"]
+    if groups is not None and order is not None:
+        order = kept_together(order, groups)
+        kept, middle = edge_near(order, groups, kept), edge_near(order, groups, middle)
+        if kept == 0 or (fractions["valid"] > 0 and middle == kept) or (fractions["test"] > 0 and middle == n):
+            raise InputError(
+                "There are too few groups of rows for these splits: give smaller fractions, or groups=None."
+            )
     bounds = {"train": (0, kept), "valid": (kept, middle), "test": (middle, n)}
 
     def taken(values: np.ndarray) -> dict[str, np.ndarray]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from harmonium.data import storage
-from harmonium.data.examples import Examples
+from harmonium.data.examples import Examples, examples
 from harmonium.data.randomness import batches
 from harmonium.data.space import Space
 from harmonium.errors import InputError
@@ -91,19 +92,40 @@ class Dataset:
 
     def shown(self, rows: np.ndarray) -> np.ndarray:
         """Stored training rows [n, d] as `chunks` would hold them, decoded where they come from a large file."""
-        rows = np.asarray(rows)
-        return rows if self.decode is None else self.decode(rows)
+        return rows if self.decode is None else self.decode(np.asarray(rows))
 
     @property
     def present(self) -> Presentation:
         """`present(key, rows)`: rows of `chunks` [..., d] as a model is shown them [..., d]; may be compiled."""
         return Presentation(self.binarization == "dynamic", self.space.support.startswith("integers"))
 
-    def sampled(self, key: jax.Array, rows: jax.Array) -> jax.Array:
+    def sampled(self, key: jax.Array, rows: np.ndarray) -> np.ndarray:
         """Training rows [..., d] as held-out rows are: sampled where they are stored grey to be binarized."""
         if self.binarization in ("dynamic", "probabilities"):
-            return jax.random.bernoulli(key, rows).astype(jnp.float32)
-        return self.present(key, rows)
+            return np.asarray(jax.random.bernoulli(key, jnp.asarray(rows)), np.float32)
+        return np.asarray(rows)
+
+    def held_by(self, unit: Any) -> Dataset:
+        """The same data as a layer of these units holds it: real columns shifted and scaled (`unit.from_data`)."""
+        if not unit.scaled:
+            return self
+
+        def held(rows: Examples | None) -> Examples | None:
+            return None if rows is None else examples(np.asarray(unit.from_data(np.asarray(rows))), self._held_space)
+
+        if not storage.is_memmap(self.train):
+            return replace(
+                self, train=held(self.train), valid=held(self.valid), test=held(self.test), space=self._held_space
+            )
+        decode = self.shown
+        return replace(
+            self, valid=held(self.valid), test=held(self.test), space=self._held_space,
+            decode=lambda rows: np.asarray(unit.from_data(decode(rows))),
+        )  # fmt: skip
+
+    @property
+    def _held_space(self) -> Space:
+        return replace(self.space, support="real")
 
     def chunks(
         self, *, seed: int, batch_size: int, steps: int, first_step: int, last_step: int, sharding=None,
@@ -164,7 +186,9 @@ class Dataset:
     def __repr__(self) -> str:
         counts = [(s, getattr(self, s)) for s in ("train", "valid", "test")]
         sizes = ", ".join(f"{len(x)} {split}" for split, x in counts if x is not None)
-        return f"Dataset({self.name!r}: {sizes}; {self.space})"
+        copied = [(s, x.space.copies) for s, x in counts[1:] if x is not None and x.space is not None]
+        told = "".join(f"; {split} rows: {words}" for split, words in copied if words)
+        return f"Dataset({self.name!r}: {sizes}; {self.space}{told})"
 
 
 @jax.jit

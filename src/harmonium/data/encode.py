@@ -8,6 +8,7 @@ from functools import reduce
 
 import numpy as np
 
+from harmonium.data.affine import float32_resolves
 from harmonium.data.binarize import binarize, check_scheme, describe, refuse_outside
 from harmonium.data.examples import Examples, examples, support
 from harmonium.data.space import Space
@@ -25,7 +26,8 @@ class Coding:
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         if self.divisor is not None:
-            rows = np.asarray(rows, np.float32) / np.float32(self.divisor)
+            kind = np.float64 if self.dtype == np.float64 else np.float32
+            rows = np.asarray(rows, kind) / kind(self.divisor)
         return (rows >= 0.5 if self.threshold else rows).astype(self.dtype, copy=False)
 
 
@@ -59,8 +61,7 @@ def encode(
         seed: of the binarization.
 
     Raises:
-        InputError: values outside [0, 1] with a scheme, integers that int32 cannot hold, or "fixed" for a
-            memory-mapped file.
+        InputError: values outside [0, 1] with a scheme, or "fixed" for a memory-mapped file.
     """
     check_scheme(scheme)
     if divisor is None and scheme and tables["train"].dtype == np.uint8 and found.highest > 1:
@@ -70,11 +71,16 @@ def encode(
     if is_memmap(tables["train"]):
         return _encode_file(tables, space, found, divisor, scheme, seed)
     if divisor is not None:
-        coding = Coding(np.dtype(np.float32), divisor)
+        exact = tables["train"].dtype == np.float64
+        coding = Coding(np.dtype(np.float64 if exact else np.float32), divisor)
         tables = {split: coding(table) for split, table in tables.items()}
         found = survey_all(tables)
     space, scheme = _described(space, found, divisor, scheme, seed)
-    stored = {split: _stored(table, found, scheme, seed, split) for split, table in tables.items()}
+    dtype = _dtype(found, tables)
+    stored = {
+        split: table.astype(dtype, copy=False) if scheme is None else binarize(table, scheme, seed, split=split)
+        for split, table in tables.items()
+    }
     views = {split: examples(table, _of_split(space, split, scheme, seed)) for split, table in stored.items()}
     return Encoded(views, replace(space, split="train"), scheme, None)
 
@@ -105,23 +111,15 @@ def _described(
     return replace(space, support="binary", scaling=scaling, binarization=describe(scheme, seed)), scheme
 
 
-def _stored(table: np.ndarray, found: Survey, scheme: str | None, seed: int, split: str) -> np.ndarray:
-    if scheme is not None:
-        return binarize(table, scheme, seed, split=split)
-    return Coding(_dtype(found))(table)
-
-
-def _dtype(found: Survey) -> np.dtype:
-    """The smallest of the stored dtypes that holds the values: uint8, int32, float32."""
+def _dtype(found: Survey, tables: dict[str, np.ndarray]) -> np.dtype:
+    """The smallest of the stored dtypes that holds the values: uint8, int32, float32, or float64 where some column has
+    values that float32 does not tell apart."""
     if found.binary or (found.integer and found.lowest >= 0 and found.highest <= 255):
         return np.dtype(np.uint8)
-    kind = np.iinfo(np.int32) if found.integer else np.finfo(np.float32)
-    if found.lowest < float(kind.min) or found.highest > float(kind.max):
-        raise InputError(
-            f"Values from {found.lowest:g} to {found.highest:g} do not fit {kind.dtype}: rescale them "
-            "before they are loaded."
-        )
-    return np.dtype(kind.dtype)
+    if found.integer and found.lowest >= np.iinfo(np.int32).min and found.highest <= np.iinfo(np.int32).max:
+        return np.dtype(np.int32)
+    exact = not found.integer and all(float32_resolves(table) for table in tables.values())
+    return np.dtype(np.float32 if exact else np.float64)
 
 
 def _encode_file(
@@ -140,14 +138,14 @@ def _encode_file(
         )
     scaled = found if divisor is None else _divided(found, divisor)
     shown, scheme = _described(space, scaled, divisor, scheme, seed)
-    dtype = _dtype(scaled) if scheme is None else np.dtype(np.uint8 if scheme == "threshold" else np.float32)
+    dtype = _dtype(scaled, tables) if scheme is None else np.dtype(np.uint8 if scheme == "threshold" else np.float32)
     decode = Coding(dtype, divisor, scheme == "threshold")
     same = divisor is None and not decode.threshold and dtype == tables["train"].dtype
     raw = shown if same else replace(space, support=support(found))
     views = {"train": examples(tables["train"], replace(raw, split="train"))}
     for split in tables.keys() - {"train"}:
-        grey = Coding(np.dtype(np.float32), divisor)(tables[split]) if scheme or divisor else tables[split]
-        table = binarize(grey, scheme, seed, split=split) if scheme else Coding(dtype)(grey)
+        grey = Coding(np.dtype(np.float32), divisor)
+        table = binarize(grey(tables[split]), scheme, seed, split=split) if scheme else decode(tables[split])
         views[split] = examples(table, _of_split(shown, split, scheme, seed))
     return Encoded(views, replace(shown, split="train"), scheme, None if same else decode)
 

@@ -74,7 +74,8 @@ def support(found: Survey) -> str:
     """
     if found.binary:
         return "binary"
-    return f"integers {found.lowest:.0f}..{found.highest:.0f}" if found.integer else "real"
+    codes = found.integer and found.lowest >= -(2**31) and found.highest < 2**31
+    return f"integers {found.lowest:.0f}..{found.highest:.0f}" if codes else "real"
 
 
 def _rows(x: np.ndarray, declared: Space | None) -> np.ndarray:

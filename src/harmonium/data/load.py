@@ -55,6 +55,7 @@ def load(
     standardize: bool | Literal["real"] = False,
     valid_fraction: float | None = None,
     test_fraction: float | None = None,
+    groups: object = "auto",
 ) -> Dataset:
     """A named data set, or a person's own file or folder of pictures.
 
@@ -70,6 +71,7 @@ def load(
         standardize: bring each column of a file to mean 0 and variance 1 by its training rows; with "real" only
             columns that hold measurements, and neither zeros and ones nor codes.
         valid_fraction, test_fraction: of a file's rows, in [0, 1).
+        groups: of a file's rows that a split keeps together, as in `from_arrays`.
 
     Raises:
         InputError: an unknown name, a file that is not what its ending says, or data that cannot be used as

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from harmonium.data.affine import Affine
+
 # The parts of a space that must agree, each with the words that name it in a sentence.
 _COMPARED = {
     "support": "supports",
@@ -33,6 +35,9 @@ class Space:
         measure: what a model weighs the values by where the support does not say it: "densities" of Gaussian units on
             zeros and ones, say, which no probability of them compares with.
         split: "train", "valid" or "test"; None if the examples are no split of anything.
+        affine: shift and scale of each column, by which a model holds real values at unit scale; log-likelihoods are of
+            the values themselves, so that spaces may differ in it.
+        copied: the share of a held-out split's rows that also stand in the training rows; None if not counted.
         hash: first 16 hex digits of the SHA-256 of the values; None if not computed.
         n: number of examples; None if not counted.
 
@@ -48,6 +53,8 @@ class Space:
     dequantization: str | None = None
     measure: str | None = None
     split: str | None = None
+    affine: Affine | None = None
+    copied: float | None = None
     hash: str | None = None
     n: int | None = None
 
@@ -55,6 +62,17 @@ class Space:
     def dimensions(self) -> int:
         """Number of values in one example."""
         return math.prod(self.shape)
+
+    @property
+    def copies(self) -> str | None:
+        """How many of a split's rows are copies of training rows, in words; None where none are.
+
+        >>> Space("real", (12,), "wine", split="test", copied=0.35).copies
+        '35 % copies of training rows'
+        """
+        if not self.copied:
+            return None
+        return f"{100 * self.copied:.2g} % copies of training rows"
 
     def why_incomparable(self, other: Space) -> str | None:
         """One sentence naming what differs, or None if log-likelihoods on the two spaces may be compared.
@@ -86,13 +104,16 @@ class Space:
         >>> Space.from_dict(space.to_dict()) == space
         True
         """
-        return cls(**{**values, "shape": tuple(values["shape"])})
+        affine = values.get("affine")
+        known = None if affine is None else tuple(tuple(part) for part in affine)
+        return cls(**{**values, "shape": tuple(values["shape"]), "affine": known})
 
     def __str__(self) -> str:
         name = self.dataset if self.split is None else f"{self.dataset} {self.split}"
         count = "" if self.n is None else f"{self.n} x "
         shape = "x".join(map(str, self.shape)) or "1"
-        extras = [x for x in (self.binarization, self.scaling, self.dequantization, self.measure) if x is not None]
+        told = (self.binarization, self.scaling, self.dequantization, self.measure, self.copies)
+        extras = [x for x in told if x is not None]
         mark = "" if self.hash is None else f" [{self.hash}]"
         return ", ".join([name, f"{count}{shape} {self.support}", *extras]) + mark
 

@@ -91,12 +91,12 @@ def active_units(model: LatentModel | BiHM, data: Dataset | Array, *, key: Key[A
         raise InputError(f"{shown(net)} has no latent variables that could be active: give it a hidden layer.")
     if key is None:
         raise InputError("Active units are found by guesses of them: pass key=jax.random.key(seed).")
-    rows, dtype = rows_of(model, data), net.layers["v"].dtype
+    rows, unit = rows_of(model, data), net.layers["v"]
     if len(rows) < 2:
         raise InputError(f"Active units differ between rows, and there is {len(rows)} of them: pass two or more.")
     keys = jax.random.split(cheap(key), len(rows))
     blocks = [slice(i, i + BLOCK) for i in range(0, len(rows), BLOCK)]
-    parts = [_looked_at(net, keys[at], jnp.asarray(rows[at], dtype)) for at in blocks]
+    parts = [_looked_at(net, keys[at], unit.from_data(rows[at])) for at in blocks]
     means, noise, kl = (
         {name: np.concatenate([np.asarray(part[i][name], np.float64) for part in parts]) for name in parts[0][i]}
         for i in range(3)

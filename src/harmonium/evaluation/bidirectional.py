@@ -50,10 +50,12 @@ def simulated_interval(
     clock = time.perf_counter()
     draw, walk = jax.random.split(cheap(key))
     x, h = simulated(model, draw, n)
-    rows = np.asarray(x)
+    rows = np.asarray(model.layers["v"].to_data(x))
     ends = annealed(model, walk, rows, h, chains, temperatures, leapfrog, start)
     lower = np.array([mean_weight(log_w).value for log_w in ends.forward])
     upper = np.array([-mean_weight(log_w).value for log_w in ends.backward])
+    less = model.layers["v"].log_scale(rows)
+    lower, upper = lower - less, upper - less
     middle, low, high = (lower + upper) / 2, float(lower.mean()), float(upper.mean())
     settings = settings_of(model, key, ends, chains, temperatures, leapfrog, start)
     settings["seconds"] = round(time.perf_counter() - clock, 2)

@@ -52,14 +52,16 @@ def compare(a: Estimate, b: Estimate) -> Comparison:
         if reason:
             raise IncomparableError(reason)
     difference, error = a.value - b.value, _error(a, b)
+    copies = a.space.copies if a.space is not None else None
+    note = "" if copies is None else f"; {copies}, on which a model that learned them by heart is ahead"
     margin = ERRORS * error
     ahead, behind = a.ends[0] - b.ends[1], b.ends[0] - a.ends[1]
     at_least = "" if a.kind == b.kind == "exact" else "at least "
     if ahead > margin:
-        return Comparison("better", difference, error, f"by {at_least}{ahead:.2f} ± {error:.2f} nats")
+        return Comparison("better", difference, error, f"by {at_least}{ahead:.2f} ± {error:.2f} nats{note}")
     if behind > margin:
-        return Comparison("worse", difference, error, f"by {at_least}{behind:.2f} ± {error:.2f} nats")
-    return Comparison("inconclusive", difference, error, _why_open(a, b, error))
+        return Comparison("worse", difference, error, f"by {at_least}{behind:.2f} ± {error:.2f} nats{note}")
+    return Comparison("inconclusive", difference, error, _why_open(a, b, error) + note)
 
 
 def _error(a: Estimate, b: Estimate) -> float:

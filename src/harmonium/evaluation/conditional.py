@@ -73,9 +73,10 @@ def given_some(model: TractableModel, data: Dataset | Array, given: Any) -> Esti
     values, step = [], at_once(model)
     for i in range(0, len(x), step):
         part = late if late.ndim == 1 else late[i : i + step]
-        found = _given(model, jnp.asarray(x[i : i + step], model.layers["v"].dtype), _known_first(orders, part), part)
+        found = _given(model, model.layers["v"].from_data(x[i : i + step]), _known_first(orders, part), part)
         values.append(np.asarray(found, np.float64))
-    return by_chain_rule(model, np.concatenate(values), space, clock, "conditional_log_likelihood")
+    less = ((late == ASKED) * model.layers["v"].log_scales).sum(axis=-1)
+    return by_chain_rule(model, np.concatenate(values) - less, space, clock, "conditional_log_likelihood")
 
 
 def _with_orders(model: TractableModel, orders: Any, key: Key[Array, ""] | None) -> Orderless:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 import numpy as np
 
 from harmonium.evaluation.finding import DIVERGED, Finding, judged
@@ -52,7 +51,7 @@ def _activations(model: EnergyModel | LatentModel | BiHM, rows: np.ndarray) -> n
     binary = [name for name, unit in layers.items() if isinstance(unit, Bernoulli | Spin)]
     if not binary:
         return None
-    codes = encode(model, jnp.asarray(rows, model.layers["v"].dtype))
+    codes = encode(model, rows)
     codes = codes if isinstance(codes, dict) else {next(iter(layers)): codes}
     on = [(codes[name] + 1) / 2 if isinstance(layers[name], Spin) else codes[name] for name in binary]
     return np.concatenate([np.asarray(x, np.float64) for x in on], axis=1)

@@ -51,11 +51,11 @@ def belief_net_bound(
     unit = net.layers["v"]
     keys = jax.random.split(draw, len(rows))
     parts = [
-        np.asarray(_bounds(net, keys[i : i + ROWS], jnp.asarray(rows[i : i + ROWS], unit.dtype), samples), np.float64)
+        np.asarray(_bounds(net, keys[i : i + ROWS], unit.from_data(rows[i : i + ROWS]), samples), np.float64)
         for i in range(0, len(rows), ROWS)
     ]
     bound = np.concatenate(parts)
-    reached = _upper_layer(net, keys[: 4 * ROWS], jnp.asarray(rows[: 4 * ROWS], unit.dtype))
+    reached = _upper_layer(net, keys[: 4 * ROWS], unit.from_data(rows[: 4 * ROWS]))
     log_z = log_partition(net.top, key=top_key, method=method, data=reached, **options)
     upper = log_z.value if log_z.kind == "exact" else log_z.upper
     shift = upper if math.isfinite(upper) else log_z.value

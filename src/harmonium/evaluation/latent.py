@@ -93,7 +93,7 @@ def check_method(model: LatentModel | BiHM, method: str) -> None:
 def _summed(model: LatentModel, rows: np.ndarray) -> Estimate:
     """The exact likelihood."""
     clock, unit = time.perf_counter(), model.layers["v"]
-    blocks = (jnp.asarray(rows[i : i + ROWS], unit.dtype) for i in range(0, len(rows), ROWS))
+    blocks = (unit.from_data(rows[i : i + ROWS]) for i in range(0, len(rows), ROWS))
     each = np.concatenate([np.asarray(_exact(model, block), np.float64) for block in blocks])
     method = "the sum over latent states" if len(model.layers) > 1 else "the chain rule"
     settings = {"seconds": round(time.perf_counter() - clock, 2)}
@@ -102,7 +102,7 @@ def _summed(model: LatentModel, rows: np.ndarray) -> Estimate:
 
 def _by_importance(model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, ""], samples: int | None) -> Estimate:
     clock, unit = time.perf_counter(), model.layers["v"]
-    blocks = [jnp.asarray(rows[i : i + ROWS], unit.dtype) for i in range(0, len(rows), ROWS)]
+    blocks = [unit.from_data(rows[i : i + ROWS]) for i in range(0, len(rows), ROWS)]
     seen = [_look(model, block) for block in blocks]
     keys = jax.random.split(cheap(key), len(blocks))
     sums = [Sums(jnp.full(len(block), -jnp.inf), jnp.full(len(block), -jnp.inf)) for block in blocks]

@@ -24,7 +24,7 @@ from harmonium.evaluation.mean_field import mean_field_bound
 from harmonium.evaluation.partition import METHODS, log_partition
 from harmonium.evaluation.posterior_annealing import posterior_annealing
 from harmonium.evaluation.reverse_annealing import reverse_annealing
-from harmonium.evaluation.rows import rows_of, space_under
+from harmonium.evaluation.rows import as_given, rows_of, space_under
 from harmonium.evaluation.sampling_bound import sampling_bound
 from harmonium.inference import (
     configurations,
@@ -34,6 +34,7 @@ from harmonium.inference import (
     variational_free_energy,
 )
 from harmonium.inference.mean_field import MAX_STEPS, TOLERANCE, warn_unsettled
+from harmonium.inference.placing import near
 from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel, coloured, require_model
 
 Likelihood = Literal[
@@ -47,9 +48,8 @@ DIRECTED = {"ais": posterior_annealing, "mean_field": mean_field_bound}  # besid
 
 
 def log_likelihood(
-    model: EnergyModel | BeliefNet | TractableModel | LatentModel | BiHM, data: Dataset | Array, *,
-    key: Key[Array, ""] | None = None,
-    method: Likelihood = "auto", given: Any = None, orders: int | None = None, **options: Any,
+    model: Any, data: Dataset | Array, *, key: Key[Array, ""] | None = None, method: Likelihood = "auto",
+    given: Any = None, orders: int | None = None, **options: Any,
 ) -> Estimate:  # fmt: skip
     """Mean log-likelihood of data per example, in nats, as an `Estimate`.
 
@@ -89,6 +89,17 @@ def log_likelihood(
     -4.1589
     """
     require_model("hm.log_likelihood", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
+    if isinstance(model, EnergyModel):
+        model, _ = near(model)
+    found = _log_likelihood(model, data, key, method, given, orders, **options)
+    return of_data(found, model, data)
+
+
+def _log_likelihood(
+    model: Any, data: Dataset | Array, key: Key[Array, ""] | None, method: str, given: Any, orders: int | None,
+    /, **options: Any,
+) -> Estimate:  # fmt: skip
+    """As `log_likelihood`, of the values that the model holds."""
     if isinstance(model, TractableModel):
         return exact_likelihood(model, data, method, given, orders, key, **options)
     if given is not None or orders is not None:
@@ -126,6 +137,19 @@ def log_likelihood(
     log_z = log_partition(model, key=key, method=method, data=rows, **options)
     estimate = likelihood_from(log_z, f, space)
     return estimate if free_energy_is_exact(model) else as_bound(estimate)
+
+
+def of_data(estimate: Estimate, model: Any, data: Dataset | Array) -> Estimate:
+    """The log-likelihood of data whose density was found of the values that a model holds: `- sum_i log scale_i`."""
+    unit = model.layers["v"]
+    if not unit.scaled or estimate.quantity != "log_likelihood":
+        return estimate
+    less = unit.log_scale(np.asarray(as_given(model, data)))
+    mean, each = float(np.mean(less)), estimate.per_example
+    return dataclasses.replace(
+        estimate, value=estimate.value - mean, lower=estimate.lower - mean, upper=estimate.upper - mean,
+        per_example=None if each is None else each - less,
+    )  # fmt: skip
 
 
 def directed_likelihood(
@@ -207,8 +231,8 @@ def free_energies(model: EnergyModel, rows: Array) -> np.ndarray:
     >>> free_energies(rbm, np.zeros((2, 6))).round(4)       # -3 log 2
     array([-2.0794, -2.0794])
     """
-    dtype = model.layers["v"].dtype
-    parts = [_free_energies(model, jnp.asarray(rows[i : i + ROWS], dtype)) for i in range(0, len(rows), ROWS)]
+    unit = model.layers["v"]
+    parts = [_free_energies(model, unit.from_data(rows[i : i + ROWS])) for i in range(0, len(rows), ROWS)]
     warn_unsettled(max(float(change) for _, change in parts), TOLERANCE, MAX_STEPS, LOOSE)
     return np.concatenate([np.asarray(f, np.float64) for f, _ in parts])
 

@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
@@ -36,7 +35,7 @@ def mean_field_bound(net: Any, rows: np.ndarray, *, key: Key[Array, ""] | None =
     parts = []
     for i in range(0, len(rows), together):
         padded = np.minimum(np.arange(i, i + together), len(rows) - 1)  # one shape is compiled once
-        bounds = _bounds(net, jnp.asarray(np.asarray(rows)[padded], net.layers["v"].dtype))
+        bounds = _bounds(net, net.layers["v"].from_data(np.asarray(rows)[padded]))
         parts.append(np.asarray(bounds, np.float64)[: len(rows) - i])
     values = np.concatenate(parts)
     finite = "trust" if np.isfinite(values).all() else "do not report: the bound is not finite"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +10,6 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from harmonium.errors import InputError, whole
@@ -28,6 +28,7 @@ from harmonium.evaluation.annealed import (
 from harmonium.evaluation.estimate import ONE_SIDED, Estimate, interval_verdict
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 from harmonium.inference import configurations, exact_log_partition
+from harmonium.inference.placing import near
 from harmonium.models import UNBOUNDED, BiHM, EnergyModel, require_model
 from harmonium.rng import cheap, words
 from harmonium.samplers import State
@@ -79,6 +80,11 @@ def log_partition(
         raise InputError(f"There is no method '{method}' for log Z: choose one of {', '.join(METHODS)}.")
     if isinstance(model, BiHM):
         return agreement(model, key)
+    model, less = near(model)
+    if less:
+        own = log_partition(model, key=key, method=method, data=data, chains=chains, temperatures=temperatures,
+                            burn_in=burn_in, snapshots=snapshots)  # fmt: skip
+        return dataclasses.replace(own, value=own.value + less, lower=own.lower + less, upper=own.upper + less)
     if method == "exact" or (method == "auto" and configurations(model) <= AUTO_LIMIT):
         return _exact(model)
     if key is None:
@@ -150,8 +156,8 @@ def _annealed(
 ) -> dict[str, MeanWeight]:  # fmt: skip
     """`log Z` by each direction that the method asks for: `lower` from AIS, `upper` from reverse AIS."""
     draw, up, again, down, pick = jax.random.split(key, 5)
-    dtype = model.layers["v"].dtype
-    rows = own_samples(route.first, draw, chains, burn_in)["v"] if data is None else jnp.asarray(data[:ROWS], dtype)
+    given = None if data is None else model.layers["v"].from_data(data[:ROWS])
+    rows = own_samples(route.first, draw, chains, burn_in)["v"] if given is None else given
     base = base_for(model, rows)
     known = float(base.log_partition())
     weights = route.up(base, up, chains)

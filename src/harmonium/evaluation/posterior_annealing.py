@@ -152,7 +152,7 @@ def annealed(
     for i in range(0, len(rows), together):
         draw, pilot, there, back = jax.random.split(jax.random.fold_in(cheap(key), i), 4)
         padded = np.minimum(np.arange(i, i + together), len(rows) - 1)  # one shape is compiled once
-        x = jnp.asarray(np.asarray(rows)[padded], model.layers["v"].dtype)
+        x = model.layers["v"].from_data(np.asarray(rows)[padded])
         begun, scale = _begin(model, prior, draw, x, chains)
         log_steps = jnp.full((together, len(betas)), math.log(FIRST_STEP))
         if real:

@@ -62,7 +62,7 @@ def reverse_annealing(
     pick, draw, walk = jax.random.split(cheap(key), 3)
     chosen = some_of(data, pick, rows)
     base = base_for(model, own_samples(model, draw, BASE_CHAINS, BASE_STEPS)["v"])
-    v = jnp.asarray(np.asarray(chosen), model.layers["v"].dtype)
+    v = model.layers["v"].from_data(np.asarray(chosen))
     means = [mean_weight(log_w) for log_w in log_weights(model, base, walk, v, chains, temperatures)]
     values = np.array([mean.value for mean in means])
     value = float(values.mean())

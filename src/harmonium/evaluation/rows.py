@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -101,5 +100,5 @@ def training_rows(
     pick, show = jax.random.split(key)
     chosen = some_of(train, pick, n)
     if isinstance(data, Dataset):
-        chosen = np.asarray(data.sampled(show, jnp.asarray(data.shown(chosen))))
+        chosen = data.sampled(show, data.shown(chosen))
     return rows_of(model, chosen)

@@ -52,7 +52,7 @@ def sampling_bound(
     begin, walk = jax.random.split(cheap(key))
     chains = min(chains, samples)
     rounds = math.ceil(samples / chains)
-    v = jnp.asarray(np.asarray(data), model.layers["v"].dtype)
+    v = model.layers["v"].from_data(np.asarray(data))
     start = own_samples(model, begin, chains, burn_in)
     by_chain = np.asarray(_by_chain(model, walk, start, v, rounds, thinning), np.float64) - math.log(rounds)
     values, share = _mean_over_chains(by_chain)

@@ -34,7 +34,7 @@ def traces(
     first, pick, walk = jax.random.split(cheap(key), 3)
     noise = jax.vmap(lambda k: unit.sample(k, unit.reference()))(jax.random.split(first, chains))
     chosen = np.asarray(jax.random.choice(pick, len(rows), (chains,), replace=chains > len(rows)))
-    v = jnp.concatenate([noise, jnp.asarray(np.asarray(rows)[chosen], unit.dtype)])
+    v = jnp.concatenate([noise, unit.from_data(np.asarray(rows)[chosen])])
     seen = np.asarray(_watch(model, walk, v, sweeps), np.float64)[:, sweeps // 2 :]
     return seen[:chains], seen[chains:]
 

@@ -74,8 +74,8 @@ def log_probs(model: TractableModel, rows: np.ndarray) -> np.ndarray:
     >>> log_probs(hm.FVBN(hm.units.Bernoulli(2)), np.ones((3, 2))).shape
     (3,)
     """
-    dtype, step = model.layers["v"].dtype, at_once(model)
-    parts = [_log_probs(model, jnp.asarray(rows[i : i + step], dtype)) for i in range(0, len(rows), step)]
+    unit, step = model.layers["v"], at_once(model)
+    parts = [_log_probs(model, unit.from_data(rows[i : i + step])) for i in range(0, len(rows), step)]
     return np.concatenate([np.asarray(part, np.float64) for part in parts])
 
 
@@ -109,12 +109,12 @@ def per_variable(model: TractableModel, rows: np.ndarray) -> np.ndarray:
     """
     if not isinstance(model, Conditionals | Ordered | Orderless):
         raise InputError(f"{named(model)} does not say what each variable is given those before it.")
-    rows, dtype = rows_of(model, rows), model.layers["v"].dtype
+    rows, unit = rows_of(model, rows), model.layers["v"]
     if isinstance(model, Orderless):  # rows are weighed in one order
         model = model.in_first_order()
     blocks = (rows[i : i + ROWS] for i in range(0, len(rows), ROWS))
-    sums = [np.asarray(_conditionals(model, jnp.asarray(block, dtype)), np.float64).sum(axis=0) for block in blocks]
-    return -sum(sums) / len(rows)
+    sums = [np.asarray(_conditionals(model, unit.from_data(block)), np.float64).sum(axis=0) for block in blocks]
+    return unit.log_scales - sum(sums) / len(rows)
 
 
 def named(model: TractableModel) -> str:

@@ -51,17 +51,18 @@ def classify(model: Any, x: Any) -> Float[Array, "*n classes"]:
     (5, 10)
     """
     require_model("hm.classify", model, EnergyModel, BeliefNet, Classifier)
-    rows = as_numbers(x, "The rows").astype(np.float32)
+    rows = as_numbers(x, "The rows")
+    rows = rows if rows.dtype == np.float64 else rows.astype(np.float32)
     known = _checked(model, np.atleast_2d(rows))
     whole = known[1].all(axis=1)
     if not whole.all() and not isinstance(model, EnergyModel):
         raise InputError(f"A {type(model).__name__} classifies whole rows only: fill missing values in first.")
     found = np.zeros((len(whole), model.layers["y"].states), np.float32)
-    changes = []
+    changes, held = [], model.layers["v"].from_data
     for missing, which in ((False, np.flatnonzero(whole)), (True, np.flatnonzero(~whole))):
         size = ROWS if missing or not _class_by_class(model) else max(1, ROWS // found.shape[1])
         for some in (which[i : i + size] for i in range(0, len(which), size)):
-            part, moved = _probabilities(model, jnp.asarray(known[0][some]), jnp.asarray(known[1][some]), missing)
+            part, moved = _probabilities(model, held(known[0][some]), jnp.asarray(known[1][some]), missing)
             found[some] = np.asarray(part)
             changes.append(float(moved))
     warn_unsettled(float(np.max(changes)), SETTLED, SWEEPS, UNSURE)
@@ -81,7 +82,7 @@ def _checked(model: EnergyModel | BeliefNet | Classifier, rows: np.ndarray) -> t
     unit: Unit = model.layers["v"]
     given = ~np.isnan(as_rows(unit, rows))
     neutral = unit.values(jnp.zeros(unit.size, jnp.int32)) if unit.states else jnp.zeros(unit.size)
-    filled = np.where(given, rows, np.asarray(neutral))
+    filled = np.where(given, rows, np.asarray(unit.to_data(neutral)))
     unit.check(filled, expectation=True)
     return filled, given
 

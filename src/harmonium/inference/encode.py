@@ -49,7 +49,7 @@ def encode(
     if not isinstance(x, jax.core.Tracer):
         x = as_numbers(x, "The rows")
         checked_rows(model.layers["v"], np.atleast_2d(x))
-    hidden, change = _encode(model, jnp.asarray(x), tolerance, max_steps)
+    hidden, change = _encode(model, model.layers["v"].from_data(x), tolerance, max_steps)
     if not isinstance(change, jax.core.Tracer):
         warn_unsettled(float(change), tolerance, max_steps)
     return next(iter(hidden.values())) if len(hidden) == 1 else hidden

@@ -14,7 +14,8 @@ from harmonium.units import Unit, parts_of
 
 
 def with_holes(unit: Unit, x: Any) -> tuple[Float[np.ndarray, "n size"], Bool[np.ndarray, "n size"]]:
-    """Rows `[n, size]` (or one `[size]`) with a value of its unit in each missing cell (NaN), and where these are.
+    """Rows `[n, size]` (or one `[size]`) with a value of its unit in each missing cell (NaN), and where these are; of
+    units that hold their data shifted and scaled in float64.
 
     Raises `InputError` for no rows, or other values outside the units' range.
 
@@ -22,9 +23,10 @@ def with_holes(unit: Unit, x: Any) -> tuple[Float[np.ndarray, "n size"], Bool[np
     >>> x, missing = with_holes(hm.units.Spin(2), [1.0, np.nan]); x.tolist(), missing.tolist()
     ([[1.0, -1.0]], [[False, True]])
     """
-    rows = as_rows(unit, np.atleast_2d(as_numbers(x, "The rows"))).astype(np.float32)
+    kind = np.float64 if unit.scaled else np.float32
+    rows = as_rows(unit, np.atleast_2d(as_numbers(x, "The rows"))).astype(kind)
     missing = np.isnan(rows)
-    filled = np.where(missing, neutral(unit), rows)
+    filled = np.where(missing, np.asarray(unit.to_data(neutral(unit))), rows)
     unit.check(filled)
     return filled, missing
 

@@ -11,19 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
 
+from harmonium.data import Examples
+from harmonium.data.affine import moments
 from harmonium.data.check import as_numbers
-from harmonium.data.storage import blocks
 from harmonium.errors import InputError
-from harmonium.models import (
-    Biased,
-    BiasedModel,
-    BiHM,
-    Independent,
-    LatentModel,
-    TractableModel,
-    require_model,
-    with_biases,
-)
+from harmonium.inference.placing import placed_at
+from harmonium.models import Biased, BiasedModel, Independent, require_model, with_biases
 from harmonium.units import Columns, Gaussian, GaussianBias, Stats, Unit, parts_of
 
 TINY = 1e-14  # of the squared mean: variances that are rounding errors of float32
@@ -92,8 +85,9 @@ def at_marginals(model: Any, x: Any, layer: str = "v") -> Any:
     """The model with a layer's bias set to the marginals of rows `x` `[n, size]` (Hinton 2012, section 8).
 
     The usual start of training: the weights need not learn what single units do on their own. Of an auto-regressive
-    network they are the biases of its conditionals, and real columns get their own mean and precision, whatever they
-    are measured in. Raises `InputError` for a model without biases, or rows that are none.
+    network they are the biases of its conditionals. Real columns get their own mean and precision; rows of a data set
+    bring their shift and scale along (`harmonium.inference.placing`), and so do others where float32 could not hold the
+    mean. Raises `InputError` for a model without biases, or rows that are none.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(2), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -101,16 +95,15 @@ def at_marginals(model: Any, x: Any, layer: str = "v") -> Any:
     [2.9444, 2.9444]
     """
     require_model("hm.at_marginals", model, BiasedModel, Biased)
-    unit = model.layers[layer]
-    rows = checked_rows(unit, x)
-    own = isinstance(model, TractableModel | LatentModel | BiHM)
-    bias = marginal_bias(unit, rows) if own else _bias(unit, jnp.asarray(rows))
-    return with_biases(model, {layer: bias})
+    rows = checked_rows(model.layers[layer], x)
+    if layer == "v":
+        model = placed_at(model, x if isinstance(x, Examples) else rows)
+    return with_biases(model, {layer: marginal_bias(model.layers[layer], rows)})
 
 
 def marginal_bias(unit: Unit, x: np.ndarray) -> PyTree:
-    """The bias at the marginals of rows `x` `[n, size]`: `marginal_natural` of finite units, and of real ones the mean
-    and precision themselves, in double precision (a constant column has the precision 1).
+    """The bias at the marginals of rows of data `x` `[n, size]`: `marginal_natural` of finite units, and of real ones
+    the mean and precision themselves, in double precision (a constant column has the precision 1).
 
     >>> import harmonium as hm
     >>> bias = marginal_bias(hm.units.Gaussian(1), np.array([[499.0], [501.0]])); float(bias.mean[0])
@@ -120,14 +113,14 @@ def marginal_bias(unit: Unit, x: np.ndarray) -> PyTree:
         return tuple(marginal_bias(part, x[:, at]) for part, at in parts_of(unit))
     if not isinstance(unit, Gaussian):
         return _bias(unit, jnp.asarray(x))
-    mean = sum(block.sum(axis=0, dtype=np.float64) for _, block in blocks(x)) / len(x)
-    variance = sum(((block - mean) ** 2).sum(axis=0) for _, block in blocks(x)) / len(x)
-    variance[variance <= TINY * mean**2] = 1.0
-    return GaussianBias(jnp.asarray(mean, jnp.float32), jnp.asarray(-np.log(variance), jnp.float32))
+    mean, deviation = moments(x)
+    if unit.scaled:
+        mean, deviation = (mean - unit.shift) / unit.scale, deviation / unit.scale
+    return GaussianBias(jnp.asarray(mean, jnp.float32), jnp.asarray(-2 * np.log(deviation), jnp.float32))
 
 
 def independent_at_marginals(layers: Mapping[str, Unit], x: Num[Array | np.ndarray, "n size"]) -> Independent:
-    """Independent units: layer `v` at the marginals of rows `x` `[n, size]`, all other layers neutral.
+    """Independent units: layer `v` at the marginals of values `x` `[n, size]` that it holds, all other layers neutral.
 
     The base of annealed importance sampling, and the noise of noise-contrastive estimation.
     Arguments: `layers`, the units by name, `v` among them.
@@ -143,4 +136,11 @@ def independent_at_marginals(layers: Mapping[str, Unit], x: Num[Array | np.ndarr
 
 @eqx.filter_jit
 def _bias(unit: Unit, x: Num[Array, "n size"]) -> PyTree:
-    return unit.bias(marginal_natural(unit, mean_stats(unit, x), len(x)))
+    """The bias at the marginals; the variance of real units is a row's worth larger, so that none is 0."""
+    if isinstance(unit, Columns):
+        return tuple(_bias(part, x[:, at].astype(part.dtype)) for part, at in parts_of(unit))
+    if not isinstance(unit, Gaussian):
+        return unit.bias(marginal_natural(unit, mean_stats(unit, x), len(x)))
+    mean = jnp.mean(x, axis=0)
+    variance = jnp.mean((x - mean) ** 2, axis=0)  # the difference of far squares would cancel
+    return GaussianBias(mean, -jnp.log(jnp.where(variance > TINY * mean**2, variance, 1.0) * (1 + 1 / len(x))))

@@ -127,4 +127,5 @@ def marginal_noise(model: EnergyModel, rows: Num[Array | np.ndarray, "n size"]) 
     >>> round(float(marginal_noise(rbm, jnp.ones((9, 6))).biases["v"][0]), 4)       # log(0.95 / 0.05)
     2.9444
     """
-    return independent_at_marginals({"v": model.layers["v"]}, rows)
+    unit = model.layers["v"]
+    return independent_at_marginals({"v": unit}, unit.from_data(rows))

@@ -82,13 +82,13 @@ def started(data: Dataset, latent: int, hidden: int, networks: list[int], key: j
             "every entry (-2^100 among real values), or the name of piano rolls, jsb."
         )
     family = Gaussian if data.space.support == "real" else Bernoulli
-    unit = Frames(family(shape[1]), shape[0])
+    unit = placed_unit(Frames(family(shape[1]), shape[0]), data)
     model = VariationalRNN(unit, Gaussian(latent), hidden, sizes=networks, key=key)
     rows = np.asarray(data.train)
     unit.check(rows)
     refuse_other_marks(data, unit)
     frames = rows.reshape(-1, shape[1])
-    bias = marginal_bias(unit.unit, frames[(frames != unit.absent).any(axis=1)].astype(np.float32))
+    bias = marginal_bias(unit.unit, frames[(frames != unit.absent).any(axis=1)])
     if family is Gaussian:
         bias = np.stack([bias.mean, bias.log_precision], axis=1).reshape(-1)
     return eqx.tree_at(lambda m: m.decoder.b[-1], model, jax.numpy.asarray(bias, jax.numpy.float32))

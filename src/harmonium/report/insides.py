@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from harmonium.errors import shown
@@ -159,7 +158,7 @@ def _mean_activations(subject: Subject, rows: np.ndarray) -> dict[str, np.ndarra
     if not names or not all(isinstance(layers[name], Bernoulli | Spin) for name in names):
         kinds = ", ".join(type(layers[name]).__name__ for name in names) or "no"
         raise NotApplicable(f"dead and saturated are said of binary hidden units, and these are {kinds} units")
-    codes = encode(subject.model, jnp.asarray(rows, subject.unit.dtype))
+    codes = encode(subject.model, rows)
     codes = codes if isinstance(codes, dict) else {names[0]: codes}
     means = {name: _share_on(layers[name], np.asarray(codes[name])) for name in names}
     if not all(np.isfinite(x).all() for x in means.values()):

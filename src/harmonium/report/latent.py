@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from harmonium.evaluation import ActiveUnits, active_units
@@ -70,8 +69,9 @@ def reconstructions(subject: Subject) -> Section:
 
 def _made(subject: Subject, rows: np.ndarray, key: jax.Array) -> tuple[np.ndarray, np.ndarray | None]:
     keys = jax.random.split(key, len(rows))
-    drawn, means = decoding.reconstructed(subject.net, keys, jnp.asarray(rows, subject.unit.dtype))
-    return np.asarray(drawn), None if isinstance(means, tuple) else np.asarray(means)
+    drawn, means = decoding.reconstructed(subject.net, keys, subject.unit.from_data(rows))
+    unit = subject.unit
+    return np.asarray(unit.to_data(drawn)), None if isinstance(means, tuple) else np.asarray(unit.to_data(means))
 
 
 # ---- latent variables --------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def _codes(subject: Subject) -> Picture | None:
     if name is None or net.layers[name].size < 2:
         return None
     rows = subject.held[:POINTS]
-    found = encode(subject.model, jnp.asarray(rows, subject.unit.dtype))
+    found = encode(subject.model, rows)
     codes = np.asarray(found[name] if isinstance(found, dict) else found, float)
     axes = (f"{name} 0", f"{name} 1")
     if codes.shape[1] > 2:

@@ -30,8 +30,8 @@ def baseline(unit: Unit, train: np.ndarray, rows: np.ndarray, split: str) -> Est
     eta = training_marginals(unit, train)
     unit.check(np.asarray(rows))
     log_prob = jax.jit(jax.vmap(lambda v: unit.log_prob(eta, v)))
-    parts = [log_prob(jnp.asarray(block, unit.dtype)) for block in _blocks(rows)]
-    values = np.concatenate([np.asarray(part, np.float64) for part in parts])
+    parts = [log_prob(unit.from_data(block)) for block in _blocks(rows)]
+    values = np.concatenate([np.asarray(part, np.float64) for part in parts]) - unit.log_scale(rows)
     settings = {"training rows": len(train), "rows": split}
     method = "independent units fitted to the training marginals"
     return mean_estimate(values, "exact", method, settings, space_under(unit, rows))
@@ -43,7 +43,7 @@ def training_marginals(unit: Unit, train: np.ndarray) -> Stats:
         return unit.natural(marginal_bias(unit, train))
     total = None
     for block in _blocks(train):
-        mean = mean_stats(unit, jnp.asarray(block, unit.dtype))
+        mean = mean_stats(unit, unit.from_data(block))
         leaves, form = jax.tree.flatten(mean)
         part = [len(block) / len(train) * np.asarray(leaf, np.float64) for leaf in leaves]
         total = part if total is None else [a + b for a, b in zip(total, part, strict=True)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from harmonium.evaluation import per_variable
@@ -44,7 +43,7 @@ def _alone(subject: Subject, rows: np.ndarray) -> np.ndarray:
     unit = subject.unit
     eta = unit.natural(marginal_bias(unit, subject.train))
     log_probs = jax.jit(jax.vmap(lambda x: Conditional(unit, eta).log_probs(x)))
-    return -np.asarray(log_probs(jnp.asarray(rows, unit.dtype)), np.float64).mean(axis=0)
+    return unit.log_scales - np.asarray(log_probs(unit.from_data(rows)), np.float64).mean(axis=0)
 
 
 def _pictures(subject: Subject, given: np.ndarray, gain: np.ndarray) -> list[Picture]:

@@ -29,13 +29,14 @@ class Walk:
     ) -> None:
         self.looks = tuple(sorted({s for s in LOOKS if s < steps} | {steps}))
         self.late = tuple(sorted({max(1, round(s)) for s in np.linspace(steps / 2, steps, LATE + 1)}))
+        unit = model.layers["v"]
         self._seen = {0: start}
         state = {name: jnp.zeros((len(start), unit.size), unit.dtype) for name, unit in model.layers.items()}
-        state["v"] = jnp.asarray(start, model.layers["v"].dtype)
+        state["v"] = unit.from_data(start)
         at, mask, key = -1, jnp.asarray(held), cheap(key)
         for stop in sorted({0, *self.looks, *self.late}):
             state = _advance(model, key, state, mask, jnp.int32(at), jnp.int32(stop))
-            self._seen[stop], at = np.asarray(state["v"]), stop
+            self._seen[stop], at = np.asarray(unit.to_data(state["v"])), stop
 
     def at(self, step: int) -> np.ndarray:
         """All chains' visible values `[n, size]` at one of the steps `looks` or `late`."""
@@ -49,9 +50,9 @@ class Walk:
 def random_rows(unit: Unit, random: np.random.Generator, n: int) -> np.ndarray:
     """Rows `[n, size]` that know nothing: every state equally likely, or standard normal."""
     if isinstance(unit, Columns):
-        return np.hstack([random_rows(part, random, n) for part in unit.parts]).astype(np.float32)
+        return np.hstack([random_rows(part, random, n) for part in unit.parts])
     if unit.states is None:
-        return random.normal(size=(n, unit.size)).astype(np.float32)
+        return np.asarray(unit.to_data(random.normal(size=(n, unit.size)).astype(np.float32)))
     return np.asarray(unit.values(jnp.asarray(random.integers(unit.states, size=(n, unit.size)))))
 
 

@@ -41,14 +41,15 @@ def sample(
     *,
     steps: int = 1000,
     start: Any = None,
-) -> Array:
+) -> Array | np.ndarray:
     """Values of the visible layer from `n` independent chains of block Gibbs sampling, or straight from the model.
 
     The chains of a belief net (a DBN) run in its top machine, and a pass down its links follows. An auto-regressive
     network, and a directed net from its prior downwards, draw without chains: exactly, whatever `steps` is.
     Arguments: `n`, how many; `steps`, sweeps of each chain; `start`, rows `[n, size]` from which the chains start
-    (default: random states). Returns `[n, size]`. Raises `InputError` for fewer than one chain or step, a start where
-    there are no chains, or a model that is no distribution of its visible layer.
+    (default: random states). Returns `[n, size]`, in float64 where the model holds real columns shifted and scaled.
+    Raises `InputError` for fewer than one chain or step, a start where there are no chains, or a model that is no
+    distribution of its visible layer.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -58,20 +59,21 @@ def sample(
     require_model("hm.sample", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
+    unit = model.layers["v"]
     if isinstance(model, TractableModel | LatentModel | BiHM):
         if start is not None:
             raise InputError(f"A {type(model).__name__} draws without chains: leave start out.")
-        return _draw(model, cheap(key), n)
+        return unit.to_data(_draw(model, cheap(key), n))
     if start is not None:
         start = _checked_rows(model, start, n)
     draw = _sample_net if isinstance(model, BeliefNet) else _sample
     rows = draw(model, cheap(key), start, n, steps)
-    if model.layers["v"].states is None and not isinstance(rows, jax.core.Tracer) and not jnp.isfinite(rows).all():
+    if unit.states is None and not isinstance(rows, jax.core.Tracer) and not jnp.isfinite(rows).all():
         raise InputError(f"The chains ran away, for their values are no longer finite: {UNBOUNDED}.")
-    return rows
+    return unit.to_data(rows)
 
 
-def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Array:
+def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Array | np.ndarray:
     """Rows with their missing values (NaN) drawn from the model given the others, by clamped Gibbs sampling or exactly.
 
         x_missing ~ p(x_missing | x_observed)
@@ -94,15 +96,23 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Arra
         raise InputError(f"Imputation needs at least one step, not steps={steps}.")
     unit = model.layers["v"]
     filled, missing = with_holes(unit, x)
-    known, mask = jnp.asarray(filled, unit.dtype), jnp.asarray(~missing)
+    drawn = _drawn(model, cheap(key), unit.from_data(filled), jnp.asarray(~missing), missing, steps)
+    whole_rows = np.where(missing, unit.to_data(drawn), filled) if unit.scaled else drawn
+    return whole_rows.reshape(np.shape(x))
+
+
+def _drawn(
+    model: Any, key: Key[Array, ""], known: Array, mask: Bool[Array, "n size"], missing: np.ndarray, steps: int
+) -> Array:
+    """Rows of values that the layer holds, with those outside of the mask drawn."""
     if isinstance(model, TractableModel):
         _refuse_early(model, missing)
-        return _complete(model, cheap(key), known, mask).reshape(np.shape(x))
+        return _complete(model, key, known, mask)
     if isinstance(model, LatentModel):
         if len(model.layers) < 2:
             raise InputError("A belief net without hidden layers does not fill in: train an hm.OrderlessNADE.")
-        return _guess(model, cheap(key), known, mask, steps).reshape(np.shape(x))
-    return _impute(model, cheap(key), known, mask, steps).reshape(np.shape(x))
+        return _guess(model, key, known, mask, steps)
+    return _impute(model, key, known, mask, steps)
 
 
 def _refuse_early(model: TractableModel, missing: np.ndarray) -> None:
@@ -177,4 +187,4 @@ def _checked_rows(model: EnergyModel | BeliefNet, rows: Any, n: int) -> Array:
     if len(rows) != n:
         raise InputError(f"Each of the {n} chains starts from a row, but there are {len(rows)}: give one for each.")
     model.layers["v"].check(rows)
-    return jnp.asarray(rows, model.layers["v"].dtype)
+    return model.layers["v"].from_data(rows)

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -77,7 +76,7 @@ def held_out_value(model: TractableModel | LatentModel | BiHM, rows: Array | np.
     """
     if isinstance(model, TractableModel):
         return float(log_probs(model, rows).mean())
-    blocks = [jnp.asarray(rows[i : i + ROWS], model.layers["v"].dtype) for i in range(0, len(rows), ROWS)]
+    blocks = [model.layers["v"].from_data(rows[i : i + ROWS]) for i in range(0, len(rows), ROWS)]
     key = cheap(jax.random.key(0))  # the same guesses at every look
     return sum(float(_bound(model, key, block)) * len(block) for block in blocks) / len(rows)
 

@@ -21,6 +21,7 @@ from jaxtyping import Array, Key, PyTree
 from harmonium.data import Dataset, as_dataset
 from harmonium.data.storage import fingerprint
 from harmonium.errors import NonFiniteLossError
+from harmonium.inference.placing import placed
 from harmonium.objectives import Metrics, Objective
 from harmonium.rng import cheap, words
 from harmonium.training.callbacks import Callback, Interrupt, Progress, progress_bar, tensorboard
@@ -55,6 +56,9 @@ def fit(
 ) -> Run:
     """Train a model on data with a learning rule.
 
+    Real columns are held shifted and scaled, by the data's means and deviations, in a model that has no shift and scale
+    yet; whatever takes or returns rows does so in the data's own values.
+
     Arguments: `data`, a `Dataset` or rows `[n, size]`; `objective`, the rule; `optimizer`, from Optax (default: Adam
     with rate 1e-3); `epochs` over the training rows in batches of `batch_size`; `key`, from which every random number
     follows; `average`, the decay of an exponential moving average of the parameters, which then becomes the trained
@@ -76,6 +80,7 @@ def fit(
     data = as_dataset(data)
     check_parts(model, objective, optimizer, key)
     check_data(model, data)
+    model = placed(model, data)
     warn_constant(model, data)
     check_settings(epochs, average, products)
     optimizer = _adam() if optimizer is None else optimizer
@@ -85,13 +90,14 @@ def fit(
     settings = {"epochs": epochs, "batch_size": batch_size, "average": average, "products": products}
     record = _record(model, data, objective, key, settings) | (about or {})
     log = Log.start(out, state, resume=resume, force=force, about=describe(data, **record) if out else {})
+    held = data.held_by(model.layers["v"])
     with ExitStack() as stack:
         listeners = [*callbacks, stack.enter_context(progress_bar(progress and is_main()))]
         events = log.folder.path / "tensorboard" if log.folder and is_main() else None
         listeners.append(stack.enter_context(tensorboard(events)))
         loop = _Loop(
-            chunk=partial(run_chunk, Rule(objective, optimizer, data.present, average, products), key),
-            data=data,
+            chunk=partial(run_chunk, Rule(objective, optimizer, held.present, average, products), key),
+            data=held,
             steps=steps,
             batch_size=batch_size,
             seed=words(key)[-1],

@@ -9,12 +9,12 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from harmonium.data import Dataset, as_dataset, from_arrays
 from harmonium.errors import InputError, RunError, shown
 from harmonium.inference import at_marginals, encode, mean_field
+from harmonium.inference.placing import placed_unit
 from harmonium.models import DBM, RBM, Centred, EnergyModel, Twin
 from harmonium.models.energy import with_biases
 from harmonium.models.parts import check_hidden, check_units
@@ -55,7 +55,7 @@ def upper_data(data: Dataset | np.ndarray, machine: EnergyModel) -> Dataset:
 
     def drawn(first: int, rows: np.ndarray) -> np.ndarray:
         key = jax.random.fold_in(jax.random.key(0), first)
-        return np.asarray(data.sampled(key, jnp.asarray(data.shown(rows))))
+        return data.sampled(key, data.shown(rows))
 
     def as_they_are(_: int, rows: np.ndarray) -> np.ndarray:
         return np.asarray(rows)
@@ -94,6 +94,7 @@ def stack(
     """
     data = as_dataset(data)
     _refuse(data, visible, hidden, labels)
+    visible = placed_unit(visible, data)
 
     def made(i: int, below: Unit, above: Unit, data: Dataset, key: jax.Array) -> tuple[EnergyModel, Objective]:
         joined = labels is not None and i == len(hidden) - 1
@@ -131,6 +132,7 @@ def pretrained_dbm(
     """
     data = as_dataset(data)
     _refuse(data, visible, hidden, labels)
+    visible = placed_unit(visible, data)
     if len(hidden) < 2:
         raise InputError("Pretraining a DBM takes at least two hidden layers: with one, train the RBM itself.")
 
@@ -225,12 +227,11 @@ def _lowest(machine: RBM | DBM) -> jax.Array:
 
 
 def _some(data: Dataset) -> np.ndarray:
-    return data.shown(data.train[:100_000])
+    return data.train[:100_000] if data.decode is None else data.shown(data.train[:100_000])
 
 
 def _hidden_means(machine: EnergyModel, rows: np.ndarray) -> jax.Array:
     """Means of layer `h`: with the data given twice where there is a copy of it."""
-    rows = np.asarray(rows, np.float32)
     if isinstance(machine, Twin) and machine.of == "v":
-        return jax.vmap(lambda v: mean_field(machine, {"v": v, "u": v})["h"])(rows)
+        return jax.vmap(lambda v: mean_field(machine, {"v": v, "u": v})["h"])(machine.layers["v"].from_data(rows))
     return encode(machine, rows)

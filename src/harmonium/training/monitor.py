@@ -14,6 +14,7 @@ from harmonium.compiling import over_rows
 from harmonium.data import Dataset
 from harmonium.inference import has_closed_form, log_pseudo_likelihood, variational_free_energy
 from harmonium.models import BiHM, EnergyModel, LatentModel, Orderless, TractableModel
+from harmonium.units import Unit
 
 ROWS = 500  # rows of each split
 EXACT_ROWS = 1000  # of each split, where a model says how likely they are
@@ -34,14 +35,15 @@ class Monitor:
     A tractable model says `log_likelihood_train` and `log_likelihood_valid` themselves: it has learned enough where the
     second falls. A network of every order with more than a hundred variables says so in the first of its orders alone,
     for each order costs a pass a variable.
-    Arguments: `data`; `key`, which draws the rows and sites once; `dtype`, of the visible values; `n`, rows of a split.
+    Arguments: `data`; `key`, which draws the rows and sites once; `unit`, of the visible layer; `n`, rows of a split.
     """
 
-    def __init__(self, data: Dataset, key: Key[Array, ""], dtype: Any, n: int = ROWS) -> None:
+    def __init__(self, data: Dataset, key: Key[Array, ""], unit: Unit, n: int = ROWS) -> None:
         self._key = key
-        train = data.shown(data.train[:n])
-        self._train = data.sampled(key, jnp.asarray(train)).astype(dtype)
-        self._valid = None if data.valid is None else jnp.asarray(np.asarray(data.valid[:n]), dtype)
+        splits = {"train": data.sampled(key, data.shown(data.train[:n]))}
+        splits |= {} if data.valid is None else {"valid": np.asarray(data.valid[:n])}
+        self._rows = {split: unit.from_data(rows) for split, rows in splits.items()}
+        self._less = {split: float(np.mean(unit.log_scale(rows))) for split, rows in splits.items()}
 
     @classmethod
     def of(cls, model: Any, data: Dataset, key: Key[Array, ""]) -> Monitor | None:
@@ -52,12 +54,14 @@ class Monitor:
             n = ORDERLESS_ROWS
         else:
             n = EXACT_ROWS if isinstance(model, TractableModel) else ROWS
-        return cls(data, key, model.layers["v"].dtype, n)
+        return cls(data, key, model.layers["v"], n)
 
     def __call__(self, model: Any) -> dict[str, float]:
         """The numbers for a model as it is now."""
-        found = _measure(model, self._key, self._train, self._valid)
-        return {name: float(value) for name, value in found.items()}
+        found = _measure(model, self._key, self._rows["train"], self._rows.get("valid"))
+        densities = ("bound", "log_likelihood")  # of values held, and not yet of the data's own
+        less = {f"{name}_{split}": number for split, number in self._less.items() for name in densities}
+        return {name: float(value) - less.get(name, 0.0) for name, value in found.items()}
 
 
 @eqx.filter_jit

@@ -137,6 +137,35 @@ class Columns(Unit):
         starts = self._starts()
         return jax.lax.switch(self._owner(i), [lambda k=k: of(k, i - starts[k]) for k in range(len(self.parts))])
 
+    @property
+    def scaled(self) -> bool:
+        """Whether some part is."""
+        return any(part.scaled for part in self.parts)
+
+    def placed(self, shift: np.ndarray, scale: np.ndarray) -> Columns:
+        """Each part with its own columns' shift and scale."""
+        return Columns([part.placed(shift[at], scale[at]) for part, at in parts_of(self)])
+
+    def from_data(self, rows: Array | np.ndarray) -> Float[Array, "*n size"]:
+        """Each part's own columns as it holds them."""
+        if not self.scaled:
+            return super().from_data(rows)
+        each = [part.from_data(rows[..., at]).astype(jnp.float32) for part, at in parts_of(self)]
+        return jnp.concatenate(each, axis=-1)
+
+    def to_data(self, values: Array | np.ndarray) -> Array | np.ndarray:
+        """Each part's own columns as data."""
+        if not self.scaled:
+            return values
+        each = [part.to_data(values[..., at]) for part, at in parts_of(self)]
+        traced = isinstance(values, jax.core.Tracer)
+        return jnp.concatenate(each, axis=-1) if traced else np.concatenate(each, axis=-1, dtype=np.float64)
+
+    @property
+    def log_scales(self) -> np.ndarray:
+        """Those of the parts."""
+        return np.concatenate([part.log_scales for part in self.parts])
+
     def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
         """Refuse what the part would refuse, with the columns that it stands in."""
         for part, at in parts_of(self):

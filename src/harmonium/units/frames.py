@@ -87,6 +87,40 @@ class Frames(Unit):
         """How many frames are there in each of the rows `[n, frames * size]`, as whole numbers `[n]`."""
         return self._present(np.asarray(x)).sum(axis=1)
 
+    @property
+    def scaled(self) -> bool:
+        """Whether the units of a frame are."""
+        return self.unit.scaled
+
+    def placed(self, shift: np.ndarray, scale: np.ndarray) -> Frames:
+        """The same frames, of units that hold their data shifted and scaled, both `[unit.size]`."""
+        return Frames(self.unit.placed(shift, scale), self.frames)
+
+    def from_data(self, rows: Array | np.ndarray) -> Array:
+        """Each present frame as its units hold it; absent ones as they are."""
+        return self._each(rows, self.unit.from_data) if self.scaled else super().from_data(rows)
+
+    def to_data(self, values: Array | np.ndarray) -> Array | np.ndarray:
+        """Each present frame as data; absent ones as they are."""
+        return self._each(values, self.unit.to_data) if self.scaled else values
+
+    def _each(self, rows: Any, of: Callable[[Any], Any]) -> Any:
+        """A function of the frames that are there."""
+        split = rows.reshape(*rows.shape[:-1], self.frames, self.unit.size)
+        there = (split != self.absent).any(axis=-1, keepdims=True)
+        found = of(split)
+        where = np.where if isinstance(found, np.ndarray) else jnp.where
+        return where(np.asarray(there) if where is np.where else there, found, self.absent).reshape(rows.shape)
+
+    @property
+    def log_scales(self) -> np.ndarray:
+        """Those of a frame, repeated."""
+        return np.tile(self.unit.log_scales, self.frames)
+
+    def log_scale(self, rows: np.ndarray | None = None) -> float | np.ndarray:
+        """That of a frame, as often as there are frames in each row `[n]`."""
+        return super().log_scale() if rows is None else self.unit.log_scale() * self.count(np.asarray(rows))
+
     def _present(self, x: np.ndarray) -> np.ndarray:
         return (x.reshape(-1, self.frames, self.unit.size) != self.absent).any(axis=2)
 

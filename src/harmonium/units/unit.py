@@ -168,6 +168,34 @@ class Unit(eqx.Module):
         own = dataclasses.replace(self, size=1).features(value[None])
         return jnp.pad(own, (0, most - own.shape[0]))
 
+    # ---- rows of data --------------------------------------------------------------------------------------
+
+    def from_data(self, rows: Array | np.ndarray) -> Array:
+        """Rows of data `[..., size]` as the layer holds them: in its type, real columns shifted and scaled."""
+        return jnp.asarray(rows, self.dtype)
+
+    def to_data(self, values: Array | np.ndarray) -> Array | np.ndarray:
+        """Values of the layer `[..., size]` as data: the inverse of `from_data`, in float64 where there is a scale."""
+        return values
+
+    @property
+    def log_scales(self) -> np.ndarray:
+        """`log scale_i` of each column `[size]`: what a log-density of values held exceeds that of the data by."""
+        return np.zeros(self.size)
+
+    def log_scale(self, rows: np.ndarray | None = None) -> float | np.ndarray:
+        """`sum_i log scale_i` of all rows alike, or `[n]` where rows differ in it."""
+        return float(self.log_scales.sum())
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the layer holds its data shifted and scaled."""
+        return False
+
+    def placed(self, shift: np.ndarray, scale: np.ndarray) -> "Unit":
+        """The unit that holds real columns as `(x - shift) / scale`, both `[size]`; finite units stay as they are."""
+        return self
+
     # ---- values --------------------------------------------------------------------------------------------
 
     @property

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from harmonium.data.affine import moments, resolves
 from harmonium.data.check import as_numbers
 from harmonium.errors import InputError
 from harmonium.models.autoregressive.conditionals import Conditionals
@@ -88,7 +89,10 @@ def linear_gaussian(rows: Array | np.ndarray, *, order: Sequence[int] | np.ndarr
         raise InputError("A Gaussian takes complete rows, but some values are missing or infinite: leave them out.")
     if x.ndim != 2 or len(x) <= x.shape[1]:
         raise InputError(f"A Gaussian takes more rows than columns, not rows of shape {x.shape}.")
-    model = FVBN(Gaussian(x.shape[1]), order=order)
+    unit, at_unit_scale = Gaussian(x.shape[1]), moments(x)
+    if not resolves(*at_unit_scale):  # then the unit holds what float32 could not
+        unit, x = unit.placed(*at_unit_scale), (x - at_unit_scale[0]) / at_unit_scale[1]
+    model = FVBN(unit, order=order)
     at = np.asarray(model.order)
     mean, covariance = x.mean(axis=0)[at], np.cov(x[:, at].T, bias=True).reshape(len(at), len(at))
     try:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from harmonium.data.affine import resolves
 from harmonium.errors import InputError, shown, whole
 from harmonium.models.parts import check_units
 from harmonium.units import Gaussian, Unit
@@ -115,9 +116,12 @@ class AffineGenerator(eqx.Module):
             found = None
         if found is None or not np.isfinite(found).all() or not np.allclose(covariance, covariance.T):
             raise InputError("The covariance is not symmetric and positive definite: add some variance to each column.")
+        unit, deviation = Gaussian(mean.size), np.sqrt(np.diag(covariance))
+        if not resolves(mean, deviation):  # then the unit holds what float32 could not
+            unit, mean, found = unit.placed(mean, deviation), np.zeros_like(mean), found / deviation[:, None]
         parts = (mean, np.tril(found, -1), np.log(np.diag(found)))
         return eqx.tree_at(
-            lambda m: (m.mu, m.lower, m.log_diagonal), cls(Gaussian(mean.size)),
+            lambda m: (m.mu, m.lower, m.log_diagonal), cls(unit),
             tuple(jnp.asarray(x, jnp.float32) for x in parts),
         )  # fmt: skip
 

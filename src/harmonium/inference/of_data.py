@@ -1,0 +1,101 @@
+"""Energies and conditionals of the data's own values, where a model holds these shifted and scaled.
+
+The functions of the same names in `harmonium.inference` take values as the layers hold them; these take and return
+those of the data, and agree with them wherever nothing is scaled. With `v = shift + scale * z`,
+
+    E(v) = E(z) + sum_i log scale_i,      so that p(v) = exp(-E(v)) / Z with the same Z.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from harmonium.inference import conditional as _conditional
+from harmonium.inference import energy as _energy
+from harmonium.inference import free_energy as _free_energy
+from harmonium.inference import mean_field as _mean_field
+from harmonium.inference.conditional import LayerValues
+from harmonium.models.energy import EnergyModel
+from harmonium.units import Conditional, Stats
+
+
+class ConditionalOfData(Conditional):
+    """The distribution of a layer whose values are the data's own: `sample` and `log_prob` are of these; `natural` and
+    `mean` are of the values that the layer holds.
+
+    >>> import harmonium as hm
+    >>> unit = hm.units.Gaussian(1, [1e9], [2.0])
+    >>> round(float(ConditionalOfData(unit, unit.reference()).log_prob(np.array([1e9]))), 4)     # log N(0; 0, 2^2)
+    -1.6121
+    """
+
+    def sample(self, key: Key[Array, ""]) -> Array | np.ndarray:
+        """A value `[size]`."""
+        return self.unit.to_data(super().sample(key))
+
+    def log_prob(self, x: Array | np.ndarray) -> Float[Array, ""]:
+        """Log-density of a value `[size]`, in nats."""
+        return super().log_prob(self.unit.from_data(x)) - jnp.asarray(self.unit.log_scale(), jnp.float32)
+
+
+def conditional(model: Any, layer: str, values: LayerValues) -> Conditional:
+    """The distribution of one layer given all the others, `hm.inference.conditional`, of the data's own values.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> hm.conditional(rbm, "h", {"v": jnp.zeros(6)}).mean
+    Array([0.5, 0.5, 0.5], dtype=float32)
+    """
+    found = _conditional(model, layer, _held(model, values))
+    return ConditionalOfData(found.unit, found.natural) if found.unit.scaled else found
+
+
+def energy(model: Any, values: LayerValues) -> Float[Array, ""]:
+    """Energy `E` of one configuration of all layers, `hm.inference.energy`, of the data's own values; in nats.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> float(hm.energy(rbm, {"v": jnp.zeros(6), "h": jnp.ones(3)})) == 0.0
+    True
+    """
+    return _energy(model, _held(model, values)) + _log_scale(model, values)
+
+
+def free_energy(model: Any, values: LayerValues) -> Float[Array, ""]:
+    """Free energy of the given layers, `hm.inference.free_energy`, of the data's own values; in nats.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> hm.free_energy(rbm, {"v": jnp.zeros(6)})        # -3 log 2
+    Array(-2.0794415, dtype=float32)
+    """
+    return _free_energy(model, _held(model, values)) + _log_scale(model, values)
+
+
+def mean_field(model: Any, values: LayerValues, **options: Any) -> dict[str, Stats]:
+    """Mean statistics of the layers that are not given, `hm.inference.mean_field`, of the data's own values.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> hm.mean_field(rbm, {"v": jnp.zeros(6)})["h"]
+    Array([0.5, 0.5, 0.5], dtype=float32)
+    """
+    return _mean_field(model, _held(model, values), **options)
+
+
+def _held(model: Any, values: Any) -> Any:
+    """Values by layer as the layers hold them; what is none is left for the functions themselves to refuse."""
+    if not isinstance(model, EnergyModel) or isinstance(model, type) or not isinstance(values, dict):
+        return values
+    scaled = {name for name, unit in model.layers.items() if unit.scaled and name in values}
+    shaped = {name for name in scaled if jnp.shape(values[name]) == (model.layers[name].size,)}
+    return values | {name: model.layers[name].from_data(values[name]) for name in shaped}
+
+
+def _log_scale(model: Any, values: Any) -> float:
+    given = values if isinstance(values, dict) and isinstance(model, EnergyModel) else {}
+    return sum((model.layers[name].log_scale() for name in given if name in model.layers), start=0.0)

@@ -76,8 +76,8 @@ def from_arrays(
             hold measurements, and neither zeros and ones nor codes.
         seed: of the binarization and of the shuffle before a split.
         valid_fraction, test_fraction: of the rows of `x`, in [0, 1).
-        groups: rows that a split keeps together: "auto" copies of a row, where most rows differ from all others;
-            "copies" always; None none; or an array [n] of numbers or texts.
+        groups: rows that a split keeps together: "auto", copies of a row where they are no chance; "copies", always;
+            None, none; or an array [n] of numbers or texts (`harmonium.data.copies`).
 
     Raises:
         InputError: no rows, no numbers, NaN or infinity, splits or labels that do not fit, values that
@@ -202,11 +202,9 @@ def _with_affine(coded: Encoded) -> Encoded:
 
 def _with_copies(coded: Encoded, copied: dict[str, float]) -> Encoded:
     """The splits with the share of their rows that also stand in the training rows."""
-    told = {
-        split: examples(coded.splits[split], replace(coded.splits[split].space, copied=x))
-        for split, x in copied.items()
-    }
-    return replace(coded, splits=coded.splits | told)
+    found = coded.splits
+    told = {split: examples(found[split], replace(found[split].space, copied=x)) for split, x in copied.items()}
+    return replace(coded, splits=found | told)
 
 
 def split_rows(
@@ -229,9 +227,7 @@ def split_rows(
         order = kept_together(order, groups)
         kept, middle = edge_near(order, groups, kept), edge_near(order, groups, middle)
         if kept == 0 or (fractions["valid"] > 0 and middle == kept) or (fractions["test"] > 0 and middle == n):
-            raise InputError(
-                "There are too few groups of rows for these splits: give smaller fractions, or groups=None."
-            )
+            raise InputError("These splits need more groups of rows: give smaller fractions, or groups=None.")
     bounds = {"train": (0, kept), "valid": (kept, middle), "test": (middle, n)}
 
     def taken(values: np.ndarray) -> dict[str, np.ndarray]:

@@ -88,6 +88,7 @@ def load(
         "standardize": standardize or None,
         "valid_fraction": valid_fraction,
         "test_fraction": test_fraction,
+        "groups": None if isinstance(groups, str) and groups == "auto" else groups,
     }
     if not isinstance(name_or_path, str | os.PathLike):
         raise InputError(f"load takes a name or a path, not {type(name_or_path).__name__}: use from_arrays for arrays.")
@@ -98,7 +99,7 @@ def load(
     path = Path(name_or_path).expanduser()
     if not path.exists():
         raise InputError(_unknown(str(name_or_path)))
-    return _load_path(path, binarize, seed, **own)
+    return _load_path(path, binarize, seed, **own | {"groups": groups})
 
 
 def _unknown(name: str) -> str:
@@ -110,7 +111,7 @@ def _unknown(name: str) -> str:
 
 
 def _load_path(
-    path: Path, binarize: str | None, seed: int, *, labels, scale, standardize, valid_fraction, test_fraction
+    path: Path, binarize: str | None, seed: int, *, labels, scale, standardize, valid_fraction, test_fraction, groups
 ) -> Dataset:
     check_scale(scale)
     raw = read(path)
@@ -128,6 +129,7 @@ def _load_path(
         valid_fraction=valid_fraction,
         test_fraction=test_fraction,
         default_fraction=DEFAULT_FRACTION,
+        groups=groups,
     )
 
 

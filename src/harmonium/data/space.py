@@ -72,7 +72,8 @@ class Space:
         """
         if not self.copied:
             return None
-        return f"{100 * self.copied:.2g} % copies of training rows"
+        share = f"{100 * self.copied:.0f}" if self.copied >= 0.01 else "under 1"
+        return f"{share} % copies of training rows"
 
     def why_incomparable(self, other: Space) -> str | None:
         """One sentence naming what differs, or None if log-likelihoods on the two spaces may be compared.

@@ -5,6 +5,7 @@ A density of the data is that of the values held, divided by the scales: `log p(
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -15,9 +16,10 @@ from jaxtyping import Array, PyTree
 
 from harmonium.data import Dataset, Examples
 from harmonium.data.affine import moments, resolves
-from harmonium.models import Biased, Centred, EnergyModel, Wrapped, with_biases
+from harmonium.models import Biased, Centred, EnergyModel, Normalised, Wrapped, with_biases
 from harmonium.units import Columns, Frames, Gaussian, GaussianBias, GaussianStats, Unit, parts_of, real_columns
 
+UNLIKE = 100.0  # a deviation beyond which, or below whose inverse, weights of size one cannot serve a column
 FAR = 8.0  # standard deviations from zero beyond which the energies of real units would cancel in float32
 
 
@@ -80,7 +82,7 @@ def placed(model: Any, data: Dataset) -> Any:
 
 def placed_at(model: Any, rows: np.ndarray) -> Any:
     """The model with the shift and scale of rows `[n, size]` that a data set declares, or that float32 needs to hold
-    their means; else as it is, and so where it has learned something of the rows' own values.
+    their means, or weights their deviations; else as it is, and so where it has learned of the rows' own values.
 
     >>> import harmonium as hm
     >>> rbm = hm.RBM(visible=hm.units.Gaussian(1), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -93,7 +95,8 @@ def placed_at(model: Any, rows: np.ndarray) -> Any:
     declared = isinstance(rows, Examples) and rows.space is not None and rows.space.affine is not None
     if not declared:
         real = real_columns(unit)
-        if resolves(*moments(np.asarray(rows)[:, real])):
+        mean, deviation = moments(np.asarray(rows)[:, real])
+        if resolves(mean, deviation) and (abs(np.log(deviation)) <= np.log(UNLIKE)).all():
             return model
     return with_unit(model, placed_unit(unit, rows))
 
@@ -118,49 +121,86 @@ def near(model: EnergyModel) -> tuple[EnergyModel, float]:
     ((100000.0,), 0.0, 5000000000.0)
     """
     unit = model.layers["v"]
-    if not isinstance(model, Biased) or not isinstance(unit, Gaussian):
-        return model, 0.0
-    bias = model.biases["v"]
-    if not isinstance(bias, GaussianBias) or not float(jnp.max(_deviations(bias))) > FAR:
+    if not isinstance(model, Biased) or not _is_far(unit, model.biases["v"]):
         return model, 0.0
     if isinstance(model, Centred):
-        return _recentred(model, unit, bias), 0.0
+        return _recentred(model, unit), 0.0
     if isinstance(model, Wrapped):
         moved, less = near(model.model)
-        return eqx.tree_at(lambda m: m.model, model, moved), less
-    return _translated(model, unit, bias)
+        new = eqx.tree_at(lambda m: m.model, model, moved)
+        if isinstance(model, Normalised):  # the number takes up the constant
+            return eqx.tree_at(lambda m: m.log_partition, new, model.log_partition - less), 0.0
+        return new, less
+    return _translated(model, unit)
 
 
-def _recentred(model: Centred, unit: Gaussian, bias: GaussianBias) -> Centred:
+def _recentred(model: Centred, unit: Unit) -> Centred:
     """Offsets are statistics and move with the values: differences from them stay what they were."""
-    mean, square = model.offsets.value["v"]
-    own = GaussianStats(mean - bias.mean, square - (2 * mean - bias.mean) * bias.mean)
-    inner = with_biases(with_unit(model.model, _at(unit, bias.mean)), {"v": bias._replace(mean=0 * bias.mean)})
+    bias = model.biases["v"]
+    own = _moved_stats(unit, bias, model.offsets.value["v"])
+    inner = with_biases(with_unit(model.model, _at(unit, bias)), {"v": _at_zero(unit, bias)})
     return Centred(inner, model.offsets.value | {"v": own}, rate=model.rate, follow=model.follow)
 
 
-def _translated(model: Any, unit: Gaussian, bias: GaussianBias) -> tuple[EnergyModel, float]:
-    origin = bias.mean
+def _translated(model: Any, unit: Unit) -> tuple[EnergyModel, float]:
+    bias = model.biases["v"]
     at = {name: own.zeros() for name, own in model.layers.items()}
-    at["v"] = at["v"]._replace(x=origin)
+    at["v"] = each_real(unit, lambda _, own, stats: stats._replace(x=own.mean), bias, at["v"])
     slope = jax.grad(model.energy)(at)
     names = [name for name in model.biases if name != "v"]
     moved = {name: model.layers[name].bias(jax.tree.map(jnp.negative, slope[name])) for name in names}
-    new = with_biases(with_unit(model, _at(unit, origin)), moved | {"v": bias._replace(mean=jnp.zeros_like(origin))})
-    o, beta = np.asarray(origin, np.float64), np.exp(np.asarray(bias.log_precision, np.float64))
-    return new, float(0.5 * (beta * o * o).sum())
+    new = with_biases(with_unit(model, _at(unit, bias)), moved | {"v": _at_zero(unit, bias)})
+    pulls = [
+        np.exp(np.asarray(own.log_precision, np.float64)) * np.asarray(own.mean, np.float64) ** 2
+        for part, own in _parts(unit, bias)
+        if isinstance(part, Gaussian)
+    ]
+    return new, float(0.5 * sum(pull.sum() for pull in pulls))
 
 
-def _at(unit: Gaussian, origin: Array) -> Gaussian:
-    """The unit whose zero is at `origin` of the values that it holds now."""
-    o = np.asarray(origin, np.float64)
+def each_real(unit: Unit, change: Callable[..., Any], *trees: PyTree) -> PyTree:
+    """`change(part, *its share of the trees)` of the real parts of a layer, and the last tree's share of the others.
+
+    >>> each_real(Columns([Gaussian(1)]), lambda part, bias: bias.mean, (GaussianBias(jnp.ones(1), jnp.zeros(1)),))
+    (Array([1.], dtype=float32),)
+    """
+    if isinstance(unit, Columns):
+        return tuple(each_real(part, change, *own) for part, *own in zip(unit.parts, *trees, strict=True))
+    return change(unit, *trees) if isinstance(unit, Gaussian) else trees[-1]
+
+
+def _parts(unit: Unit, bias: PyTree) -> list[tuple[Unit, PyTree]]:
+    return list(zip(unit.parts, bias, strict=True)) if isinstance(unit, Columns) else [(unit, bias)]
+
+
+def _is_far(unit: Unit, bias: PyTree) -> bool:
+    """Whether some real column's bias is many deviations from zero."""
+    real = [own for part, own in _parts(unit, bias) if isinstance(part, Gaussian) and isinstance(own, GaussianBias)]
+    return any(float(jnp.max(jnp.abs(own.mean) * jnp.exp(0.5 * own.log_precision))) > FAR for own in real)
+
+
+def _at(unit: Unit, bias: PyTree) -> Unit:
+    """The unit whose zero is where the biases of its real columns are now."""
+    if isinstance(unit, Columns):
+        return Columns([_at(part, own) for part, own in zip(unit.parts, bias, strict=True)])
+    if not isinstance(unit, Gaussian):
+        return unit
     shift = np.zeros(unit.size) if unit.shift is None else np.asarray(unit.shift)
     scale = np.ones(unit.size) if unit.scale is None else np.asarray(unit.scale)
-    return Gaussian(unit.size, shift + scale * o, scale)
+    return Gaussian(unit.size, shift + scale * np.asarray(bias.mean, np.float64), scale)
 
 
-def _deviations(bias: GaussianBias) -> Array:
-    return jnp.abs(bias.mean) * jnp.exp(0.5 * bias.log_precision)
+def _at_zero(unit: Unit, bias: PyTree) -> PyTree:
+    return each_real(unit, lambda _, own: own._replace(mean=jnp.zeros_like(own.mean)), bias)
+
+
+def _moved_stats(unit: Unit, bias: PyTree, stats: PyTree) -> PyTree:
+    """Mean statistics `(x, x^2)` as those of `x - o`, with `o` the biases' means."""
+
+    def moved(_: Unit, own: GaussianBias, mean: GaussianStats) -> GaussianStats:
+        return GaussianStats(mean.x - own.mean, mean.square - (2 * mean.x - own.mean) * own.mean)
+
+    return each_real(unit, moved, bias, stats)
 
 
 def _has_real(unit: Unit) -> bool:
@@ -170,13 +210,13 @@ def _has_real(unit: Unit) -> bool:
 
 def _moved(unit: Unit, bias: PyTree) -> PyTree:
     """A bias in the data's own values as one of the values that the unit holds."""
-    if isinstance(unit, Columns):
-        return tuple(_moved(part, own) for part, own in zip(unit.parts, bias, strict=True))
-    if not isinstance(unit, Gaussian):
-        return bias
-    mean = (np.asarray(bias.mean, np.float64) - unit.shift) / unit.scale
-    log_precision = np.asarray(bias.log_precision, np.float64) + 2 * np.log(unit.scale)
-    return GaussianBias(jnp.asarray(mean, jnp.float32), jnp.asarray(log_precision, jnp.float32))
+
+    def moved(part: Gaussian, own: GaussianBias) -> GaussianBias:
+        mean = (np.asarray(own.mean, np.float64) - part.shift) / part.scale
+        log_precision = np.asarray(own.log_precision, np.float64) + 2 * np.log(part.scale)
+        return GaussianBias(jnp.asarray(mean, jnp.float32), jnp.asarray(log_precision, jnp.float32))
+
+    return each_real(unit, moved, bias)
 
 
 def _neutral(unit: Unit, bias: PyTree) -> bool:

@@ -67,6 +67,8 @@ def classifier(
     book), measure its test error, write a report."""
     data = data or "digits"  # whose grey values stay, where the recipe for a generative model would binarize them
     arguments = dict(locals())
+    if visible == "columns":
+        raise InputError("A classifier takes inputs of one kind: leave --visible out, or choose bernoulli or gaussian.")
     if greedy_epochs < 0 or joint_epochs < 1 or from_ not in ("dbn", "dbm"):
         raise InputError(
             "A classifier begins as a dbn or a dbm, pretrained for no negative number of epochs, and a dbm jointly for "

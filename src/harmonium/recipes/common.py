@@ -31,8 +31,6 @@ FILES = ("data", "labels", "edges")  # arguments that may be the path of a file
 STAGES = "stages"  # where a run keeps the runs of its parts
 JOINT = "stages/joint"  # and of the deep Boltzmann machine that a classifier is made of
 WIDE_ROWS = 2000  # rows whose mean field is inferred at a time
-# Recipes that look at each column of a table, where `--visible` says nothing else.
-BY_COLUMN = ("fvbn", "neural", "made", "nade", "rnade", "orderless", "nadek", "sbn", "bihm", "vae", "draw")
 FEW_CLASSES = 1000  # classes that labels may make where training rows are fewer
 CATEGORICAL_LIMIT = 64  # states beyond which whole numbers are taken for grey values and not for codes
 
@@ -183,7 +181,7 @@ def data_of(folder: RunFolder) -> Dataset:
         raise InputError(
             f"'{folder.path / 'run.json'}' does not say what the run was trained on ({error} is not there): restore it."
         ) from error
-    options = {"standardize": standardizing(run.get("recipe"), arguments), "scale": arguments.get("scale")}
+    options = {"standardize": standardizing(arguments), "scale": arguments.get("scale")}
     data = load_data(name, binarize, seed, **options)
     if arguments.get("from_") == "dbm":
         data = beside_means(data, RunFolder(folder.path / JOINT).load_model())
@@ -196,24 +194,23 @@ def data_of(folder: RunFolder) -> Dataset:
     return data
 
 
-def standardizing(recipe: str | None, arguments: dict[str, Any]) -> bool | str:
-    """What `--standardize` means: all columns, or the real ones where units are found column by column.
+def standardizing(arguments: dict[str, Any]) -> bool | str:
+    """What `--standardize` means: the real columns where units are found column by column, else all of them.
 
-    >>> standardizing("nade", {"standardize": True, "visible": "auto"})
-    'real'
+    >>> [standardizing({"standardize": True, "visible": visible}) for visible in ("auto", "gaussian")]
+    ['real', True]
     """
-    visible = arguments.get("visible", "auto")
-    by_column = visible == "columns" or (visible == "auto" and recipe in BY_COLUMN)
+    by_column = arguments.get("visible", "auto") in ("auto", "columns")
     return "real" if arguments.get("standardize") and by_column else bool(arguments.get("standardize"))
 
 
-def opened(arguments: dict[str, Any], recipe: str | None = None) -> Dataset:
+def opened(arguments: dict[str, Any]) -> Dataset:
     """The data that a recipe's arguments name, after everything that can be refused without it."""
     if "temperatures" in arguments:
         check_annealing(arguments["ais_chains"], arguments["temperatures"])
     check_settings(**{name: arguments[name] for name in ("epochs", "average", "products", "out", "resume", "force")})
     named = {name: arguments[name] for name in ("scale", "labels")}
-    named |= {"standardize": standardizing(recipe, arguments)}
+    named |= {"standardize": standardizing(arguments)}
     return load_data(arguments["data"], arguments["binarize"], arguments["seed"], **named)
 
 

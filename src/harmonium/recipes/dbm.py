@@ -11,6 +11,7 @@ from harmonium.inference import at_marginals
 from harmonium.models import DBM, Centred
 from harmonium.objectives import PCD
 from harmonium.recipes import flags
+from harmonium.recipes.columns import table_unit
 from harmonium.recipes.common import (
     MARGINAL_ROWS,
     class_unit,
@@ -19,7 +20,6 @@ from harmonium.recipes.common import (
     sgd,
     staged,
     trained,
-    visible_unit,
 )
 from harmonium.training import Run, check_data, pretrained_dbm
 
@@ -32,7 +32,7 @@ def dbm(
     scale: flags.Scale = None,
     labels: flags.Labels = None,
     hidden: flags.Layers = "64,32",
-    visible: flags.Visible = "auto",
+    visible: flags.ByColumn = "auto",
     classes: flags.Classes = False,
     steps: flags.Steps = 1,
     chains: flags.Chains = 100,
@@ -62,7 +62,7 @@ def dbm(
         raise InputError(f"Pretraining takes no negative number of epochs, not pretraining={pretraining}.")
     dataset = opened(arguments)
     key = jax.random.key(seed)
-    unit, layers = visible_unit(dataset, visible), layer_units(hidden)
+    unit, layers = table_unit(dataset, visible), layer_units(hidden)
     if pretraining and len(layers) < 2:
         raise InputError("Pretraining takes at least two hidden layers: leave --pretraining out.")
     top = class_unit(dataset) if classes else None

@@ -11,7 +11,8 @@ from harmonium.errors import InputError
 from harmonium.models import DBN
 from harmonium.objectives import PCD, UpDown
 from harmonium.recipes import flags
-from harmonium.recipes.common import class_unit, layer_units, opened, sgd, staged, trained, visible_unit
+from harmonium.recipes.columns import table_unit
+from harmonium.recipes.common import class_unit, layer_units, opened, sgd, staged, trained
 from harmonium.training import Run, check_data, stack
 
 
@@ -23,7 +24,7 @@ def dbn(
     scale: flags.Scale = None,
     labels: flags.Labels = None,
     hidden: flags.Layers = "64,64",
-    visible: flags.Visible = "auto",
+    visible: flags.ByColumn = "auto",
     classes: Annotated[bool, "join the labels of the data to the top machine, as layer y"] = False,
     steps: Annotated[int, "Gibbs sweeps of the top machine at each step of fine-tuning"] = 5,
     chains: flags.Chains = 100,
@@ -53,7 +54,7 @@ def dbn(
         )
     dataset = opened(arguments)
     key = jax.random.key(seed)
-    unit, layers = visible_unit(dataset, visible), layer_units(hidden)
+    unit, layers = table_unit(dataset, visible), layer_units(hidden)
     top = class_unit(dataset) if classes else None
     model = DBN(unit, layers, top, key=jax.random.fold_in(key, 1))
     check_data(model, dataset)

@@ -14,7 +14,6 @@ from harmonium.models import BiHM, LatentModel
 from harmonium.objectives import NVIL, REINFORCE, VIMCO, Objective, ReweightedWakeSleep, WakeSleep
 from harmonium.recipes.columns import table_unit
 from harmonium.recipes.common import MARGINAL_ROWS, annealed, opened, trained
-from harmonium.recipes.sequences import warn_scales
 from harmonium.training import Run, check_data
 from harmonium.units import Unit
 
@@ -35,12 +34,11 @@ def trained_directed(recipe: str, arguments: dict[str, Any], make: Make, rule: O
     Arguments: `arguments` of the recipe; `make`, which makes the net of its visible units, a key and the shape of a
     picture, if there is one; `rule`, the objective.
     """
-    dataset = opened(arguments, recipe)
+    dataset = opened(arguments)
     unit = table_unit(dataset, arguments["visible"])
     model = make(unit, jax.random.fold_in(jax.random.key(arguments["seed"]), 1), dataset.image_shape)
     check_data(model, dataset)
     rows = dataset.shown(dataset.train[:MARGINAL_ROWS])
-    warn_scales(dataset.name, unit, rows)
     model = at_marginals(model, rows)
     total = arguments["epochs"] * dataset.steps_per_epoch(arguments["batch_size"])
     optimizer = annealed(arguments["learning_rate"], total, weight_decay=arguments["weight_decay"])

@@ -10,7 +10,8 @@ from harmonium.inference import at_marginals
 from harmonium.models import MPDBM
 from harmonium.objectives import MultiPrediction
 from harmonium.recipes import flags
-from harmonium.recipes.common import MARGINAL_ROWS, annealed, class_unit, layer_units, opened, trained, visible_unit
+from harmonium.recipes.columns import table_unit
+from harmonium.recipes.common import MARGINAL_ROWS, annealed, class_unit, layer_units, opened, trained
 from harmonium.training import Run, check_data
 
 SCALE = 0.05  # standard deviation of the weights at the start: the mean field of smaller ones passes little on
@@ -24,7 +25,7 @@ def mpdbm(
     scale: flags.Scale = None,
     labels: flags.Labels = None,
     hidden: flags.Layers = "100,100",
-    visible: flags.Visible = "auto",
+    visible: flags.ByColumn = "auto",
     classes: flags.Classes = False,
     sweeps: Annotated[int, "sweeps of mean field through which the machine learns and answers"] = 10,
     least: Annotated[float, "least probability of a pixel to be hidden in training"] = 0.0,
@@ -50,7 +51,7 @@ def mpdbm(
     arguments = dict(locals())
     dataset = opened(arguments)
     key = jax.random.key(seed)
-    unit, layers = visible_unit(dataset, visible), layer_units(hidden)
+    unit, layers = table_unit(dataset, visible), layer_units(hidden)
     top = class_unit(dataset) if classes else None
     options = {"steps": sweeps, "averaged": averaged, "scale": SCALE}
     model = MPDBM(unit, layers, top, key=jax.random.fold_in(key, 1), **options)

@@ -9,8 +9,8 @@ import jax
 from harmonium.inference import at_marginals
 from harmonium.models import RBM, Centred
 from harmonium.recipes import flags
-from harmonium.recipes.columns import column_units
-from harmonium.recipes.common import MARGINAL_ROWS, named_unit, opened, sgd, trained, visible_unit
+from harmonium.recipes.columns import table_unit
+from harmonium.recipes.common import MARGINAL_ROWS, named_unit, opened, sgd, trained
 from harmonium.recipes.rules import constrained, learning_rule
 from harmonium.training import Run, check_data
 
@@ -61,7 +61,7 @@ def rbm(
     arguments = dict(locals())
     dataset = opened(arguments)
     key = jax.random.key(seed)
-    unit = column_units(dataset) if visible == "columns" else visible_unit(dataset, visible)
+    unit = table_unit(dataset, visible)
     units = unit, named_unit(hidden_units, hidden)
     model = RBM(*units, key=jax.random.fold_in(key, 1))
     check_data(model, dataset)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,9 +16,8 @@ from harmonium.objectives import MaximumLikelihood, Objective
 from harmonium.recipes.columns import real_unit, table_unit
 from harmonium.recipes.common import MARGINAL_ROWS, annealed, opened, trained
 from harmonium.training import Run, check_data
-from harmonium.units import Unit, real_columns
+from harmonium.units import Unit
 
-FAR = 10.0  # from what a standardized column's mean and deviation are
 Make = Callable[[Unit, Key[Array, ""], np.ndarray | None], TractableModel]
 
 
@@ -29,13 +27,12 @@ def trained_network(recipe: str, arguments: dict[str, Any], make: Make, rule: Ob
     Arguments: `arguments` of the recipe; `make`, which makes the network of its visible units, a key and an order;
     `rule`, the objective (default: maximum likelihood).
     """
-    dataset = opened(arguments, recipe)
+    dataset = opened(arguments)
     unit = table_unit(dataset, arguments["visible"]) if "visible" in arguments else real_unit(dataset)
     key = jax.random.fold_in(jax.random.key(arguments["seed"]), 1)
     model = make(unit, key, random_order(arguments.get("order_seed"), unit.size))
     check_data(model, dataset)
     rows = dataset.shown(dataset.train[:MARGINAL_ROWS])
-    warn_scales(dataset.name, unit, rows)
     model = at_marginals(model, rows) if isinstance(model, Biased) else model
     total = arguments["epochs"] * dataset.steps_per_epoch(arguments["batch_size"])
     optimizer = annealed(arguments["learning_rate"], total, weight_decay=arguments["weight_decay"])
@@ -50,20 +47,6 @@ def ensemble(make: Callable[[Unit, Key[Array, ""]], Orderless], orders: int) -> 
         return make(unit, weights).with_orders(orders, key=lots)
 
     return made
-
-
-def warn_scales(name: str, unit: Unit, rows: np.ndarray) -> None:
-    """Warn of real columns whose numbers are large or small: weights of one size cannot serve them."""
-    for column in real_columns(unit):
-        values = rows[:, column].astype(np.float64)  # whose squares do not overflow
-        mean, deviation = float(values.mean()), float(values.std())
-        if abs(mean) > FAR or deviation > FAR or 0 < deviation < 1 / FAR:
-            warnings.warn(
-                f"Column {column} of '{name}' has mean {mean:.3g} and standard deviation {deviation:.3g}, and networks "
-                "learn from numbers of size 1: --standardize brings real columns to mean 0 and variance 1.",
-                stacklevel=3,
-            )
-            return
 
 
 def random_order(seed: int | None, size: int) -> np.ndarray | None:

@@ -56,7 +56,7 @@ def vrnn(
             "Sequences are not standardized here, where absent frames would count as measurements: bring the present "
             "frames to mean 0 and variance 1 before they are saved, and leave --standardize out."
         )
-    dataset = opened(arguments, "vrnn")
+    dataset = opened(arguments)
     model = started(dataset, latent, hidden, sizes(networks), jax.random.fold_in(jax.random.key(seed), 1))
     check_data(model, dataset)
     total = epochs * dataset.steps_per_epoch(batch_size)

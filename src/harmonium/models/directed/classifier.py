@@ -18,13 +18,14 @@ from harmonium.models.directed.dbn import DBN
 from harmonium.models.energy import EnergyModel
 from harmonium.nets import MLP
 from harmonium.rng import check_key
-from harmonium.units import Bernoulli, Categorical, Gaussian, Unit
+from harmonium.units import Bernoulli, Categorical, Columns, Gaussian, Unit
 
 
 class Classifier(eqx.Module):
     """`p(y | x) = softmax(net(x))_y` (section 6.2.2.3 of the book): the discriminative end of section 20.3 and 20.4.
 
-    Arguments: `net`, an `MLP` with one output for each class.
+    Arguments: `net`, an `MLP` with one output for each class; `visible`, the units whose values it takes (default: any
+    real numbers, as they are).
 
     >>> import harmonium as hm, jax
     >>> model = Classifier(hm.nets.MLP([4, 8, 3], key=jax.random.key(0)))
@@ -33,11 +34,13 @@ class Classifier(eqx.Module):
     """
 
     net: MLP
+    visible: Unit | None = None
 
     @property
     def layers(self) -> dict[str, Unit]:
-        """`v`, which takes any real numbers, and `y`."""
-        return {"v": Gaussian(self.net.W[0].shape[0]), "y": Categorical(1, states=self.net.W[-1].shape[1])}
+        """`v`, which takes real numbers, and `y`."""
+        visible = Gaussian(self.net.W[0].shape[0]) if self.visible is None else self.visible
+        return {"v": visible, "y": Categorical(1, states=self.net.W[-1].shape[1])}
 
     def log_prob(
         self, x: Float[Array, "size"], key: Key[Array, ""] | None = None, drop: tuple[float, float] = (0.0, 0.0)
@@ -63,7 +66,9 @@ def classifier_from_dbn(dbn: DBN, classes: int, *, key: Key[Array, ""]) -> Class
     top_W, top_c = (dbn.top.W, dbn.top.c) if isinstance(dbn.top, RBM) else (dbn.top.W[0], dbn.top.b[1])
     layers = [(link.W.T, link.b) for link in dbn.up] + [(top_W, top_c)]
     bias = dbn.up[0].given_bias if dbn.up else dbn.top.biases["v"]
-    return _with_classes([(_for_values(dbn.layers["v"], bias, layers[0][0]), layers[0][1]), *layers[1:]], classes, key)
+    unit = dbn.layers["v"]
+    made = _with_classes([(_for_values(unit, bias, layers[0][0]), layers[0][1]), *layers[1:]], classes, key)
+    return Classifier(made.net, unit) if unit.scaled else made
 
 
 def classifier_from_dbm(dbm: EnergyModel, classes: int, *, key: Key[Array, ""]) -> Classifier:
@@ -90,6 +95,8 @@ def classifier_from_dbm(dbm: EnergyModel, classes: int, *, key: Key[Array, ""]) 
         raise InputError(f"The classifier of a DBM takes two hidden layers, not {len(dbm.hidden)}: see Fig. 20.4.")
     first = jnp.concatenate([_for_values(dbm.visible, dbm.b[0], dbm.W[0]), dbm.W[1].T])
     made = _with_classes([(first, dbm.b[1]), (dbm.W[1], dbm.b[2])], classes, key)
+    if dbm.visible.scaled:
+        made = Classifier(made.net, Columns([dbm.visible, Gaussian(dbm.hidden[1].size)]))
     if whole.labels is None or whole.labels.states != classes:
         return made
     return eqx.tree_at(lambda m: (m.net.W[-1], m.net.b[-1]), made, (whole.W[2], whole.b[3].reshape(-1)))
@@ -97,8 +104,11 @@ def classifier_from_dbm(dbm: EnergyModel, classes: int, *, key: Key[Array, ""]) 
 
 def _for_values(unit: Unit, bias: PyTree, W: Float[Array, "width above"]) -> Float[Array, "size above"]:
     """Weights that act on values of the visible units as `W` does on what these couple by."""
-    if isinstance(unit, Categorical):
-        raise InputError("The classifier takes values, not codes: its machine must have real or binary visible units.")
+    if isinstance(unit, Categorical | Columns):
+        raise InputError(
+            "The classifier takes values, not codes or columns of several kinds: its machine must have real or binary "
+            "visible units, all of one kind."
+        )
     return jnp.exp(bias.log_precision)[:, None] * W if isinstance(unit, Gaussian) else W
 
 

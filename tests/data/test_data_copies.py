@@ -44,7 +44,7 @@ def test_frequencies_of_few_rows_are_no_copies():
     bits = np.random.default_rng(0).integers(0, 2, (200, 3))
     data = from_arrays(bits, **SPLIT)
     assert (len(data.test), data.test.space.copied) == (40, 1.0)
-    assert "100 % copies of training rows" in repr(data)
+    assert "100 % are copies of training rows" in repr(data)
     with pytest.raises(InputError, match="more groups"):
         from_arrays(bits[:, :1], groups="copies", **SPLIT)
 
@@ -65,9 +65,9 @@ def test_official_splits_are_counted_and_the_estimate_says_so():
     assert data.test.space.copied == 0.35
     space = data.test.space
     estimate = Estimate(-1.0, 0.1, "exact", space=space, method="enumeration")
-    assert "35 % copies of training rows" in str(estimate)
+    assert "35 % are copies of training rows" in str(estimate)
     other = Estimate(-9.0, 0.1, "exact", space=space, method="enumeration")
-    assert "35 % copies of training rows" in compare(estimate, other).reason
+    assert "35 % are copies of training rows" in compare(estimate, other).reason
 
 
 def test_the_wine_table_s_copies(tmp_path):

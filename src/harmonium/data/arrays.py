@@ -33,12 +33,16 @@ class Raw:
         labels: of the same splits, perhaps of none.
         image_shape: of one example, if it is known and the arrays are flat.
         divisor: of the known encoding of the values, 255 for 8-bit pictures.
+        columns: their names, where the file has names.
+        notes: what a reader took, left out or assumed, a sentence each.
     """
 
     arrays: dict[str, object]
     labels: dict[str, object] = field(default_factory=dict)
     image_shape: tuple[int, ...] | None = None
     divisor: float | None = None
+    columns: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def from_arrays(
@@ -184,7 +188,14 @@ def assemble(
         binarization=coded.binarization,
         decode=coded.decode,
         affine=None if coded.space.support == "binary" and not standardize else affine,
+        columns=raw.columns,
+        notes=(*raw.notes, *_told(coded.splits)),
     )
+
+
+def _told(splits: dict[str, Examples]) -> list[str]:
+    """What is to be known of held-out rows that are copies of training rows."""
+    return [f"of the {split} rows {x.space.copies}" for split, x in splits.items() if x.space.copies]
 
 
 def _with_affine(coded: Encoded) -> Encoded:

@@ -52,6 +52,8 @@ class Dataset:
             the same.
         affine: shift and scale, [d] or numbers, of rows that a model is shown as (value - shift) / scale; None where
             the values are the given ones or binary.
+        columns: their names, where the file has names.
+        notes: what was read, and what was left out or assumed, a sentence each.
 
     >>> import harmonium as hm
     >>> data = hm.data.from_arrays(np.eye(7)); len(data.train), data.steps_per_epoch(2)
@@ -70,6 +72,8 @@ class Dataset:
     binarization: str | None = None
     decode: Callable[[np.ndarray], np.ndarray] | None = None
     affine: tuple[np.ndarray | float, np.ndarray | float] | None = None
+    columns: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def streamed(self) -> bool:
@@ -186,9 +190,7 @@ class Dataset:
     def __repr__(self) -> str:
         counts = [(s, getattr(self, s)) for s in ("train", "valid", "test")]
         sizes = ", ".join(f"{len(x)} {split}" for split, x in counts if x is not None)
-        copied = [(s, x.space.copies) for s, x in counts[1:] if x is not None and x.space is not None]
-        told = "".join(f"; {split} rows: {words}" for split, words in copied if words)
-        return f"Dataset({self.name!r}: {sizes}; {self.space}{told})"
+        return f"Dataset({'; '.join([f'{self.name!r}: {sizes}', str(self.space), *self.notes])})"
 
 
 @jax.jit

@@ -68,12 +68,12 @@ class Space:
         """How many of a split's rows are copies of training rows, in words; None where none are.
 
         >>> Space("real", (12,), "wine", split="test", copied=0.35).copies
-        '35 % copies of training rows'
+        '35 % are copies of training rows'
         """
         if not self.copied:
             return None
         share = f"{100 * self.copied:.0f}" if self.copied >= 0.01 else "under 1"
-        return f"{share} % copies of training rows"
+        return f"{share} % are copies of training rows"
 
     def why_incomparable(self, other: Space) -> str | None:
         """One sentence naming what differs, or None if log-likelihoods on the two spaces may be compared.

@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Key
 
 from harmonium.compiling import outermost, over_rows
-from harmonium.errors import InputError, articled, whole
+from harmonium.errors import InputError, articled, shown, whole
 from harmonium.inference.holes import with_holes
 from harmonium.inference.marginals import as_rows
+from harmonium.memory import check_fits
 from harmonium.models import (
     UNBOUNDED,
     BeliefNet,
@@ -28,7 +29,7 @@ from harmonium.models import (
 )
 from harmonium.models.autoregressive import ancestral
 from harmonium.models.directed import downwards, upwards
-from harmonium.rng import cheap
+from harmonium.rng import cheap, row_keys
 from harmonium.samplers.ancestral import top_layer, top_sample
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
 from harmonium.samplers.guessing import filled_in
@@ -41,14 +42,18 @@ def sample(
     *,
     steps: int = 1000,
     start: Any = None,
+    first: int = 0,
 ) -> Array:
     """Values of the visible layer from `n` independent chains of block Gibbs sampling, or straight from the model.
 
     The chains of a belief net (a DBN) run in its top machine, and a pass down its links follows. An auto-regressive
     network, and a directed net from its prior downwards, draw without chains: exactly, whatever `steps` is.
+    Row `i` depends on `key` and `i` alone, so that blocks drawn one after the other, each with the number of its
+    `first` row, are the rows drawn at once (to float summation order; bit for bit where blocks have the same size).
     Arguments: `n`, how many; `steps`, sweeps of each chain; `start`, rows `[n, size]` from which the chains start
-    (default: random states). Returns `[n, size]`. Raises `InputError` for fewer than one chain or step, a start where
-    there are no chains, or a model that is no distribution of its visible layer.
+    (default: random states); `first`, the number of the first row. Returns `[n, size]`. Raises `InputError` for fewer
+    than one chain or step, more rows than the memory holds, a start where there are no chains, or a model that is no
+    distribution of its visible layer.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -58,20 +63,22 @@ def sample(
     require_model("hm.sample", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
+    _check_rows(model, n, first)
+    keys = row_keys(cheap(key), first, n)
     if isinstance(model, TractableModel | LatentModel | BiHM):
         if start is not None:
             raise InputError(f"A {type(model).__name__} draws without chains: leave start out.")
-        return _draw(model, cheap(key), n)
+        return _draw(model, keys)
     if start is not None:
         start = _checked_rows(model, start, n)
     draw = _sample_net if isinstance(model, BeliefNet) else _sample
-    rows = draw(model, cheap(key), start, n, steps)
+    rows = draw(model, keys, start, steps)
     if model.layers["v"].states is None and not isinstance(rows, jax.core.Tracer) and not jnp.isfinite(rows).all():
         raise InputError(f"The chains ran away, for their values are no longer finite: {UNBOUNDED}.")
     return rows
 
 
-def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Array:
+def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500, first: int = 0) -> Array:
     """Rows with their missing values (NaN) drawn from the model given the others, by clamped Gibbs sampling or exactly.
 
         x_missing ~ p(x_missing | x_observed)
@@ -80,9 +87,11 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Arra
     `hm.OrderlessNADE`) the missing values in a random order after the observed ones, one of a single order where all
     missing values of a row come after its observed ones. A directed net (a VAE) guesses latent variables for the row as
     it is filled, accepts them by Metropolis, and draws the missing values given them (`refilled`).
-    Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain. Returns an array of the
-    same shape; observed values are returned as given. Raises `InputError` for another kind of model, no rows,
-    observed values outside the range, or missing values that come too early in a network's order.
+    As in `hm.sample`, what is drawn for a row depends on `key` and on its number alone.
+    Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain; `first`, the number of the
+    first row. Returns an array of the same shape; observed values are returned as given. Raises `InputError` for
+    another kind of model, no rows, observed values outside the range, or missing values that come too early in a
+    network's order.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -95,14 +104,39 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Arra
     unit = model.layers["v"]
     filled, missing = with_holes(unit, x)
     known, mask = jnp.asarray(filled, unit.dtype), jnp.asarray(~missing)
+    check_first(first)
+    keys = row_keys(cheap(key), first, len(known))
     if isinstance(model, TractableModel):
         _refuse_early(model, missing)
-        return _complete(model, cheap(key), known, mask).reshape(np.shape(x))
+        return _complete(model, keys, known, mask).reshape(np.shape(x))
     if isinstance(model, LatentModel):
         if len(model.layers) < 2:
             raise InputError("A belief net without hidden layers does not fill in: train an hm.OrderlessNADE.")
-        return _guess(model, cheap(key), known, mask, steps).reshape(np.shape(x))
-    return _impute(model, cheap(key), known, mask, steps).reshape(np.shape(x))
+        return _guess(model, keys, known, mask, steps).reshape(np.shape(x))
+    return _impute(model, keys, known, mask, steps).reshape(np.shape(x))
+
+
+def check_first(first: Any) -> None:
+    """Refuse what is no number of a row.
+
+    >>> check_first(-1)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: Rows are counted from 0, and first=-1 is none of them: give a whole number.
+    """
+    if not whole(first, least=0):
+        raise InputError(f"Rows are counted from 0, and first={shown(first)} is none of them: give a whole number.")
+
+
+def _check_rows(model: Any, n: int, first: int) -> None:
+    """Refuse more rows than the memory holds beside the other layers of their chains."""
+    check_first(first)
+    layers = model.layers.values() if isinstance(model, EnergyModel) else [model.layers["v"]]
+    check_fits(
+        f"Sampling {n} rows of {model.layers['v'].size} at once",
+        4 * n * sum(layer.width for layer in layers),
+        "draw them in blocks, hm.sample(model, key, 10000, first=0), first=10000 and so on, or let `harmonium sample` "
+        "write them to a file",
+    )
 
 
 def _refuse_early(model: TractableModel, missing: np.ndarray) -> None:
@@ -117,13 +151,12 @@ def _refuse_early(model: TractableModel, missing: np.ndarray) -> None:
 
 
 @outermost
-def _draw(model: TractableModel | LatentModel | BiHM, key: Key[Array, ""], n: int) -> Array:
-    keys = jax.random.split(key, n)
+def _draw(model: TractableModel | LatentModel | BiHM, keys: Key[Array, "n"]) -> Array:
     return over_rows(model.sample, keys) if isinstance(model, TractableModel) else jax.vmap(model.sample)(keys)
 
 
 @outermost
-def _complete(model: Ordered | Orderless, key: Key[Array, ""], known: Array, mask: Bool[Array, "n size"]) -> Array:
+def _complete(model: Ordered | Orderless, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"]) -> Array:
     def one(key: Key[Array, ""], x: Array, fixed: Array) -> Array:
         lot, draw = jax.random.split(key)
         if isinstance(model, Ordered):
@@ -132,44 +165,43 @@ def _complete(model: Ordered | Orderless, key: Key[Array, ""], known: Array, mas
             order = jnp.argsort(jnp.where(fixed, -1.0, jax.random.uniform(lot, fixed.shape)))
         return ancestral(model, draw, order, x, fixed)
 
-    return over_rows(one, jax.random.split(key, len(known)), known, mask)
+    return over_rows(one, keys, known, mask)
 
 
 @outermost
-def _sample(model: EnergyModel, key: Key[Array, ""], start: Array | None, n: int, steps: int) -> Array:
+def _sample(model: EnergyModel, keys: Key[Array, "n"], start: Array | None, steps: int) -> Array:
     def chain(key: Key[Array, ""], v: Array | None) -> Array:
         first, walk = jax.random.split(key)
         state = initial_state(model, first) if v is None else posterior_sample(model, first, {"v": v})
         return run_chain(Gibbs(model), walk, state, steps)["v"]
 
-    return jax.vmap(chain)(jax.random.split(key, n), start)
+    return jax.vmap(chain)(keys, start)
 
 
 @outermost
-def _sample_net(net: BeliefNet, key: Key[Array, ""], start: Array | None, n: int, steps: int) -> Array:
+def _sample_net(net: BeliefNet, keys: Key[Array, "n"], start: Array | None, steps: int) -> Array:
     def chain(key: Key[Array, ""], v: Array | None) -> Array:
         first, walk, last = jax.random.split(key, 3)
         top = None if v is None else {"v": upwards(net, first, v)[top_layer(net)]}
         return downwards(net, last, top_sample(net, walk, steps=steps, start=top)["v"])["v"]
 
-    return jax.vmap(chain)(jax.random.split(key, n), start)
+    return jax.vmap(chain)(keys, start)
 
 
 @outermost
-def _guess(model: Emitting, key: Key[Array, ""], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
-    keys = jax.random.split(key, len(known))
+def _guess(model: Emitting, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
     return jax.vmap(lambda k, x, fixed: filled_in(model, k, x, fixed, steps))(keys, known, mask)
 
 
 @outermost
-def _impute(model: EnergyModel, key: Key[Array, ""], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
+def _impute(model: EnergyModel, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
     def chain(key: Key[Array, ""], value: Array, fixed: Array) -> Array:
         first, second, walk = jax.random.split(key, 3)
         guess = jnp.where(fixed, value, initial_state(model, first)["v"])
         state = posterior_sample(model, second, {"v": guess})
         return run_chain(Gibbs(model, {"v": Clamp(fixed, value)}), walk, state, steps)["v"]
 
-    return jax.vmap(chain)(jax.random.split(key, len(known)), known, mask)
+    return jax.vmap(chain)(keys, known, mask)
 
 
 def _checked_rows(model: EnergyModel | BeliefNet, rows: Any, n: int) -> Array:

@@ -16,6 +16,7 @@ from harmonium.data.randomness import SPLIT, generator
 from harmonium.data.space import Space
 from harmonium.data.standardize import STANDARDIZED, standardized
 from harmonium.data.storage import Survey, is_memmap
+from harmonium.data.whole import whole_columns
 from harmonium.errors import InputError
 
 STREAMED_SPLIT = 10_000  # rows at most of a default split of a memory-mapped file, since they are coded in memory
@@ -156,6 +157,7 @@ def assemble(
         tables, labels = split_rows(tables, labels, fractions, seed)
     space = Space("", shape or tables["train"].shape[1:], name)
     affine = None if raw.divisor is None else (0.0, raw.divisor)
+    whole = whole_columns(tables["train"])
     if standardize:
         if binarize is not None:
             raise InputError("Values are either standardized or binarized: choose one of the two.")
@@ -178,6 +180,7 @@ def assemble(
         decode=coded.decode,
         affine=None if coded.space.support == "binary" and not standardize else affine,
         columns=raw.columns,
+        whole=whole,
         notes=raw.notes,
     )
 

@@ -14,6 +14,7 @@ from harmonium.data import storage
 from harmonium.data.examples import Examples
 from harmonium.data.randomness import batches
 from harmonium.data.space import Space
+from harmonium.data.whole import NONE, Whole
 from harmonium.errors import InputError
 
 
@@ -52,6 +53,7 @@ class Dataset:
         affine: shift and scale, [d] or numbers, of rows that a model is shown as (value - shift) / scale; None where
             the values are the given ones or binary.
         columns: their names, where the file has names.
+        whole: which columns hold whole numbers alone in the training rows, as they were given.
         notes: what was read, and what was left out or assumed, a sentence each.
 
     >>> import harmonium as hm
@@ -72,6 +74,7 @@ class Dataset:
     decode: Callable[[np.ndarray], np.ndarray] | None = None
     affine: tuple[np.ndarray | float, np.ndarray | float] | None = None
     columns: tuple[str, ...] | None = None
+    whole: Whole = NONE
     notes: tuple[str, ...] = ()
 
     @property

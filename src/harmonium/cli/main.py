@@ -31,8 +31,8 @@ app = typer.Typer(
 train = typer.Typer(cls=RecipeGroup, help="Train a model with a recipe, and measure it.", no_args_is_help=True)
 app.add_typer(train, name="train")
 for command in (
-    commands.evaluate, commands.sample, commands.impute, commands.compare, commands.report, commands.reproduce,
-    commands.list_,
+    commands.evaluate, commands.sample, commands.impute, commands.encode, commands.compare, commands.report,
+    commands.reproduce, commands.list_,
 ):  # fmt: skip
     app.command(command.__name__.rstrip("_"))(command)
 

@@ -34,6 +34,9 @@ from harmonium.samplers.ancestral import top_layer, top_sample
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
 from harmonium.samplers.guessing import filled_in
 
+SAMPLED = (EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)  # models that `sample` takes
+FILLED = (EnergyModel, TractableModel, Emitting)  # and those that `impute` takes
+
 
 def sample(
     model: Any,
@@ -60,7 +63,7 @@ def sample(
     >>> hm.sample(rbm, jax.random.key(1), 4, steps=10).shape
     (4, 6)
     """
-    require_model("hm.sample", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
+    require_model("hm.sample", model, *SAMPLED)
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
     _check_rows(model, n, first)
@@ -98,7 +101,7 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500, first: 
     >>> bool(jnp.isnan(hm.impute(rbm, jax.random.key(1), jnp.array([1.0, jnp.nan, 0.0]), steps=10)).any())
     False
     """
-    require_model("hm.impute", model, EnergyModel, TractableModel, Emitting)
+    require_model("hm.impute", model, *FILLED)
     if not whole(steps):
         raise InputError(f"Imputation needs at least one step, not steps={steps}.")
     unit = model.layers["v"]

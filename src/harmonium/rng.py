@@ -88,8 +88,13 @@ def row_keys(key: Key[Array, ""], first: int, n: int) -> Key[Array, "n"]:
     """
     rows = np.arange(first, first + n, dtype=np.uint64)
     low, high = (part.astype(np.uint32) for part in (rows & np.uint64(0xFFFFFFFF), rows >> np.uint64(32)))
+    return _keys_of(key, low, high if high.any() else None)
+
+
+@jax.jit
+def _keys_of(key: Key[Array, ""], low: UInt32[Array, "n"], high: UInt32[Array, "n"] | None) -> Key[Array, "n"]:
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, low)
-    if not high.any():
+    if high is None:
         return keys
     return jnp.where(high > 0, jax.vmap(jax.random.fold_in)(keys, high), keys)  # a fold takes 32 bits
 

@@ -70,6 +70,12 @@ def _failed(error: Exception) -> int:
     if isinstance(error, HarmoniumError):
         return _say(str(error), 1)
     text = " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
+        return _say(
+            "the memory is full: ask for fewer units, chains or rows at a time (run again with --debug for the whole "
+            "story)",
+            1,
+        )
     return _say(f"{type(error).__name__}: {text} (run again with --debug for the whole story)", 1)
 
 

@@ -130,10 +130,8 @@ class OwnUnits:
             return ""
         named = [named_column(self.names, i) for i in self.whole.columns]
         more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
-        counts = ", none below 0 where none was" if self.whole.counts else ""
-        return (
-            f"\nrounded to whole numbers{counts}, as the training rows have no others: {', '.join(named[:SHOWN])}{more}"
-        )
+        counts = " (not below 0 where training never is)" if self.whole.counts else ""
+        return f"\nrounded to whole numbers, as in training{counts}: {', '.join(named[:SHOWN])}{more}"
 
 
 def named_column(names: Sequence[str], place: int) -> str:

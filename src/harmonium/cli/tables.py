@@ -104,6 +104,8 @@ def texts(numbers: np.ndarray) -> list[str]:
     >>> texts(np.array([20230101.0, 0.1, 1e-7])), texts(np.float32([0.1, 123456.79])), texts(np.array([True]))
     (['20230101', '0.1', '1e-07'], ['0.1', '123456.79'], ['1'])
     """
+    if numbers.dtype == np.float16:
+        numbers = numbers.astype(np.float32)
     if numbers.dtype.kind in "bu" or ((np.abs(numbers) < WHOLE).all() and (numbers == np.rint(numbers)).all()):
         numbers = numbers.astype(np.uint64 if numbers.dtype.kind in "bu" else np.int64)
     if numbers.dtype.kind in "iu":

@@ -292,6 +292,16 @@ def test_a_cell_that_is_no_number_is_named_and_not_called_filled(harmonium, monk
     assert not list(harmonium.folder.glob("*far*full*")) + list(harmonium.folder.glob("far.npy"))
 
 
+def test_a_full_memory_is_said_in_a_sentence(harmonium, monkeypatch):
+    def full(*_, **__):
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 4000000000000 bytes.")
+
+    monkeypatch.setattr(writing, "draw", full)
+    said = harmonium.refused("sample", "bits", "--out", "full.npy", code=1)
+    assert "the memory is full: ask for fewer units, chains or rows at a time" in said
+    assert not list(harmonium.folder.glob("*full.npy*"))
+
+
 # ---- features ------------------------------------------------------------------------------------------------
 
 MACHINES = {

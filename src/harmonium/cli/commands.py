@@ -83,7 +83,8 @@ def sample(
     from harmonium.cli.writing import write_samples
     from harmonium.training import RunFolder
 
-    print(write_samples(RunFolder.open(run), number, out, steps=steps, seed=seed, force=force))
+    folder = RunFolder.open(run)
+    print(write_samples(folder, folder.load_model(), number, out, steps=steps, seed=seed, force=force))
 
 
 def impute(
@@ -101,7 +102,8 @@ def impute(
     from harmonium.cli.writing import write_filled
     from harmonium.training import RunFolder
 
-    print(write_filled(RunFolder.open(run), input, out, steps=steps, seed=seed, force=force))
+    folder = RunFolder.open(run)
+    print(write_filled(folder, folder.load_model(), input, out, steps=steps, seed=seed, force=force))
 
 
 def encode(
@@ -115,7 +117,8 @@ def encode(
     from harmonium.cli.writing import write_features
     from harmonium.training import RunFolder
 
-    print(write_features(RunFolder.open(run), input, out, layer=layer, force=force))
+    folder = RunFolder.open(run)
+    print(write_features(folder, folder.load_model(), input, out, layer=layer, force=force))
 
 
 def compare(run: RunArgument, other: Annotated[Path, typer.Argument(metavar="RUN", help="Another run.")]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,10 +23,9 @@ from harmonium.training import RunFolder
 from harmonium.units import Unit
 
 
-def write_samples(folder: RunFolder, n: int, out: Path, *, steps: int, seed: int, force: bool) -> str:
+def write_samples(folder: RunFolder, model: Any, n: int, out: Path, *, steps: int, seed: int, force: bool) -> str:
     """Draw `n` rows into a file; returns what to say of it. Raises `InputError` where there is no room for it."""
     check_out(out, force)
-    model = folder.load_model()
     require_model("hm.sample", model, *SAMPLED)
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
@@ -39,10 +39,9 @@ def write_samples(folder: RunFolder, n: int, out: Path, *, steps: int, seed: int
     return f"{n} samples: {out}{units.said()}"
 
 
-def write_filled(folder: RunFolder, source: Path, out: Path, *, steps: int, seed: int, force: bool) -> str:
+def write_filled(folder: RunFolder, model: Any, source: Path, out: Path, *, steps: int, seed: int, force: bool) -> str:
     """Fill the missing cells of a file's rows into another file; returns what to say of it."""
     check_out(out, force)
-    model = folder.load_model()
     require_model("hm.impute", model, *FILLED)
     given = given_rows(folder, model.layers["v"], source)
     n, units, count = len(given.rows), OwnUnits(folder, model.layers["v"]), 0
@@ -61,10 +60,9 @@ def write_filled(folder: RunFolder, source: Path, out: Path, *, steps: int, seed
     return f"{count} cells filled: {out}{given.said()}{units.said() if count else ''}"
 
 
-def write_features(folder: RunFolder, source: Path, out: Path, *, layer: str | None, force: bool) -> str:
+def write_features(folder: RunFolder, model: Any, source: Path, out: Path, *, layer: str | None, force: bool) -> str:
     """Write what the hidden units are expected to be given a file's rows; returns what to say of it."""
     check_out(out, force)
-    model = folder.load_model()
     require_model("hm.encode", model, *ENCODED)
     hidden = [name for name in model.layers if name != "v"]
     if layer is not None and layer not in hidden:

@@ -176,11 +176,11 @@ def assemble(
         valid_labels=labels.get("valid"),
         test_labels=labels.get("test"),
         image_shape=shape,
+        whole=whole,
         binarization=coded.binarization,
         decode=coded.decode,
         affine=None if coded.space.support == "binary" and not standardize else affine,
         columns=raw.columns,
-        whole=whole,
         notes=raw.notes,
     )
 

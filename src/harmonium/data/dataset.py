@@ -47,13 +47,13 @@ class Dataset:
         space: of the training rows as a model is shown them.
         train_labels, valid_labels, test_labels: int arrays [n] or None.
         image_shape: (rows, columns) or (rows, columns, channels) if an example is a picture.
+        whole: which columns hold whole numbers alone in the training rows, as they were given.
         binarization: the scheme's name, or None where nothing was done.
         decode: stored rows to example rows, for files too large to be rewritten in memory; None if they are
             the same.
         affine: shift and scale, [d] or numbers, of rows that a model is shown as (value - shift) / scale; None where
             the values are the given ones or binary.
         columns: their names, where the file has names.
-        whole: which columns hold whole numbers alone in the training rows, as they were given.
         notes: what was read, and what was left out or assumed, a sentence each.
 
     >>> import harmonium as hm
@@ -70,11 +70,11 @@ class Dataset:
     valid_labels: np.ndarray | None = None
     test_labels: np.ndarray | None = None
     image_shape: tuple[int, ...] | None = None
+    whole: Whole = NONE
     binarization: str | None = None
     decode: Callable[[np.ndarray], np.ndarray] | None = None
     affine: tuple[np.ndarray | float, np.ndarray | float] | None = None
     columns: tuple[str, ...] | None = None
-    whole: Whole = NONE
     notes: tuple[str, ...] = ()
 
     @property

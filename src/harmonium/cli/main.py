@@ -40,6 +40,7 @@ for command in (
 @app.callback()
 def options(debug: bool = typer.Option(False, "--debug", help="Show the whole traceback of an error.")) -> None:
     """What holds for every command."""
+    _tell()
     if not debug:
         _quiet()
 
@@ -82,6 +83,14 @@ def _failed(error: Exception) -> int:
 def _say(message: str, code: int) -> int:
     print(f"harmonium: {message}", file=sys.stderr)
     return code
+
+
+def _tell() -> None:
+    """What the library notes of a run, such as what was read, in a line each."""
+    handler, log = logging.StreamHandler(), logging.getLogger("harmonium")
+    handler.setFormatter(logging.Formatter("harmonium: %(message)s"))
+    log.handlers, log.propagate = [handler], False
+    log.setLevel(logging.INFO)
 
 
 def _quiet() -> None:

@@ -171,7 +171,7 @@ class Dataset:
     def __repr__(self) -> str:
         counts = [(s, getattr(self, s)) for s in ("train", "valid", "test")]
         sizes = ", ".join(f"{len(x)} {split}" for split, x in counts if x is not None)
-        return f"Dataset({self.name!r}: {sizes}; {self.space})"
+        return f"Dataset({'; '.join([f'{self.name!r}: {sizes}', str(self.space), *self.notes])})"
 
 
 @jax.jit

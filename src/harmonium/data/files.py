@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from harmonium.data import storage
 from harmonium.data.arrays import Raw
 from harmonium.data.binarize import SPLITS
 from harmonium.data.idx import read_idx
+from harmonium.data.official import joined, siblings, train_file
 from harmonium.data.pictures import ENDINGS, read_pictures
-from harmonium.data.text import column_names, read_text
+from harmonium.data.text import is_matlab, read_text
 from harmonium.errors import InputError
 
 _DATA_KEYS = ("x", "X", "data")
@@ -24,8 +26,14 @@ _LABEL_KEYS = ("y", "labels")
 _DAMAGED = (ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile, AttributeError, TypeError)
 
 
-def read(path: Path) -> Raw:
+def read(path: Path, *, header: bool | None = None, missing: bool = False, like: Sequence[str] | None = None) -> Raw:
     """What a file or folder holds, unchanged.
+
+    Args:
+        path: of the file or folder.
+        header: whether the first row of a text table holds names; None to find out.
+        missing: whether its cells may be missing (NaN); other files hold NaN as they do.
+        like: names to compare its first row with.
 
     Raises:
         InputError: if there is no such file, no reader for its ending, or it is not what its ending says.
@@ -35,14 +43,39 @@ def read(path: Path) -> Raw:
         return Raw({"train": pictures}, {} if labels is None else {"train": labels}, divisor=255.0)
     if not path.is_file():
         raise InputError(f"There is no file or folder {str(path)!r}: check the path.")
-    reader = next((reader for ending, reader in _READERS.items() if re.search(ending, path.name.lower())), None)
+    reader = _reader(path)
     if reader is None:
         hint = "give the folder the picture is in" if path.suffix.lower() in ENDINGS else "convert it to .npy or .csv"
         raise InputError(
             f"{str(path)!r} has an ending that is not read: {hint} "
             "(read are .npy, .npz, .csv, .tsv, .txt, .data, .amat, .mat, IDX files, and folders of pictures)."
         )
+    if reader is _read_text:
+        return reader(path, header, missing, like)
+    if header is not None:
+        raise InputError(f"{str(path)!r} is no text table, and has no row of names: leave out header={header}.")
     return reader(path)
+
+
+def _reader(path: Path) -> Callable[..., Raw] | None:
+    return next((reader for ending, reader in _READERS.items() if re.search(ending, path.name.lower())), None)
+
+
+def read_splits(path: Path, *, header: bool | None = None) -> Raw:
+    """What a file holds with those beside it that are named as its validation and test rows; or such files of a folder.
+
+    Raises:
+        InputError: as `read`, or if the files do not fit together.
+    """
+    train = train_file(path, lambda file: _reader(file) is not None) if path.is_dir() else path
+    others = siblings(train) if train is not None and train.is_file() else {}
+    if not others:
+        return read(path, header=header)
+    parts = {"train": read(train, header=header)}
+    parts |= {split: read(file, header=header, like=parts["train"].columns) for split, file in others.items()}
+    raw = joined(train, parts)
+    beside = " and ".join(f"{file.name} ({split})" for split, file in others.items())
+    return replace(raw, notes=(f"rows of {beside} are held out", *raw.notes))
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -51,7 +84,7 @@ def read_array(path: Path) -> np.ndarray:
     Raises:
         InputError: as `read`, or if the file holds several splits.
     """
-    arrays = read(path).arrays
+    arrays = read(path, missing=True).arrays
     if len(arrays) > 1:
         raise InputError(f"{str(path)!r} holds {len(arrays)} splits where one array is needed: save that one as .npy.")
     return arrays["train"]
@@ -108,12 +141,11 @@ def _from_mapping(contents: Mapping[str, np.ndarray], path: Path) -> Raw:
     return Raw({"train": contents[key]}, {} if label is None else {"train": contents[label]})
 
 
-def _read_text(path: Path) -> Raw:
-    with path.open("rb") as file:
-        start = file.read(6)
-    if start == b"MATLAB":
+def _read_text(path: Path, header: bool | None, missing: bool, like: Sequence[str] | None) -> Raw:
+    if is_matlab(path):
         return _read_matlab(path)
-    return Raw({"train": read_text(path)}, columns=tuple(column_names(path)) or None)
+    table = read_text(path, header=header, missing=missing, like=like)
+    return Raw({"train": table.rows}, columns=table.columns, notes=table.notes)
 
 
 def _read_matlab(path: Path) -> Raw:

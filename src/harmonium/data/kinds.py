@@ -10,18 +10,21 @@ MOST_STATES = 64  # beyond which whole numbers are taken for measurements and no
 ROWS_A_STATE = 5  # rows, at least, for each code: fewer are a count or an age, of which each value is rare
 
 
-def column_states(rows: np.ndarray) -> list[int | None]:
+def column_states(*tables: np.ndarray) -> list[int | None]:
     """How many states each column of rows `[n, d]` has; None where it holds measurements.
 
     A column of zeros and ones has two. Whole numbers 0 to K - 1 are codes of K categories where K is at most 64, more
-    than half of them occur, and there are five rows, at least, for each; other numbers are measurements.
+    than half of them occur, and there are five rows, at least, for each; other numbers are measurements. The rows may
+    come in parts, such as splits: all are asked, so that a code is one which only held-out rows have.
 
     >>> column_states(np.array([[0, 0, 0.5], [1, 1, 2], [1, 2, 7]] * 9))
     [2, 3, None]
     """
-    lowest, highest, seen = _surveyed(rows)
+    parts = [_surveyed(table) for table in tables]
+    lowest, highest, seen = (np.stack(part) for part in zip(*parts, strict=True))
+    lowest, highest, seen, n = lowest.min(axis=0), highest.max(axis=0), seen.any(axis=0), sum(map(len, tables))
     return [
-        None if low < 0 else _states(int(high), int(found.sum()), len(rows))
+        None if low < 0 else _states(int(high), int(found.sum()), n)
         for low, high, found in zip(lowest, highest, seen.T, strict=True)
     ]
 

@@ -17,10 +17,12 @@ from harmonium.data.arrays import Raw, assemble, check_scale
 from harmonium.data.binarize import SPLITS, check_scheme
 from harmonium.data.dataset import Dataset
 from harmonium.data.examples import examples
-from harmonium.data.files import read, read_array
+from harmonium.data.files import read, read_array, read_splits
 from harmonium.data.idx import read_idx
 from harmonium.data.music import MUSIC, piano_rolls
+from harmonium.data.official import siblings
 from harmonium.data.randomness import SPLIT, generator
+from harmonium.data.summary import summary
 from harmonium.data.tables import TABLES, binary_table
 from harmonium.errors import InputError
 
@@ -55,10 +57,13 @@ def load(
     standardize: bool | Literal["real"] = False,
     valid_fraction: float | None = None,
     test_fraction: float | None = None,
+    header: bool | None = None,
 ) -> Dataset:
     """A named data set, or a person's own file or folder of pictures.
 
-    A file without splits of its own is shuffled and split, by default 10 % for validation and 10 % for test.
+    A file of training rows (`x.train.data`) comes with those beside it that are named as its validation and test rows
+    (`x.valid.data`, `x.test.data`), unless fractions are given. Any other file without splits of its own is shuffled
+    and split, by default 10 % for validation and 10 % for test. What was read, left out and assumed is in `notes`.
 
     Args:
         name_or_path: a name of `available()`, or the path of a .npy, .npz, .csv, .tsv, .txt, .amat, .mat or
@@ -70,6 +75,7 @@ def load(
         standardize: bring each column of a file to mean 0 and variance 1 by its training rows; with "real" only
             columns that hold measurements, and neither zeros and ones nor codes.
         valid_fraction, test_fraction: of a file's rows, in [0, 1).
+        header: whether the first row of a text table holds names; found out without it.
 
     Raises:
         InputError: an unknown name, a file that is not what its ending says, or data that cannot be used as
@@ -86,6 +92,7 @@ def load(
         "standardize": standardize or None,
         "valid_fraction": valid_fraction,
         "test_fraction": test_fraction,
+        "header": header,
     }
     if not isinstance(name_or_path, str | os.PathLike):
         raise InputError(f"load takes a name or a path, not {type(name_or_path).__name__}: use from_arrays for arrays.")
@@ -108,16 +115,16 @@ def _unknown(name: str) -> str:
 
 
 def _load_path(
-    path: Path, binarize: str | None, seed: int, *, labels, scale, standardize, valid_fraction, test_fraction
+    path: Path, binarize: str | None, seed: int, *, labels, scale, standardize, valid_fraction, test_fraction, header
 ) -> Dataset:
     check_scale(scale)
-    raw = read(path)
+    cut = valid_fraction is not None or test_fraction is not None
+    raw = read(path, header=header) if cut else read_splits(path, header=header)
     if labels is not None:
-        values = read_array(Path(labels)) if isinstance(labels, str | os.PathLike) else labels
-        raw = replace(raw, labels={**raw.labels, "train": values})
+        raw = replace(raw, labels=raw.labels | _labels(labels, set(raw.arrays)))
     if scale is not None:
         raw = replace(raw, divisor=scale)
-    return assemble(
+    data = assemble(
         raw,
         path.resolve().name,
         binarize=binarize,
@@ -127,6 +134,16 @@ def _load_path(
         test_fraction=test_fraction,
         default_fraction=DEFAULT_FRACTION,
     )
+    return replace(data, notes=(summary(raw), *data.notes))
+
+
+def _labels(given: object, splits: set[str]) -> dict[str, object]:
+    """Labels of the training rows, from a file with those of other splits where they lie beside it."""
+    if not isinstance(given, str | os.PathLike):
+        return {"train": given}
+    path = Path(given)
+    files = {"train": path} | (siblings(path) if len(splits) > 1 else {})
+    return {split: read_array(file) for split, file in files.items() if split in splits}
 
 
 def _digits(binarize: str | None, seed: int) -> Dataset:

@@ -43,6 +43,6 @@ def standardized(
     constant = train.min(axis=0) == train.max(axis=0)  # whose deviation is a rounding error and not always 0
     mean, deviation = np.where(constant, train[0], train.mean(axis=0)), np.where(constant, 1.0, train.std(axis=0))
     if which == "real":
-        as_they_are = np.array([states is not None for states in column_states(tables["train"])])
+        as_they_are = np.array([states is not None for states in column_states(*tables.values())])
         mean[as_they_are], deviation[as_they_are] = 0.0, 1.0
     return {split: ((x - mean) / deviation).astype(np.float32) for split, x in tables.items()}, (mean, deviation)

@@ -16,7 +16,7 @@ GREY_LEVELS = "integers 0..255"
 
 
 def column_units(data: Dataset) -> Unit:
-    """Units for each column of a table by what its training rows hold, neighbours of one kind joined.
+    """Units for each column of a table by what its rows hold, those of all splits, neighbours of one kind joined.
 
     Zeros and ones make a Bernoulli unit, codes 0 to K - 1 a categorical one with K states (`column_states` says what
     is a code), measurements a Gaussian one; so does every column that was standardized. Columns that are all alike are
@@ -27,7 +27,7 @@ def column_units(data: Dataset) -> Unit:
     (Bernoulli(size=1), Categorical(size=1, states=3), Gaussian(size=1))
     """
     rows = np.asarray(data.train) if data.decode is None else data.shown(data.train[:MARGINAL_ROWS])
-    states = column_states(rows)
+    states = column_states(rows, *(held_out for held_out in (data.valid, data.test) if held_out is not None))
     if data.affine is not None and np.ndim(data.affine[0]):
         moved = (data.affine[0] != 0) | (data.affine[1] != 1)
         states = [None if real else own for own, real in zip(states, moved, strict=True)]

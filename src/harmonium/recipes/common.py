@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import warnings
@@ -208,13 +209,17 @@ def standardizing(recipe: str | None, arguments: dict[str, Any]) -> bool | str:
 
 
 def opened(arguments: dict[str, Any], recipe: str | None = None) -> Dataset:
-    """The data that a recipe's arguments name, after everything that can be refused without it."""
+    """The data that a recipe's arguments name, after everything that can be refused without it; what was read is
+    logged."""
     if "temperatures" in arguments:
         check_annealing(arguments["ais_chains"], arguments["temperatures"])
     check_settings(**{name: arguments[name] for name in ("epochs", "average", "products", "out", "resume", "force")})
     named = {name: arguments[name] for name in ("scale", "labels")}
     named |= {"standardize": standardizing(recipe, arguments)}
-    return load_data(arguments["data"], arguments["binarize"], arguments["seed"], **named)
+    data = load_data(arguments["data"], arguments["binarize"], arguments["seed"], **named)
+    if data.notes and is_main():
+        logging.getLogger("harmonium").info("%s: %s", data.name, "; ".join(data.notes))
+    return data
 
 
 def staged(recipe: str, arguments: dict[str, Any], data: Dataset) -> tuple[dict[str, Any], bool]:

@@ -66,5 +66,6 @@ class Categorical(Unit):
             refuse_missing(x)
             raise InputError(
                 f"Categorical units with {self.states} states take whole numbers from 0 to {self.states - 1}, "
-                f"but the data holds {first_outside(x, inside)}: recode the columns or raise `states`."
+                f"but the data holds {first_outside(x, inside)}: recode the columns, raise `states`, or "
+                "train with these rows among the splits of the data, all of whose codes count."
             )

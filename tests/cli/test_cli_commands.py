@@ -18,6 +18,7 @@ import pytest
 
 from harmonium.cli import main as program
 from harmonium.training import RunFolder
+from harmonium.units import parts_of
 
 MODULE = importlib.import_module("harmonium.cli.main")
 pytestmark = pytest.mark.xdist_group("cli")  # one worker: they share a trained run
@@ -42,8 +43,9 @@ class Command:
         return left.value.code or 0, out.getvalue(), err.getvalue()
 
     def refused(self, *words: object, code: int = 2) -> str:
-        """The one line that says why."""
+        """The one line that says why, after what was read."""
         found, out, err = self(*words)
+        err = "".join(line for line in err.splitlines(keepends=True) if not line.startswith("harmonium: read "))
         assert found == code, (out, err)
         assert out == ""
         assert err.startswith("harmonium: ")
@@ -678,9 +680,20 @@ def test_a_category_that_training_has_not_seen_is_refused_by_command(network):
     whole = mixed_table()
     np.savez(network.folder / "split.npz", train=whole[:200], valid=whole[200:], test=np.nan_to_num(rows))
     words = ("--data", "split.npz", "--standardize", "--batch-size", "20", "--epochs", "1", "--out", "new")
-    said = network.refused("train", "nade", *words)
-    assert "The test rows of 'split.npz' do not fit the training rows: In columns 2 to 2" in said
-    assert not (network.folder / "new").exists()
+    network.done("train", "nade", *words)  # where it stands in rows to be held out, it counts
+    states = [part.states for part, _ in parts_of(RunFolder.open(network.folder / "new").load_model().visible)]
+    assert states == [2, 7, None]
+
+
+def test_what_was_read_is_said_before_anything_else(tmp_path):
+    (tmp_path / "x.csv").write_text(",smoker,weight\n" + "".join(f"{i},{i % 2},{i * i % 7 / 4}\n" for i in range(20)))
+    code, out, err = Command(tmp_path)("train", "nade", "--data", "x.csv", "--batch-size", "99", "--out", "new")
+    said, refused = err.splitlines()
+    assert said == (
+        "harmonium: read x.csv: 20 rows of 2 columns (smoker, weight): zeros and ones in 1, measurements in 1; the "
+        "first column, which has no name and numbers the rows, was left out"
+    )
+    assert (code, out, refused.startswith("harmonium: A batch of 99")) == (2, "", True)
 
 
 def test_a_network_of_one_order_fills_in_what_comes_last(network):

@@ -21,14 +21,11 @@ def number(cell: str) -> float | None:
     >>> number("1.5e3"), number("NA"), number("10_11")
     (1500.0, nan, None)
     """
-    if cell in MISSING:
-        return np.nan
-    if "_" in cell or not cell.isascii():
-        return None
     try:
-        return float(cell)
+        value = float(cell)
     except ValueError:
-        return None
+        return np.nan if cell in MISSING else None
+    return value if cell.isascii() and "_" not in cell else None
 
 
 def grouped(cells: Sequence[str]) -> bool:

@@ -218,7 +218,7 @@ def opened(arguments: dict[str, Any], recipe: str | None = None) -> Dataset:
     named |= {"standardize": standardizing(recipe, arguments)}
     data = load_data(arguments["data"], arguments["binarize"], arguments["seed"], **named)
     if data.notes and is_main():
-        logging.getLogger("harmonium").info("%s: %s", data.name, "; ".join(data.notes))
+        logging.getLogger("harmonium").info("read %s: %s", data.name, "; ".join(data.notes))
     return data
 
 

@@ -686,7 +686,7 @@ def test_a_category_that_training_has_not_seen_is_refused_by_command(network):
 
 
 def test_what_was_read_is_said_before_anything_else(tmp_path):
-    (tmp_path / "x.csv").write_text(",smoker,weight\n" + "".join(f"{i},{i % 2},{i * i % 7 / 4}\n" for i in range(20)))
+    (tmp_path / "x.csv").write_text(",smoker,weight\n" + "".join(f"{i},{i % 2},{i * i % 7 / 2}\n" for i in range(20)))
     code, out, err = Command(tmp_path)("train", "nade", "--data", "x.csv", "--batch-size", "99", "--out", "new")
     said, refused = err.splitlines()
     assert said == (

@@ -43,6 +43,7 @@ NAMES = {
     "spaces within": ("body height\n0\n1\n", ["body height"]),
     "quoted, between spaces": ('"a b" c\n0 0\n1 1\n', ["a b", "c"]),
     "sodium": ("Na,Cl\n0,0\n1,1\n", ["Na", "Cl"]),
+    "marks of missing cells among words": ("EU,NA,null\n0,0,0\n1,1,1\n", ["EU", "NA", "null"]),
     "numpy.savetxt": ("# a,b\n0,0\n1,1\n", ["a", "b"]),
     "numpy.savetxt, spaces": ("# a b\n0 0\n1 1\n", ["a", "b"]),
     "R": ('"a" "b"\n"1" 0 0\n"2" 1 1\n', ["a", "b"]),

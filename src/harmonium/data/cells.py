@@ -28,6 +28,25 @@ def number(cell: str) -> float | None:
     return value if cell.isascii() and "_" not in cell else None
 
 
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number that is there.
+
+    >>> is_number("2020"), is_number("NA"), is_number("age")
+    (True, False, False)
+    """
+    value = number(cell)
+    return value is not None and not np.isnan(value)
+
+
+def is_word(cell: str) -> bool:
+    """Whether a cell is neither a number nor the mark of a missing one.
+
+    >>> is_word("2020"), is_word("NA"), is_word("age")
+    (False, False, True)
+    """
+    return number(cell) is None
+
+
 def grouped(cells: Sequence[str]) -> bool:
     """Whether commas part the thousands in a column: wherever one stands and in each number that needs one.
 

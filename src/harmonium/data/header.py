@@ -12,20 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harmonium.data.cells import number
+from harmonium.data.cells import is_number
 
 PLAIN = re.compile(r"0|[1-9]\d{0,14}")  # as names that are numbers are written
 NAMED, SURELY, DOUBTED = 0.05, 0.01, 0.1  # chances below which rows are names, are so without a word, or may be
 YEARS = range(1800, 2101)
-
-
-def is_word(cell: str) -> bool:
-    """Whether a cell is neither a number nor the mark of a missing one.
-
-    >>> is_word("age"), is_word("2020"), is_word("NA")
-    (True, False, False)
-    """
-    return number(cell) is None
 
 
 def numeric_names(first: Sequence[str], below: np.ndarray) -> tuple[bool, bool]:
@@ -55,7 +46,7 @@ def mixed_names(first: Sequence[str], below: np.ndarray) -> bool:
     >>> mixed_names(["age", "2020"], np.full((9, 2), 2.0)), mixed_names(["1", "b"], np.ones((9, 2)))
     (True, False)
     """
-    at = [place for place, cell in enumerate(first) if cell and not is_word(cell)]
+    at = [place for place, cell in enumerate(first) if is_number(cell)]
     values = _distinct([first[place] for place in at])
     if values is None or not len(below):
         return False

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from harmonium.data.header import is_word
+from harmonium.data.cells import is_word
 from harmonium.errors import InputError
 
 Record = tuple[int, str]  # the number of a line, from 1, and its text

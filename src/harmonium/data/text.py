@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harmonium.data.cells import column_of, cure, written_whole
-from harmonium.data.header import is_word, mixed_names, numeric_names
+from harmonium.data.cells import column_of, cure, is_number, is_word, written_whole
+from harmonium.data.header import mixed_names, numeric_names
 from harmonium.data.lines import Record, cells_of, decoded, records, separator_of, uncommented
 from harmonium.data.text_table import (
     Table,
@@ -22,7 +22,7 @@ from harmonium.data.text_table import (
     warn_of_numbers,
     with_integers,
     without_unnamed,
-)  # fmt: skip
+)
 from harmonium.errors import InputError
 
 TEXT = re.compile(r"\.(csv|tsv|txt|data|dat|amat)$", re.IGNORECASE)
@@ -106,7 +106,7 @@ class _Lines:
 
     def _words(self, first: list[str]) -> bool:
         """Whether a first row with words in it holds names."""
-        if all(not cell or is_word(cell) for cell in first):
+        if not any(map(is_number, first)):
             return True
         if len(self.lines) == 1:
             return False
@@ -132,8 +132,8 @@ class _Lines:
         """The numbers from a record on."""
         if start == len(self.lines):
             raise InputError(f"{str(self.path)!r} holds no row of numbers: give a table with at least one row.")
-        numbers, texts = zip(*self.lines[start:], strict=True)
-        rows = _fast(texts, self.separator)
+        numbers = [number for number, _ in self.lines[start:]]
+        rows = _fast([line for _, line in self.lines[start:]], self.separator)
         return self._careful(start, numbers) if rows is None else Table(rows, None, numbers, _places(rows))
 
     def _careful(self, start: int, numbers: Sequence[int]) -> Table:
@@ -193,12 +193,12 @@ def _places(rows: np.ndarray) -> range:
     return range(1, rows.shape[1] + 1)
 
 
-def _fast(lines: Sequence[str], separator: str | None) -> np.ndarray | None:
+def _fast(lines: list[str], separator: str | None) -> np.ndarray | None:
     """The table by NumPy's parser, which is fast but knows no missing cells; None if it fails."""
     whole = not any(mark in line for line in lines for mark in ".eEnN")
     for dtype in [np.int64, np.float64] if whole else [np.float64]:
         try:
-            return np.loadtxt(list(lines), dtype, delimiter=separator, comments=None, quotechar='"', ndmin=2)
+            return np.loadtxt(lines, dtype, delimiter=separator, comments=None, quotechar='"', ndmin=2)
         except ValueError:
             continue
     return None

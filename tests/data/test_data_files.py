@@ -295,6 +295,13 @@ def test_refused_in_one_line(tmp_path, case):
     assert "\n" not in str(caught.value)
 
 
+def test_only_a_text_table_has_a_row_of_names(tmp_path):
+    with pytest.raises(InputError, match=r"x\.npy' is no text table, and has no row of names: leave out header=True"):
+        load(saved(tmp_path / "x.npy", X), header=True)
+    with pytest.raises(InputError, match="leave out header"):
+        load("digits", header=False)
+
+
 def test_read_array_wants_one_array(tmp_path):
     np.savez(tmp_path / "s.npz", train=X, test=X)
     with pytest.raises(InputError, match="2 splits where one array is needed"):

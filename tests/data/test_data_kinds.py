@@ -39,6 +39,14 @@ def test_columns_are_told_apart(dtype):
     assert dict(zip(names, column_states(rows), strict=True)) == {name: COLUMNS[name][1] for name in names}
 
 
+def test_all_parts_of_a_table_are_asked():
+    rows = np.random.default_rng(0).integers(0, 4, (N, 3)).astype(float)
+    rows[:, 1] = np.arange(N) % 2
+    rows[-1, 1:] = 2, 0.5  # a code and a fraction that only the last part has
+    assert column_states(rows[:70], rows[70:90], rows[90:]) == column_states(rows) == [4, 3, None]
+    assert column_states(rows[:70], rows[70:90]) == [4, 2, 4]
+
+
 def test_only_real_columns_are_standardized():
     rows = np.hstack([column(0, 1), np.random.default_rng(0).normal(500, 20, (N, 1)), column(0, 1, 2)])
     data = from_arrays(rows, test=rows[:9], standardize="real")

@@ -59,6 +59,13 @@ def test_arrays_and_their_labels_too(tmp_path):
         load(tmp_path)
 
 
+def test_a_name_that_the_files_begin_with_leads_to_them(tmp_path):
+    path = family(tmp_path, {"train": "x.train.data", "valid": "x.valid.data", "test": "x.test.data"})
+    with pytest.raises(InputError, match=r"did you mean '.*x\.train\.data'") as caught:
+        load(tmp_path / "x")
+    assert str(path) in str(caught.value)
+
+
 def test_fractions_ask_for_other_splits(tmp_path):
     path = family(tmp_path, {"train": "x.train.data", "valid": "x.valid.data", "test": "x.test.data"})
     data = load(path, valid_fraction=0, test_fraction=0.25)

@@ -15,7 +15,8 @@ import numpy as np
 from harmonium.data.cells import is_number
 
 PLAIN = re.compile(r"0|[1-9]\d{0,14}")  # as names that are numbers are written
-NAMED, SURELY, DOUBTED = 0.05, 0.01, 0.1  # chances below which rows are names, are so without a word, or may be
+# Chances of such a row below which it may hold names, does, does without a word, and does where names are unusual.
+DOUBTED, NAMED, SURELY, SELDOM = 0.1, 0.05, 0.01, 0.001
 YEARS = range(1800, 2101)
 
 
@@ -28,14 +29,16 @@ def numeric_names(first: Sequence[str], below: np.ndarray) -> tuple[bool, bool]:
     values = _distinct(first)
     if values is None or not len(below):
         return False, False
-    ordinal, strange = _ordinal(values), bool(_unlike(values, below).any())
+    ordinal = _ordinal(values)
     usual = ordinal or all(int(value) in YEARS for value in values)
+    unlike = _unlike(values, below)
+    strange = bool(unlike.any() if usual else unlike.all())
     chance = _chance(values, below)
     # Few columns start at 0 and 1 by nature, as a time does and what is measured over it: these must lie far off.
     apart = len(values) > 2 or (usual and _far(values, below).all())
     again = bool((below == values).all(axis=1).any())  # such a row is one among others, as in a table of rankings
-    if apart and not again and (strange or ordinal) and chance < (NAMED if usual else SURELY):
-        return True, chance > (SURELY if strange else SURELY / 10)
+    if apart and not again and (strange or ordinal) and chance < (NAMED if usual else SELDOM):
+        return True, chance > (SURELY if strange else SELDOM)
     return False, chance < DOUBTED and (strange or (ordinal and len(values) > 2))
 
 

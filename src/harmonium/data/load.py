@@ -20,7 +20,7 @@ from harmonium.data.examples import examples
 from harmonium.data.files import read, read_array, read_splits
 from harmonium.data.idx import read_idx
 from harmonium.data.music import MUSIC, piano_rolls
-from harmonium.data.official import siblings
+from harmonium.data.official import begun_with, siblings
 from harmonium.data.randomness import SPLIT, generator
 from harmonium.data.summary import summary
 from harmonium.data.tables import TABLES, binary_table
@@ -67,7 +67,7 @@ def load(
 
     Args:
         name_or_path: a name of `available()`, or the path of a .npy, .npz, .csv, .tsv, .txt, .amat, .mat or
-            IDX file, or a folder.
+            IDX file, or a folder of pictures or of such files.
         binarize: "fixed", "dynamic", "threshold" or "probabilities" for grey values.
         seed: of the binarization, and of the shuffle of a file.
         labels: of a file's training rows: whole numbers [n], or the path of a file that holds them.
@@ -107,6 +107,8 @@ def load(
 
 
 def _unknown(name: str) -> str:
+    if file := begun_with(Path(name).expanduser()):
+        return f"{name!r} is neither a data set nor a file: did you mean {str(file)!r}?"
     if Path(name).suffix or Path(name).name != name:
         return f"{name!r} is neither a data set nor a file: check the path."
     near = difflib.get_close_matches(name.lower(), _NAMES, n=1, cutoff=0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -58,6 +59,12 @@ def train_file(folder: Path, readable: Callable[[Path], bool]) -> Path | None:
     if len(found) > 1:
         raise InputError(f"{str(folder)!r} holds {found[0].name!r} and {found[1].name!r}: give the one to train on.")
     return next(iter(found), None)
+
+
+def begun_with(path: Path) -> Path | None:
+    """The first file of training rows with siblings whose name begins with a path that is none itself."""
+    there = sorted(path.parent.glob(f"{glob.escape(path.name)}[._-]*")) if path.name and path.parent.is_dir() else []
+    return next((file for file in there if siblings(file)), None)
 
 
 def joined(path: Path, parts: dict[str, Raw]) -> Raw:

@@ -116,17 +116,18 @@ class _Lines:
     def _without_words(self, first: list[str], rows: np.ndarray) -> tuple[bool, tuple[str, ...]]:
         """Whether a first row of numbers holds names, and what is to be said of it."""
         indexed = len(first) > 1 and not first[0] and distinct_whole(rows[1:, 0])
-        named, doubtful = numeric_names(first[indexed:], rows[1:, indexed:])
-        shown = ", ".join(first[indexed:][:4]) + ", ..." * (len(first) > 4 + indexed)
+        first = first[indexed:]
+        named, doubtful = numeric_names(first, rows[1:, indexed:])
+        taken, other = ("names", "numbers") if named else ("numbers", "names")
+        said = f"the first row ({', '.join(first[:4])}{', ...' * (len(first) > 4)}) is taken for {taken}"
         if doubtful:
-            taken, cure = ("names of columns", "False") if named else ("numbers", "True")
-            other = "numbers" if named else "names"
             warnings.warn(
-                f"{str(self.path)!r}: the first row ({shown}) is taken for {taken}: if it holds {other}, put a row of "
-                f"words above it, or load it with header={cure}.",
+                f"{str(self.path)!r}: {said}: if it holds {other}, put a row of words above it, or load it with "
+                f"header={not named}.",
                 stacklevel=2,
             )
-        return named, (f"the first row ({shown}) is taken for names",) if named else ()
+        as_pandas = first == [str(place) for place in range(len(first))]
+        return named, (said,) if named or doubtful or as_pandas else ()
 
     def _numbers(self, start: int) -> Table:
         """The numbers from a record on."""

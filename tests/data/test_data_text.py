@@ -144,6 +144,22 @@ def test_missing_cells(tmp_path, mark):
         read_text(written(path, "a,b\n\n1,2\n3,tall\n"))
 
 
+def test_quotes_in_the_middle_of_a_cell(tmp_path):
+    assert read_text(written(tmp_path / "x.txt", '""271 147 288\n270 483 436\n')).rows.shape == (2, 3)
+
+
+def test_a_row_whose_cells_are_all_missing_is_one(tmp_path):
+    for text in ("a\tb\n1\t2\n\t\n\n3\t4\n", "a,b\n1,2\n,\n\n3,4\n", "a b\n1 2\nNA NA\n \t \n3 4\n"):
+        np.testing.assert_array_equal(read_text(written(tmp_path / "x.csv", text)).rows, [[1, 2], [np.nan] * 2, [3, 4]])
+
+
+def test_values_at_the_ends_of_the_floats(tmp_path):
+    table = read_text(
+        written(tmp_path / "x.csv", "0,1,2\n" + "1e308,-1e308,1e-308\n-1e308,1e308,0\n" * 9), missing=False
+    )
+    assert (table.rows.max(), len(table.rows)) == (1e308, 18)
+
+
 def test_a_column_to_be_filled_in_is_none_that_is_left_out(tmp_path):
     path = written(tmp_path / "x.csv", "1,0,\n0,1,\n")
     assert read_text(path).rows.shape == (2, 3)

@@ -27,7 +27,7 @@ def numeric_names(first: Sequence[str], below: np.ndarray) -> tuple[bool, bool]:
     ((True, False), (False, False))
     """
     values = _distinct(first)
-    if values is None or not len(below):
+    if values is None or not len(below) or below.shape[1] != len(values):
         return False, False
     ordinal = _ordinal(values)
     usual = ordinal or all(int(value) in YEARS for value in values)
@@ -71,7 +71,7 @@ def _ordinal(values: np.ndarray) -> bool:
 def _chance(values: np.ndarray, below: np.ndarray) -> float:
     """That a row of the table is as the first: whole, and increasing and in equal steps if that is."""
     alike = ((below == np.floor(below)) | np.isnan(below)).all(axis=1)
-    with np.errstate(invalid="ignore"):  # of infinities, which are refused later
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinities, which are refused later
         steps, found = np.diff(values), np.diff(below, axis=1)
     rising = bool((steps > 0).all())
     if rising and len(steps):
@@ -95,5 +95,5 @@ def _far(values: np.ndarray, below: np.ndarray) -> np.ndarray:
     lowest = np.where(known, below, np.inf).min(axis=0)
     highest = np.where(known, below, -np.inf).max(axis=0)
     gap = np.maximum(lowest - values, values - highest)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         return (known.sum(axis=0) > 2) & (gap > 0) & (gap >= highest - lowest)

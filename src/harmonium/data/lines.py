@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
+import string
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ Record = tuple[int, str]  # the number of a line, from 1, and its text
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _LEFT_OPEN = re.compile(r'(?:^|[\t;, ])"(?:[^"]|"")*$')  # a quote that begins a cell and is not closed in its line
+_BLANK = "".join(set(string.whitespace) - {"\t"})
 _SPACED = re.compile(r'"(?:[^"]|"")*"|\S+')
 
 
@@ -47,7 +49,9 @@ def _western(content: bytes) -> str:
 
 
 def records(text: str, name: str) -> list[Record]:
-    """The lines that are not blank, with their numbers; the lines of one quoted cell are one.
+    """The lines that are not empty, with their numbers; the lines of one quoted cell are one.
+
+    A line of tabs stays, since it may be a row whose cells are all missing.
 
     Raises `InputError`, with the `name` of the file, for a quote that opens a cell and is never closed.
 
@@ -56,7 +60,7 @@ def records(text: str, name: str) -> list[Record]:
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if '"' not in text:
-        return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+        return [(number, line) for number, line in enumerate(lines, 1) if line.strip(_BLANK)]
     odd = [number for number, line in enumerate(lines) if line.count('"') % 2]  # of quotes: one begins or ends there
     found, first, ends = [], 0, iter(odd)
     end = next(ends, None)
@@ -71,7 +75,7 @@ def records(text: str, name: str) -> list[Record]:
                     )
                 last, end = end, next(ends, None)
         line = "\n".join(lines[first : last + 1])
-        if line.strip():
+        if line.strip(_BLANK):
             found.append((first + 1, line))
         first = last + 1
     return found

@@ -68,8 +68,7 @@ def begun_with(path: Path) -> Path | None:
 
 
 def joined(path: Path, parts: dict[str, Raw]) -> Raw:
-    """One data set of files that hold a split each, with a note of where they are from. Columns are put into the order
-    of the training rows by their names.
+    """One data set of files that hold a split each; columns are put into the order of the training rows by their names.
 
     Args:
         path: of the training rows.

@@ -54,9 +54,11 @@ def read_text(
     """
     text, assumed = decoded(path)
     lines, left_out = uncommented(records(text, str(path)))
-    if not lines:
+    filled = [(number, line) for number, line in lines if line.strip()]
+    if not filled:
         raise InputError(f"{str(path)!r} holds no row of numbers: give a table with at least one row.")
-    found = _Lines(path, lines, separator_of([line for _, line in lines[:2]]), missing)
+    separator = separator_of([line for _, line in filled[:2]])
+    found = _Lines(path, lines if separator == "\t" else filled, separator, missing)
     try:
         table = found.table(header, like, (*assumed, *left_out))
     except csv.Error as error:

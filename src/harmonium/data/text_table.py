@@ -107,7 +107,8 @@ def warn_of_numbers(path: Path, table: Table) -> None:
     rows = table.rows
     if len(rows) < FEWEST:
         return
-    counted = (rows[1] - rows[0] == 1) & (rows[-1] - rows[0] == len(rows) - 1)
+    with np.errstate(over="ignore"):
+        counted = (rows[1] - rows[0] == 1) & (rows[-1] - rows[0] == len(rows) - 1)
     names = table.columns or [""] * rows.shape[1]
     found = [
         table.named(column)

@@ -79,6 +79,26 @@ def threefry(key: Key[Array, "..."]) -> Key[Array, "..."]:
     return _with(key, THREEFRY)
 
 
+def row_keys(key: Key[Array, ""], first: int, n: int) -> Key[Array, "n"]:
+    """Keys of the rows `first`, `first + 1`, ...: each depends on the key and on its row's number alone, so that rows
+    are the same in whatever blocks they are drawn.
+
+    >>> key = jax.random.key(0); bool((row_keys(key, 0, 5)[3:] == row_keys(key, 3, 2)).all())
+    True
+    """
+    rows = np.arange(first, first + n, dtype=np.uint64)
+    low, high = (part.astype(np.uint32) for part in (rows & np.uint64(0xFFFFFFFF), rows >> np.uint64(32)))
+    return _keys_of(key, low, high if high.any() else None)
+
+
+@jax.jit
+def _keys_of(key: Key[Array, ""], low: UInt32[Array, "n"], high: UInt32[Array, "n"] | None) -> Key[Array, "n"]:
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, low)
+    if high is None:
+        return keys
+    return jnp.where(high > 0, jax.vmap(jax.random.fold_in)(keys, high), keys)  # a fold takes 32 bits
+
+
 def words(key: Key[Array, ""]) -> list[int]:
     """The words of a key as whole numbers: the seed as records show it.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,17 +80,11 @@ def sample(
     force: Force = False,
 ) -> None:
     """Draw samples of the visible units, each from a chain of its own (from an auto-regressive network, straight)."""
-    import jax
-
-    from harmonium.samplers import sample as draw
+    from harmonium.cli.writing import write_samples
     from harmonium.training import RunFolder
 
-    _free(out, force)
     folder = RunFolder.open(run)
-    shift, scale = folder.affine
-    rows = draw(folder.load_model(), jax.random.key(seed), number, steps=steps)
-    _write(out, rows if shift is None else rows * scale + shift)
-    print(f"{number} samples: {out}")
+    print(write_samples(folder, folder.load_model(), number, out, steps=steps, seed=seed, force=force))
 
 
 def impute(
@@ -104,54 +97,28 @@ def impute(
 ) -> None:
     """Fill missing cells with draws from the model given the others, which stay as they are.
 
-    A table with names of its columns keeps them in a .csv file.
+    Columns with names are found by them, in whatever order they are, and keep order and names in a .csv file.
     """
-    import jax
-    import numpy as np
-
-    from harmonium.data.files import read_array
-    from harmonium.data.text import column_names
+    from harmonium.cli.writing import write_filled
     from harmonium.training import RunFolder
 
-    _free(out, force)
     folder = RunFolder.open(run)
-    model = folder.load_model()
-    rows = np.asarray(read_array(input))
-    if rows.dtype.kind not in "biuf":
-        raise InputError(f"'{input}' holds no numbers ({rows.dtype}): give rows of numbers, NaN where one is missing.")
-    rows = rows.reshape(len(rows), -1) if rows.ndim > 2 else np.atleast_2d(rows)
-    missing = np.isnan(rows.astype(np.float32))
-    filled = np.where(missing, _filled(folder, model, rows, jax.random.key(seed), steps), rows)
-    _write(out, filled, ~missing, column_names(input))
-    print(f"{int(missing.sum())} cells filled: {out}")
+    print(write_filled(folder, folder.load_model(), input, out, steps=steps, seed=seed, force=force))
 
 
-def _filled(folder: Any, model: Any, rows: Any, key: Any, steps: int) -> Any:
-    """Rows filled by the model, in the units that they were given in."""
-    import numpy as np
+def encode(
+    run: RunArgument,
+    input: Annotated[Path, typer.Option(help="Rows like those of training.")],
+    out: Annotated[Path, typer.Option(help="A .npy or .csv file.")] = Path("features.npy"),
+    layer: Annotated[str | None, typer.Option(help="One hidden layer; all of them, side by side, without it.")] = None,
+    force: Force = False,
+) -> None:
+    """Write the expected values of the hidden units given each row: features for another model."""
+    from harmonium.cli.writing import write_features
+    from harmonium.training import RunFolder
 
-    from harmonium.samplers import impute as fill
-
-    shift, scale = folder.affine
-    if shift is None:
-        _refuse_grey(folder, rows)
-        return np.asarray(fill(model, key, rows, steps=steps))
-    if np.ndim(shift) and rows.shape[1] != len(shift):
-        raise InputError(f"The rows have {rows.shape[1]} columns, and the run was trained on {len(shift)}.")
-    return np.asarray(fill(model, key, (rows - shift) / scale, steps=steps)) * scale + shift
-
-
-def _refuse_grey(folder: Any, rows: Any) -> None:
-    """Refuse grey values of a run that was trained on zeros and ones made of such, for there is no one way to them."""
-    import numpy as np
-
-    scheme = folder.about.get("data", {}).get("space", {}).get("binarization")
-    others = rows[(rows != 0) & (rows != 1) & ~np.isnan(rows.astype(np.float32))]
-    if scheme is not None and others.size:
-        raise InputError(
-            f"The run was trained on grey values made zeros and ones ({scheme}), but --input holds {others[0]:g}: give "
-            "rows of 0 and 1, such as 1 where a grey value is at least a half."
-        )
+    folder = RunFolder.open(run)
+    print(write_features(folder, folder.load_model(), input, out, layer=layer, force=force))
 
 
 def compare(run: RunArgument, other: Annotated[Path, typer.Argument(metavar="RUN", help="Another run.")]) -> None:
@@ -242,36 +209,3 @@ def _split(data: Any, split: str) -> Any:
         there = " or ".join(name for name in ("train", "valid", "test") if getattr(data, name) is not None)
         raise InputError(f"'{data.name}' has no {split} rows: choose --split {there}.")
     return rows if data.decode is None or split != "train" else data.shown(rows)
-
-
-def _free(out: Path, force: bool) -> None:
-    if out.suffix not in (".npy", ".csv"):
-        raise InputError(f"'{out}' is no name of a table: choose an --out that ends in .npy or .csv.")
-    if out.exists() and not force:
-        raise InputError(f"'{out}' is there already: choose another --out, or replace it with --force.")
-    if not out.parent.is_dir():
-        raise InputError(
-            f"There is no folder '{out.parent}' to write '{out.name}' into: make it, or choose another --out."
-        )
-
-
-def _write(out: Path, rows: Any, given: Any = None, names: Sequence[str] = ()) -> None:
-    """Write rows to a file; in text, cells that were `given` with all their digits, under the names of columns."""
-    import csv
-    import io
-
-    import numpy as np
-
-    from harmonium.models import write_atomically
-
-    rows = np.asarray(rows)
-    if out.suffix == ".npy":
-        buffer = io.BytesIO()
-        np.save(buffer, rows)
-        write_atomically(out, buffer.getvalue())
-        return
-    cells = np.char.mod("%d" if rows.dtype.kind == "i" else "%g", rows)
-    cells = cells if given is None else np.where(given, np.char.mod("%.15g", rows), cells)
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([names] * bool(names) + cells.tolist())
-    write_atomically(out, text.getvalue().encode())

@@ -31,8 +31,8 @@ app = typer.Typer(
 train = typer.Typer(cls=RecipeGroup, help="Train a model with a recipe, and measure it.", no_args_is_help=True)
 app.add_typer(train, name="train")
 for command in (
-    commands.evaluate, commands.sample, commands.impute, commands.compare, commands.report, commands.reproduce,
-    commands.list_,
+    commands.evaluate, commands.sample, commands.impute, commands.encode, commands.compare, commands.report,
+    commands.reproduce, commands.list_,
 ):  # fmt: skip
     app.command(command.__name__.rstrip("_"))(command)
 
@@ -71,6 +71,12 @@ def _failed(error: Exception) -> int:
     if isinstance(error, HarmoniumError):
         return _say(str(error), 1)
     text = " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
+        return _say(
+            "the memory is full: ask for fewer units, chains or rows at a time (run again with --debug for the whole "
+            "story)",
+            1,
+        )
     return _say(f"{type(error).__name__}: {text} (run again with --debug for the whole story)", 1)
 
 

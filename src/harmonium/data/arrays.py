@@ -18,6 +18,7 @@ from harmonium.data.randomness import SPLIT, generator
 from harmonium.data.space import Space
 from harmonium.data.standardize import STANDARDIZED, standardized
 from harmonium.data.storage import Survey, is_memmap
+from harmonium.data.whole import whole_columns
 from harmonium.errors import InputError
 
 MOMENT_ROWS = 100_000  # rows of a file that stays on disk, at most, that say where its columns stand
@@ -166,6 +167,7 @@ def assemble(
     copied = copied_shares(tables)
     space = Space("", shape or tables["train"].shape[1:], name)
     affine = None if raw.divisor is None else (0.0, raw.divisor)
+    whole = whole_columns(tables["train"])
     if standardize:
         if binarize is not None:
             raise InputError("Values are either standardized or binarized: choose one of the two.")
@@ -185,6 +187,7 @@ def assemble(
         valid_labels=labels.get("valid"),
         test_labels=labels.get("test"),
         image_shape=shape,
+        whole=whole,
         binarization=coded.binarization,
         decode=coded.decode,
         affine=None if coded.space.support == "binary" and not standardize else affine,

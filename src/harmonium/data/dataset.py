@@ -15,6 +15,7 @@ from harmonium.data import storage
 from harmonium.data.examples import Examples, examples
 from harmonium.data.randomness import batches
 from harmonium.data.space import Space
+from harmonium.data.whole import NONE, Whole
 from harmonium.errors import InputError
 
 
@@ -47,6 +48,7 @@ class Dataset:
         space: of the training rows as a model is shown them.
         train_labels, valid_labels, test_labels: int arrays [n] or None.
         image_shape: (rows, columns) or (rows, columns, channels) if an example is a picture.
+        whole: which columns hold whole numbers alone in the training rows, as they were given.
         binarization: the scheme's name, or None where nothing was done.
         decode: stored rows to example rows, for files too large to be rewritten in memory; None if they are
             the same.
@@ -69,6 +71,7 @@ class Dataset:
     valid_labels: np.ndarray | None = None
     test_labels: np.ndarray | None = None
     image_shape: tuple[int, ...] | None = None
+    whole: Whole = NONE
     binarization: str | None = None
     decode: Callable[[np.ndarray], np.ndarray] | None = None
     affine: tuple[np.ndarray | float, np.ndarray | float] | None = None

@@ -25,6 +25,8 @@ from harmonium.inference.mean_field import (
 from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, require_model
 from harmonium.units import Stats
 
+ENCODED = (EnergyModel, BeliefNet, LatentModel, BiHM)  # models that `encode` takes
+
 
 def encode(
     model: Any, x: Any, *, tolerance: float = TOLERANCE,
@@ -44,7 +46,7 @@ def encode(
     >>> hm.encode(rbm, jnp.zeros((5, 6))).shape
     (5, 3)
     """
-    require_model("hm.encode", model, EnergyModel, BeliefNet, LatentModel, BiHM)
+    require_model("hm.encode", model, *ENCODED)
     check_sweeps(tolerance, max_steps)
     if not isinstance(x, jax.core.Tracer):
         x = as_numbers(x, "The rows")

@@ -73,7 +73,7 @@ from harmonium.models.energy import (
     with_biases,
 )
 from harmonium.models.kinds import UNBOUNDED, require_model
-from harmonium.models.saving import load, save, write_atomically
+from harmonium.models.saving import load, save, write_atomically, written_aside
 from harmonium.models.tractable import TractableModel
 
 MODELS = (
@@ -174,4 +174,5 @@ __all__ = [
     "unlabelled",
     "with_biases",
     "write_atomically",
+    "written_aside",
 ]

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from harmonium.errors import InputError, shown, whole
+from harmonium.memory import check_weights
 from harmonium.units import Categorical, Frames, Unit
 
 
@@ -37,6 +38,7 @@ def check_units(model: str, *layers: Any) -> None:
         raise InputError(
             f"Every layer of {model[0].lower()}{model[1:]} needs units, not {sizes}: give at least one each."
         )
+    check_weights(model, *((layer.width,) for layer in layers))
 
 
 def check_hidden(model: str, hidden: Any) -> None:

@@ -6,9 +6,10 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import equinox as eqx
 import jax
@@ -145,17 +146,31 @@ def write_atomically(path: Path, data: bytes) -> None:
     _write_together({path: data})
 
 
-def _write_together(contents: Mapping[Path, bytes]) -> None:
-    """Write several files beside their places, and move them there when all are written."""
-    scratch = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in contents}
+@contextmanager
+def written_aside(*paths: Path) -> Iterator[list[BinaryIO]]:
+    """Files to write to, beside their places: they are moved there when the block ends well, and removed when not.
+
+    Raises `RunError` where writing fails.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "note.txt"
+    >>> with written_aside(path) as (file,): _ = file.write(b"whole")
+    >>> path.read_text(), [found.name for found in path.parent.iterdir()]
+    ('whole', ['note.txt'])
+    """
+    scratch = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths}
+    path = paths[0]
     try:
-        for path, data in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with scratch[path].open("wb") as file:
-                file.write(data)
+        with ExitStack() as opened:
+            files = []
+            for path in paths:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                files.append(opened.enter_context(scratch[path].open("wb")))
+            yield files
+            for file in files:
                 file.flush()
                 os.fsync(file.fileno())
-        for path in contents:
+        for path in paths:
             scratch[path].replace(path)
     except OSError as error:
         raise RunError(
@@ -165,6 +180,13 @@ def _write_together(contents: Mapping[Path, bytes]) -> None:
     finally:
         for file in (file for file in scratch.values() if file.exists()):
             file.unlink()
+
+
+def _write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write several files beside their places, and move them there when all are written."""
+    with written_aside(*contents) as files:
+        for file, data in zip(files, contents.values(), strict=True):
+            file.write(data)
 
 
 def _tensor_path(path: Any) -> Path:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError, whole
+from harmonium.memory import check_weights
 from harmonium.nets.mlp import ACTIVATIONS, check_activation
 
 SIDE = 3  # of every kernel
@@ -114,6 +115,7 @@ def _convolved(x: Float[Array, "rows columns below"], W: Float[Array, "..."], st
 
 def _weights(key: Key[Array, ""], shapes: Sequence[tuple[int, ...]], activation: str) -> tuple[Array, ...]:
     gain = 2.0 if activation == "relu" else 1.0
+    check_weights("A convolutional net", *shapes)
     keys = jax.random.split(key, len(shapes))
     return tuple((gain / math.prod(s[:-1])) ** 0.5 * jax.random.normal(k, s) for k, s in zip(keys, shapes, strict=True))
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError, whole
+from harmonium.memory import check_weights
 
 
 class GRU(eqx.Module):
@@ -34,6 +35,7 @@ class GRU(eqx.Module):
     def __init__(self, inputs: int, size: int, *, key: Key[Array, ""]) -> None:
         if not whole(inputs, size):
             raise InputError(f"A GRU takes at least one input and has at least one unit, not {inputs!r} and {size!r}.")
+        check_weights("A GRU", (inputs, 3 * size), (size, 3 * size))
         first, second = jax.random.split(key)
         self.W = jax.random.normal(first, (inputs, 3 * size)) / inputs**0.5
         self.U = jax.random.normal(second, (size, 3 * size)) / size**0.5

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError, whole
+from harmonium.memory import check_weights
 from harmonium.nets.mlp import sigmoid
 
 OPEN = 1.0  # the start of a forget gate's bias, so that a new network remembers (Jozefowicz et al. 2015)
@@ -42,6 +43,7 @@ class Affine(eqx.Module):
 
     def __init__(self, inputs: int, out: int, *, key: Key[Array, ""]) -> None:
         _check_sizes("An affine map", inputs, out)
+        check_weights("An affine map", (inputs, out))
         self.W = math.sqrt(2 / (inputs + out)) * jax.random.normal(key, (inputs, out))
         self.b = jnp.zeros(out)
 
@@ -71,6 +73,7 @@ class LSTM(eqx.Module):
     def __init__(self, inputs: int, hidden: int, *, key: Key[Array, ""]) -> None:
         _check_sizes("An LSTM", inputs, hidden)
         rows = inputs + hidden
+        check_weights("An LSTM", (rows, 4 * hidden))
         self.W = math.sqrt(2 / (rows + hidden)) * jax.random.normal(key, (rows, 4 * hidden))
         self.b = jnp.zeros(4 * hidden).at[hidden : 2 * hidden].set(OPEN)
         self.start = Memory(jnp.zeros(hidden), jnp.zeros(hidden))

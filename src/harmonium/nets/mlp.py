@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError
+from harmonium.memory import check_weights
 
 
 @jax.custom_vjp
@@ -68,6 +69,7 @@ class MLP(eqx.Module):
         if len(sizes) < 2 or min(sizes) < 1:
             raise InputError(f"A network needs the sizes of its input and its output, not {list(sizes)}.")
         pairs = list(itertools.pairwise(sizes))
+        check_weights("A network", *pairs)
         gain = 2.0 if activation == "relu" else 1.0
         keys = jax.random.split(key, len(pairs))
         self.W = tuple((gain / m) ** 0.5 * jax.random.normal(k, (m, n)) for k, (m, n) in zip(keys, pairs, strict=True))

@@ -1,6 +1,6 @@
 """Markov kernels, `kernel(key, state) -> state`, and what starts and runs them."""
 
-from harmonium.samplers.completion import impute, sample
+from harmonium.samplers.completion import FILLED, SAMPLED, impute, sample
 from harmonium.samplers.gibbs import (
     Clamp,
     Gibbs,
@@ -16,6 +16,8 @@ from harmonium.samplers.moves import hamiltonian, site_law, sweep_sites
 from harmonium.samplers.tempering import Replicas, Tally, Tempering, initial_replicas, sample_replicas, swap_chances
 
 __all__ = [
+    "FILLED",
+    "SAMPLED",
     "Clamp",
     "Gibbs",
     "Kernel",

@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Key
 
 from harmonium.compiling import outermost, over_rows
-from harmonium.errors import InputError, articled, whole
+from harmonium.errors import InputError, articled, shown, whole
 from harmonium.inference.holes import with_holes
 from harmonium.inference.marginals import as_rows
+from harmonium.memory import check_fits
 from harmonium.models import (
     UNBOUNDED,
     BeliefNet,
@@ -28,10 +29,13 @@ from harmonium.models import (
 )
 from harmonium.models.autoregressive import ancestral
 from harmonium.models.directed import downwards, upwards
-from harmonium.rng import cheap
+from harmonium.rng import cheap, row_keys
 from harmonium.samplers.ancestral import top_layer, top_sample
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
 from harmonium.samplers.guessing import filled_in
+
+SAMPLED = (EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)  # models that `sample` takes
+FILLED = (EnergyModel, TractableModel, Emitting)  # and those that `impute` takes
 
 
 def sample(
@@ -41,14 +45,18 @@ def sample(
     *,
     steps: int = 1000,
     start: Any = None,
+    first: int = 0,
 ) -> Array | np.ndarray:
     """Values of the visible layer from `n` independent chains of block Gibbs sampling, or straight from the model.
 
     The chains of a belief net (a DBN) run in its top machine, and a pass down its links follows. An auto-regressive
     network, and a directed net from its prior downwards, draw without chains: exactly, whatever `steps` is.
+    Row `i` depends on `key` and `i` alone, so that blocks drawn one after the other, each with the number of its
+    `first` row, are the rows drawn at once (to float summation order; bit for bit where blocks have the same size).
     Arguments: `n`, how many; `steps`, sweeps of each chain; `start`, rows `[n, size]` from which the chains start
-    (default: random states). Returns `[n, size]`, in float64 where the model holds real columns shifted and scaled.
-    Raises `InputError` for fewer than one chain or step, a start where there are no chains, or a model that is no
+    (default: random states); `first`, the number of the first row. Returns `[n, size]`, in float64 where the model
+    holds real columns shifted and scaled. Raises `InputError` for fewer than one chain or step, more rows than the
+    memory holds, a start where there are no chains, or a model that is no
     distribution of its visible layer.
 
     >>> import harmonium as hm, jax
@@ -56,24 +64,25 @@ def sample(
     >>> hm.sample(rbm, jax.random.key(1), 4, steps=10).shape
     (4, 6)
     """
-    require_model("hm.sample", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
+    require_model("hm.sample", model, *SAMPLED)
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
-    unit = model.layers["v"]
+    _check_rows(model, n, first)
+    unit, keys = model.layers["v"], row_keys(cheap(key), first, n)
     if isinstance(model, TractableModel | LatentModel | BiHM):
         if start is not None:
             raise InputError(f"A {type(model).__name__} draws without chains: leave start out.")
-        return unit.to_data(_draw(model, cheap(key), n))
+        return unit.to_data(_draw(model, keys))
     if start is not None:
         start = _checked_rows(model, start, n)
     draw = _sample_net if isinstance(model, BeliefNet) else _sample
-    rows = draw(model, cheap(key), start, n, steps)
+    rows = draw(model, keys, start, steps)
     if unit.states is None and not isinstance(rows, jax.core.Tracer) and not jnp.isfinite(rows).all():
         raise InputError(f"The chains ran away, for their values are no longer finite: {UNBOUNDED}.")
     return unit.to_data(rows)
 
 
-def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Array | np.ndarray:
+def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500, first: int = 0) -> Array | np.ndarray:
     """Rows with their missing values (NaN) drawn from the model given the others, by clamped Gibbs sampling or exactly.
 
         x_missing ~ p(x_missing | x_observed)
@@ -82,37 +91,64 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Arra
     `hm.OrderlessNADE`) the missing values in a random order after the observed ones, one of a single order where all
     missing values of a row come after its observed ones. A directed net (a VAE) guesses latent variables for the row as
     it is filled, accepts them by Metropolis, and draws the missing values given them (`refilled`).
-    Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain. Returns an array of the
-    same shape; observed values are returned as given. Raises `InputError` for another kind of model, no rows,
-    observed values outside the range, or missing values that come too early in a network's order.
+    As in `hm.sample`, what is drawn for a row depends on `key` and on its number alone.
+    Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain; `first`, the number of the
+    first row. Returns an array of the same shape; observed values are returned as given. Raises `InputError` for
+    another kind of model, no rows, observed values outside the range, or missing values that come too early in a
+    network's order.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> bool(jnp.isnan(hm.impute(rbm, jax.random.key(1), jnp.array([1.0, jnp.nan, 0.0]), steps=10)).any())
     False
     """
-    require_model("hm.impute", model, EnergyModel, TractableModel, Emitting)
+    require_model("hm.impute", model, *FILLED)
     if not whole(steps):
         raise InputError(f"Imputation needs at least one step, not steps={steps}.")
     unit = model.layers["v"]
     filled, missing = with_holes(unit, x)
-    drawn = _drawn(model, cheap(key), unit.from_data(filled), jnp.asarray(~missing), missing, steps)
+    check_first(first)
+    keys = row_keys(cheap(key), first, len(filled))
+    drawn = _drawn(model, keys, unit.from_data(filled), jnp.asarray(~missing), missing, steps)
     whole_rows = np.where(missing, unit.to_data(drawn), filled) if unit.scaled else drawn
     return whole_rows.reshape(np.shape(x))
 
 
 def _drawn(
-    model: Any, key: Key[Array, ""], known: Array, mask: Bool[Array, "n size"], missing: np.ndarray, steps: int
+    model: Any, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"], missing: np.ndarray, steps: int
 ) -> Array:
     """Rows of values that the layer holds, with those outside of the mask drawn."""
     if isinstance(model, TractableModel):
         _refuse_early(model, missing)
-        return _complete(model, key, known, mask)
+        return _complete(model, keys, known, mask)
     if isinstance(model, LatentModel):
         if len(model.layers) < 2:
             raise InputError("A belief net without hidden layers does not fill in: train an hm.OrderlessNADE.")
-        return _guess(model, key, known, mask, steps)
-    return _impute(model, key, known, mask, steps)
+        return _guess(model, keys, known, mask, steps)
+    return _impute(model, keys, known, mask, steps)
+
+
+def check_first(first: Any) -> None:
+    """Refuse what is no number of a row.
+
+    >>> check_first(-1)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: Rows are counted from 0, and first=-1 is none of them: give a whole number.
+    """
+    if not whole(first, least=0):
+        raise InputError(f"Rows are counted from 0, and first={shown(first)} is none of them: give a whole number.")
+
+
+def _check_rows(model: Any, n: int, first: int) -> None:
+    """Refuse more rows than the memory holds beside the other layers of their chains."""
+    check_first(first)
+    layers = model.layers.values() if isinstance(model, EnergyModel) else [model.layers["v"]]
+    check_fits(
+        f"Sampling {n} rows of {model.layers['v'].size} at once",
+        4 * n * sum(layer.width for layer in layers),
+        "draw them in blocks, hm.sample(model, key, 10000, first=0), first=10000 and so on, or let `harmonium sample` "
+        "write them to a file",
+    )
 
 
 def _refuse_early(model: TractableModel, missing: np.ndarray) -> None:
@@ -127,13 +163,12 @@ def _refuse_early(model: TractableModel, missing: np.ndarray) -> None:
 
 
 @outermost
-def _draw(model: TractableModel | LatentModel | BiHM, key: Key[Array, ""], n: int) -> Array:
-    keys = jax.random.split(key, n)
+def _draw(model: TractableModel | LatentModel | BiHM, keys: Key[Array, "n"]) -> Array:
     return over_rows(model.sample, keys) if isinstance(model, TractableModel) else jax.vmap(model.sample)(keys)
 
 
 @outermost
-def _complete(model: Ordered | Orderless, key: Key[Array, ""], known: Array, mask: Bool[Array, "n size"]) -> Array:
+def _complete(model: Ordered | Orderless, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"]) -> Array:
     def one(key: Key[Array, ""], x: Array, fixed: Array) -> Array:
         lot, draw = jax.random.split(key)
         if isinstance(model, Ordered):
@@ -142,44 +177,43 @@ def _complete(model: Ordered | Orderless, key: Key[Array, ""], known: Array, mas
             order = jnp.argsort(jnp.where(fixed, -1.0, jax.random.uniform(lot, fixed.shape)))
         return ancestral(model, draw, order, x, fixed)
 
-    return over_rows(one, jax.random.split(key, len(known)), known, mask)
+    return over_rows(one, keys, known, mask)
 
 
 @outermost
-def _sample(model: EnergyModel, key: Key[Array, ""], start: Array | None, n: int, steps: int) -> Array:
+def _sample(model: EnergyModel, keys: Key[Array, "n"], start: Array | None, steps: int) -> Array:
     def chain(key: Key[Array, ""], v: Array | None) -> Array:
         first, walk = jax.random.split(key)
         state = initial_state(model, first) if v is None else posterior_sample(model, first, {"v": v})
         return run_chain(Gibbs(model), walk, state, steps)["v"]
 
-    return jax.vmap(chain)(jax.random.split(key, n), start)
+    return jax.vmap(chain)(keys, start)
 
 
 @outermost
-def _sample_net(net: BeliefNet, key: Key[Array, ""], start: Array | None, n: int, steps: int) -> Array:
+def _sample_net(net: BeliefNet, keys: Key[Array, "n"], start: Array | None, steps: int) -> Array:
     def chain(key: Key[Array, ""], v: Array | None) -> Array:
         first, walk, last = jax.random.split(key, 3)
         top = None if v is None else {"v": upwards(net, first, v)[top_layer(net)]}
         return downwards(net, last, top_sample(net, walk, steps=steps, start=top)["v"])["v"]
 
-    return jax.vmap(chain)(jax.random.split(key, n), start)
+    return jax.vmap(chain)(keys, start)
 
 
 @outermost
-def _guess(model: Emitting, key: Key[Array, ""], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
-    keys = jax.random.split(key, len(known))
+def _guess(model: Emitting, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
     return jax.vmap(lambda k, x, fixed: filled_in(model, k, x, fixed, steps))(keys, known, mask)
 
 
 @outermost
-def _impute(model: EnergyModel, key: Key[Array, ""], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
+def _impute(model: EnergyModel, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
     def chain(key: Key[Array, ""], value: Array, fixed: Array) -> Array:
         first, second, walk = jax.random.split(key, 3)
         guess = jnp.where(fixed, value, initial_state(model, first)["v"])
         state = posterior_sample(model, second, {"v": guess})
         return run_chain(Gibbs(model, {"v": Clamp(fixed, value)}), walk, state, steps)["v"]
 
-    return jax.vmap(chain)(jax.random.split(key, len(known)), known, mask)
+    return jax.vmap(chain)(keys, known, mask)
 
 
 def _checked_rows(model: EnergyModel | BeliefNet, rows: Any, n: int) -> Array:

@@ -21,7 +21,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from harmonium.data import Dataset, space_of
+from harmonium.data import Dataset, Whole, space_of
 from harmonium.data.storage import fingerprint
 from harmonium.errors import InputError, RunError
 from harmonium.evaluation import ErrorRate, Estimate
@@ -119,7 +119,18 @@ class RunFolder:
         data = self.about.get("data", {})
         if "scale" not in data:
             return None, None
-        return np.asarray(data["shift"], np.float32), np.asarray(data["scale"], np.float32)
+        return np.asarray(data["shift"], np.float64), np.asarray(data["scale"], np.float64)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns that the run was trained on; none where its file had none."""
+        return self.about.get("data", {}).get("columns") or []
+
+    @property
+    def whole(self) -> Whole:
+        """Which columns held whole numbers alone, so that what is drawn for them is rounded."""
+        data = self.about.get("data", {})
+        return Whole.from_dict(data, math.prod(data.get("space", {}).get("shape", ())))
 
     # ---- the model, the metrics, the estimates --------------------------------------------------------------
 
@@ -260,7 +271,7 @@ def describe(data: Dataset, **about: Any) -> dict[str, Any]:
     names = None if data.columns is None else list(data.columns)
     known = {"name": data.name, "image_shape": data.image_shape, "columns": names, "notes": list(data.notes)}
     return about | {
-        "data": known | {"space": space.to_dict()} | _affine(data),
+        "data": known | {"space": space.to_dict()} | _affine(data) | data.whole.to_dict(data.train.shape[1]),
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
         "git_commit": _git_commit(),

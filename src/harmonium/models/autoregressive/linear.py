@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 from harmonium.data.affine import moments, resolves
 from harmonium.data.check import as_numbers
 from harmonium.errors import InputError
+from harmonium.memory import check_weights
 from harmonium.models.autoregressive.conditionals import Conditionals
 from harmonium.models.autoregressive.order import check_order, earlier, slot
 from harmonium.models.parts import check_units
@@ -43,6 +44,7 @@ class FVBN(Conditionals):
 
     def __init__(self, visible: Unit, *, order: Sequence[int] | np.ndarray | None = None) -> None:
         check_units("An FVBN", visible)
+        check_weights("An FVBN", (visible.width, visible.width))
         self.visible = visible
         self.order = check_order(order, visible.size)
         self.W = jnp.zeros((visible.width, visible.width))

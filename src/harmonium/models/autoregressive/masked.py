@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from harmonium.errors import InputError, whole
+from harmonium.memory import check_weights
 from harmonium.models.autoregressive.conditionals import Conditionals
 from harmonium.models.autoregressive.order import check_order, ranks, slot
 from harmonium.models.parts import check_sizes, check_units
@@ -56,6 +57,7 @@ class MADE(Conditionals):
     ) -> None:  # fmt: skip
         check_units("A MADE", visible)
         sizes = check_sizes(hidden)
+        check_weights("A MADE", *itertools.pairwise([visible.width, *sizes, visible.out_width]))
         last = max(visible.size - 1, 1)  # a unit of degree d sees the first d variables; none may see the last
         spread = tuple(tuple((1 + np.arange(size) * last // size).tolist()) for size in sizes)
         self._fill(visible, spread, key, order, activation, direct)
@@ -137,5 +139,6 @@ class NeuralAutoregressive(MADE):
         check_units("A NeuralAutoregressive", visible)
         if not whole(group):
             raise InputError(f"Each variable has a group of hidden units, not group={group}.")
+        check_weights("A NeuralAutoregressive", (visible.width, group * visible.size))
         degrees = np.repeat(np.arange(1, max(visible.size, 2)), group)
         self._fill(visible, (tuple(degrees.tolist()),), key, order, activation, direct)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from harmonium.errors import InputError, whole
+from harmonium.memory import check_weights
 from harmonium.models.autoregressive.conditionals import Conditionals
 from harmonium.models.autoregressive.order import check_order, from_slots, slot, to_slots
 from harmonium.models.parts import check_units
@@ -58,6 +59,7 @@ class NADE(Conditionals):
         check_key(key)
         if not whole(hidden):
             raise InputError(f"A NADE needs hidden units, not hidden={hidden}.")
+        check_weights("A NADE", (visible.width, hidden), (visible.out_width, hidden))
         self.visible, self.order, self.activation = visible, check_order(order, visible.size), activation
         below, above = jax.random.split(key)
         self.W = scale * jax.random.normal(below, (visible.width, hidden))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import equinox as eqx
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from harmonium.errors import InputError, whole
+from harmonium.memory import check_weights
 from harmonium.models.autoregressive.order import slot
 from harmonium.models.autoregressive.orderless import (
     Orderless,
@@ -67,6 +69,7 @@ class NADEk(Orderless):
         sizes = check_sizes(hidden)
         if not whole(steps):
             raise InputError(f"NADE-k takes at least one step, not steps={steps}.")
+        check_weights("A NADEk", *itertools.pairwise([visible.width, *sizes, visible.out_width]))
         self.visible, self.steps, self.activation = visible, steps, activation
         self.orders = check_orders(orders, visible.size)
         self.W, self.V, self.c = started(visible, sizes, activation, key)

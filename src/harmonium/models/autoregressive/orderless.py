@@ -1,6 +1,7 @@
 """Auto-regressive networks of every order: each variable given any of the others (section 20.10.10)."""
 
 # No `from __future__ import annotations`: Equinox cannot read AbstractVar from a string.
+import itertools
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from equinox import AbstractVar
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from harmonium.errors import InputError, whole
+from harmonium.memory import check_weights
 from harmonium.models.autoregressive.order import ancestral, check_order, slot, weighed
 from harmonium.models.energy import Constant
 from harmonium.models.parts import check_sizes, check_units
@@ -151,6 +153,7 @@ class OrderlessNADE(Orderless):
         check_activation(activation)
         check_key(key)
         sizes = check_sizes(hidden)
+        check_weights("An OrderlessNADE", *itertools.pairwise([visible.width, *sizes, visible.out_width]))
         self.visible, self.activation, self.orders = visible, activation, check_orders(orders, visible.size)
         net, mask = jax.random.split(key)
         self.W, self.V, self.c = started(visible, sizes, activation, net)

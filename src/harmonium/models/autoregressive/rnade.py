@@ -13,6 +13,7 @@ from jax.scipy.special import logsumexp, ndtri
 from jaxtyping import Array, Float, Int, Key
 
 from harmonium.errors import InputError, shown, whole
+from harmonium.memory import check_weights
 from harmonium.models.autoregressive.order import ancestral, check_order
 from harmonium.nets import ACTIVATIONS, check_activation
 from harmonium.rng import check_key
@@ -72,6 +73,7 @@ class RNADE(eqx.Module):
             raise InputError(
                 f"An RNADE needs hidden units and components, not hidden={hidden} and components={components}."
             )
+        check_weights("An RNADE", (visible.size, 3, components, hidden), (visible.size, hidden))
         if kind not in DENSITIES:
             raise InputError(f"There is no kind of components '{kind}': choose one of {', '.join(DENSITIES)}.")
         check_activation(activation)

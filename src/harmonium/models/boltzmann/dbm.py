@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
+from harmonium.memory import check_weights
 from harmonium.models.energy import LayerStats
 from harmonium.models.parts import check_hidden, check_labels, check_scale, check_units
 from harmonium.rng import check_key
@@ -56,6 +57,7 @@ class DBM(eqx.Module):
         self.visible, self.hidden, self.labels = visible, tuple(hidden), labels
         units = list(self.layers.values())
         shapes = [(below.width, above.width) for below, above in itertools.pairwise(units)]
+        check_weights("A DBM", *shapes, *((unit.width,) for unit in units))
         keys = jax.random.split(key, len(shapes))
         self.W = tuple(scale * jax.random.normal(k, shape, jnp.float32) for k, shape in zip(keys, shapes, strict=True))
         self.b = tuple(unit.bias(unit.reference()) for unit in units)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from harmonium.errors import InputError
+from harmonium.memory import check_weights
 from harmonium.models.boltzmann.pairs import Pairs, colouring, lattice_edges
 from harmonium.models.energy import Coloured, LayerStats
 from harmonium.models.parts import check_scale, check_units
@@ -62,6 +63,8 @@ class BoltzmannMachine(eqx.Module):
         check_scale(scale)
         if mask is not None and edges is not None:
             raise InputError("A Boltzmann machine takes `mask` or `edges`, not both: leave one of them out.")
+        if mask is None and edges is None:
+            check_weights("A Boltzmann machine", (n, n))
         found = _edges_of_mask(mask, n) if edges is None else _checked_edges(edges, n)
         self.visible, self.hidden = visible, hidden
         self.b = visible.bias(visible.reference())

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
+from harmonium.memory import check_weights
 from harmonium.models.energy import LayerStats
 from harmonium.models.parts import check_scale, check_units
 from harmonium.rng import check_key
@@ -42,6 +43,7 @@ class RBM(eqx.Module):
 
     def __init__(self, visible: Any, hidden: Any, *, key: Key[Array, ""], scale: Any = 0.01) -> None:
         check_units("An RBM", visible, hidden)
+        check_weights("An RBM", (visible.width, hidden.width), (visible.width,), (hidden.width,))
         check_key(key)
         check_scale(scale)
         self.visible = visible

@@ -10,6 +10,7 @@ import jax
 from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError, shown, whole
+from harmonium.memory import check_weights
 from harmonium.models.autoregressive import FVBN
 from harmonium.models.directed.factorial import Factorial
 from harmonium.models.directed.layered import Layered
@@ -124,6 +125,7 @@ def link(unit: Unit, given: Unit, key: Key[Array, ""], scale: float | None = Non
     >>> link(hm.units.Bernoulli(4), hm.units.Gaussian(3), jax.random.key(0)).W.shape
     (4, 3)
     """
+    check_weights("A link between layers", (unit.width, given.width))
     scale = (2 / (unit.width + given.width)) ** 0.5 if scale is None else scale
     W: Float[Array, "width given"] = scale * jax.random.normal(key, (unit.width, given.width))
     return Link(unit, given, W, unit.bias(unit.reference()))

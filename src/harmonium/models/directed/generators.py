@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.data.affine import resolves
 from harmonium.errors import InputError, shown, whole
+from harmonium.memory import check_weights
 from harmonium.models.parts import check_units
 from harmonium.units import Gaussian, Unit
 
@@ -89,6 +90,7 @@ class AffineGenerator(eqx.Module):
 
     def __init__(self, visible: Any) -> None:
         check_real("An AffineGenerator", visible)
+        check_weights("An AffineGenerator", (visible.size, visible.size))
         self.visible = visible
         self.mu, self.log_diagonal = jnp.zeros(visible.size), jnp.zeros(visible.size)
         self.lower = jnp.zeros((visible.size, visible.size))

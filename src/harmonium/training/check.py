@@ -14,7 +14,7 @@ from harmonium.data import Dataset
 from harmonium.data.storage import blocks
 from harmonium.errors import InputError, shown
 from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel
-from harmonium.models.kinds import require_blocks
+from harmonium.models.kinds import require_sound
 from harmonium.objectives import Objective
 from harmonium.products import check_products
 from harmonium.rng import check_key
@@ -37,7 +37,7 @@ def check_parts(model: Any, objective: Any, optimizer: Any, key: Any) -> None:
     """Refuse what is no model, learning rule, optimizer or key."""
     if not isinstance(model, eqx.Module):
         raise InputError(f"Training takes a model, such as an hm.RBM, not {shown(model)}: make one and pass it.")
-    require_blocks(model)
+    require_sound(model)
     if not isinstance(objective, Objective):
         raise InputError(
             f"A learning rule is an object, such as hm.objectives.CD(), not {shown(objective)}: make one and pass it."

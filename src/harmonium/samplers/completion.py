@@ -76,9 +76,10 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Arra
 
         x_missing ~ p(x_missing | x_observed)
 
-    An auto-regressive network draws without chains, exactly, whatever `steps` is: one of every order (an
-    `hm.OrderlessNADE`) the missing values in a random order after the observed ones, one of a single order where all
-    missing values of a row come after its observed ones. A directed net (a VAE) guesses latent variables for the row as
+    An auto-regressive network draws without chains, exactly, whatever `steps` is: one of a single order where all
+    missing values of a row come after its observed ones, one of every order (an `hm.OrderlessNADE`) the missing values
+    in a random order after the observed ones (exactly as the network is then asked, which is not the conditional of the
+    mixture that its `log_prob` measures). A directed net (a VAE) guesses latent variables for the row as
     it is filled, accepts them by Metropolis, and draws the missing values given them (`refilled`).
     Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain. Returns an array of the
     same shape; observed values are returned as given. Raises `InputError` for another kind of model, no rows,

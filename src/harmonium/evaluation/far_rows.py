@@ -9,7 +9,7 @@ LEAST = 10  # rows below which none is told apart from the others
 SHARE, FEW = 100, 3  # one row in a hundred is looked at, of a small number up to three
 DECIDES = 5.0  # standard errors of the others' mean by which one row alone moves it
 FAR, SMALL = 10.0, 0.1  # nats from the others, and nats of the mean, that are not worth a word
-NAMED = 5  # rows at most, by number
+NAMED = 5  # at most, where there are many
 
 
 def remark_on(values: Float[np.ndarray, "n"]) -> str:
@@ -60,7 +60,14 @@ def rows_named(rows: Int[np.ndarray, "rows"]) -> str:
     >>> rows_named(np.array([3])), rows_named(np.array([3, 5, 8])), rows_named(np.arange(9))
     ('row 3', 'rows 3, 5 and 8', 'rows 0, 1, 2, 3, 4 and 4 more')
     """
-    if len(rows) == 1:
-        return f"row {rows[0]}"
-    shown = [str(row) for row in rows] if len(rows) <= NAMED else [*map(str, rows[:NAMED]), f"{len(rows) - NAMED} more"]
-    return f"rows {', '.join(shown[:-1])} and {shown[-1]}"
+    return f"row{'s' if len(rows) > 1 else ''} {listed([str(row) for row in rows])}"
+
+
+def listed(words: list[str]) -> str:
+    """Words in a row, the first five of many.
+
+    >>> listed(["3"]), listed(["3", "5"]), listed(list("abcdefg"))
+    ('3', '3 and 5', 'a, b, c, d, e and 2 more')
+    """
+    shown = words if len(words) <= NAMED else [*words[:NAMED], f"{len(words) - NAMED} more"]
+    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else shown[0]

@@ -26,6 +26,7 @@ from harmonium.evaluation.posterior_annealing import posterior_annealing
 from harmonium.evaluation.reverse_annealing import reverse_annealing
 from harmonium.evaluation.rows import rows_of, space_under
 from harmonium.evaluation.sampling_bound import sampling_bound
+from harmonium.evaluation.unlimited import warn_of_rows
 from harmonium.inference import (
     configurations,
     exact_free_energy,
@@ -91,6 +92,7 @@ def log_likelihood(
     -4.1589
     """
     require_model("hm.log_likelihood", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
+    warn_of_rows(model, data)
     if isinstance(model, TractableModel):
         return exact_likelihood(model, data, method, given, orders, key, **options)
     if given is not None or orders is not None:

@@ -118,7 +118,7 @@ def test_others_are_not(name, recwarn):
     assert not recwarn.list
 
 
-@pytest.mark.parametrize("data", [None, "rows", np.zeros(3), np.zeros((99, 7)), [["a", "b", "c"]] * 99])
+@pytest.mark.parametrize("data", [None, "rows", np.zeros(3), np.zeros((99, 7)), [["a", "b", "c"]] * 99, [[1], [1, 2]]])
 def test_what_is_no_table_is_left_to_who_refuses_it(data, recwarn):
     warn_of_rows(ATOMIC["rnade"], data)
     assert not recwarn.list

@@ -59,10 +59,11 @@ def warn_of_rows(model: Any, data: Any) -> None:
     'Column 1 of the rows is a linear function of column 0: a density may grow there without limit, ... leave it out.'
     """
     rows = data.test if isinstance(data, Dataset) else data
-    if rows is None or np.ndim(rows) != 2 or np.shape(rows)[1] != model.layers["v"].size:
+    try:
+        rows = np.asanyarray(rows)
+    except ValueError:  # a ragged list
         return
-    rows = np.asanyarray(rows)
-    if rows.dtype.kind in "biuf":
+    if rows.dtype.kind in "biuf" and rows.ndim == 2 and rows.shape[1] == model.layers["v"].size:
         for message in _found(model, rows, _columns(model), "the rows"):
             warnings.warn(message, stacklevel=3)
 

@@ -15,6 +15,7 @@ from harmonium.data.check import as_numbers
 from harmonium.errors import InputError
 from harmonium.inference.conditional import has_closed_form
 from harmonium.inference.encode import recognised_stats
+from harmonium.inference.finite import require_finite
 from harmonium.inference.free_energy import free_energy, free_energy_of_stats
 from harmonium.inference.marginals import as_rows
 from harmonium.inference.mean_field import fixed_point, variational_free_energy, warn_unsettled
@@ -42,7 +43,8 @@ def classify(model: Any, x: Any) -> Float[Array, "*n classes"]:
     multi-prediction machine all rows, with its own number of sweeps, for so it is trained. Mean field that does not
     settle warns. A belief net answers by its recognition links, then exactly in the top machine.
     Arguments: `x` `[n, size]` or `[size]`. Returns `[n, classes]` or `[classes]`.
-    Raises `InputError` for a model without labels, no rows, another width, or values outside the units' range.
+    Raises `InputError` for a model without labels, no rows, another width, or values outside the units' range, and
+    `NotFiniteError` for probabilities that are no numbers.
 
     >>> import harmonium as hm, jax
     >>> labels = hm.units.Categorical(1, states=10)
@@ -65,6 +67,7 @@ def classify(model: Any, x: Any) -> Float[Array, "*n classes"]:
             found[some] = np.asarray(part)
             changes.append(float(moved))
     warn_unsettled(float(np.max(changes)), SETTLED, SWEEPS, UNSURE)
+    require_finite(jnp.asarray(found), "The probabilities of the classes")
     return jnp.asarray(found[0] if rows.ndim == 1 else found)
 
 

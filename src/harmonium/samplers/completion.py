@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Key
 
 from harmonium.compiling import outermost, over_rows
 from harmonium.errors import InputError, articled, whole
+from harmonium.inference.finite import OF_MODEL, require_finite, require_numbers
 from harmonium.inference.holes import with_holes
 from harmonium.inference.marginals import as_rows
 from harmonium.models import (
@@ -58,17 +59,16 @@ def sample(
     require_model("hm.sample", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
+    require_numbers(model)
     if isinstance(model, TractableModel | LatentModel | BiHM):
         if start is not None:
             raise InputError(f"A {type(model).__name__} draws without chains: leave start out.")
-        return _draw(model, cheap(key), n)
+        return require_finite(_draw(model, cheap(key), n), "The values drawn", OF_MODEL, columns=True)
     if start is not None:
         start = _checked_rows(model, start, n)
     draw = _sample_net if isinstance(model, BeliefNet) else _sample
-    rows = draw(model, cheap(key), start, n, steps)
-    if model.layers["v"].states is None and not isinstance(rows, jax.core.Tracer) and not jnp.isfinite(rows).all():
-        raise InputError(f"The chains ran away, for their values are no longer finite: {UNBOUNDED}.")
-    return rows
+    away = f"the chains ran away, for {UNBOUNDED}"
+    return require_finite(draw(model, cheap(key), start, n, steps), "The values drawn", away, columns=True)
 
 
 def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Array:
@@ -83,7 +83,8 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Arra
     it is filled, accepts them by Metropolis, and draws the missing values given them (`refilled`).
     Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain. Returns an array of the
     same shape; observed values are returned as given. Raises `InputError` for another kind of model, no rows,
-    observed values outside the range, or missing values that come too early in a network's order.
+    observed values outside the range, or missing values that come too early in a network's order, and
+    `NotFiniteError`, with the cell, where a value drawn is not finite.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -93,17 +94,24 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Arra
     require_model("hm.impute", model, EnergyModel, TractableModel, Emitting)
     if not whole(steps):
         raise InputError(f"Imputation needs at least one step, not steps={steps}.")
+    require_numbers(model)
     unit = model.layers["v"]
     filled, missing = with_holes(unit, x)
-    known, mask = jnp.asarray(filled, unit.dtype), jnp.asarray(~missing)
+    found = _filled(model, cheap(key), jnp.asarray(filled, unit.dtype), missing, steps)
+    return require_finite(found, "The values drawn", columns=True).reshape(np.shape(x))
+
+
+def _filled(model: Any, key: Key[Array, ""], known: Array, missing: Bool[np.ndarray, "n size"], steps: int) -> Array:
+    """The rows with their missing values drawn, as the kind of the model does it."""
+    mask = jnp.asarray(~missing)
     if isinstance(model, TractableModel):
         _refuse_early(model, missing)
-        return _complete(model, cheap(key), known, mask).reshape(np.shape(x))
+        return _complete(model, key, known, mask)
     if isinstance(model, LatentModel):
         if len(model.layers) < 2:
             raise InputError("A belief net without hidden layers does not fill in: train an hm.OrderlessNADE.")
-        return _guess(model, cheap(key), known, mask, steps).reshape(np.shape(x))
-    return _impute(model, cheap(key), known, mask, steps).reshape(np.shape(x))
+        return _guess(model, key, known, mask, steps)
+    return _impute(model, key, known, mask, steps)
 
 
 def _refuse_early(model: TractableModel, missing: np.ndarray) -> None:

@@ -17,6 +17,10 @@ class IncomparableError(InputError):
     """Two estimates live on different spaces, so that no comparison of their values means anything."""
 
 
+class NotFiniteError(InputError):
+    """What a model answers is no finite number, in a row that is named: nothing is returned in its place."""
+
+
 class RunError(HarmoniumError, RuntimeError):
     """A run that started and failed (exit code 1)."""
 

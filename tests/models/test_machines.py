@@ -26,6 +26,7 @@ from harmonium.models import (
     trainable,
     with_biases,
 )
+from harmonium.models.kinds import EXCLUSIVE
 from harmonium.testing.enumeration import energies, some_states
 from harmonium.units import Bernoulli
 
@@ -76,8 +77,7 @@ KINDS |= {name: BiHM if isinstance(model, BiHM) else LatentModel for name, model
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_is_of_one_kind(name):
-    kinds = (EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
-    assert [kind for kind in kinds if isinstance(EXAMPLES[name], kind)] == [KINDS.get(name, EnergyModel)]
+    assert [kind for kind in EXCLUSIVE if isinstance(EXAMPLES[name], kind)] == [KINDS.get(name, EnergyModel)]
 
 
 @pytest.mark.parametrize("scale", ["a", -1, float("nan"), float("inf"), None, (0.1, 0.2)])

@@ -18,7 +18,7 @@ from harmonium.models import FVBN, RBM, NADEk, OrderlessNADE, load, save
 from harmonium.samplers import impute, sample
 from harmonium.testing.chains import count_states
 from harmonium.testing.statistics import matches_law
-from harmonium.units import Bernoulli
+from harmonium.units import Bernoulli, Gaussian
 
 KEY = jax.random.key(0)
 B = Bernoulli(4)
@@ -60,6 +60,47 @@ def test_any_columns_given_any_others_are_what_the_joint_of_each_order_says(name
         for row, mask in zip(rows, masks, strict=True)
     ]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_not_the_conditional_of_the_mixture_says_so_and_the_mixtures_own_can_be_asked_for(name):
+    model = SEQUENCES[name]
+    states = listed(model)
+    joint = np.exp(log_likelihood(model, states).per_example)
+    rows, known = states.astype(np.float32), np.arange(states.shape[1]) == 1
+    rows[::2, 0] = np.nan  # of every second row column 0 is summed out
+    asked, own = log_likelihood(model, rows, given=known), log_likelihood(model, rows, given=known, orders="own")
+    same = states[:, None] == states[None]
+    later = np.where(np.isnan(rows[:, :1, None].transpose(0, 2, 1)), True, same[..., :1]).all(axis=2)
+    expected = ((later & same[..., 1:].all(axis=2)) @ joint) / (same[..., 1] @ joint)
+    np.testing.assert_allclose(np.exp(own.per_example), expected, rtol=1e-4)
+    assert (own.kind, "exact_for" in own.settings) == ("exact", False)
+    assert "not the conditional of the mixture" in asked.settings["exact_for"]
+    assert "known cells first, another model than that of log_prob" in str(asked)
+    assert "the first is exact for the network asked in its orders" in compare(asked, own).reason
+    assert "exact for" not in compare(asked, asked).reason
+
+
+def test_the_one_order_that_has_the_known_cells_first_is_that_of_log_prob():
+    model = SEQUENCES["orderless-two-layers"].in_first_order()
+    first, last = np.asarray(model.orders.value)[0][[0, -1]]
+    states = listed(model)
+    known, late = (np.arange(states.shape[1]) == i for i in (first, last))
+    found, own = (log_likelihood(model, states, given=known, orders=orders) for orders in (None, "own"))
+    np.testing.assert_allclose(found.per_example, own.per_example, rtol=1e-4, atol=1e-6)
+    assert "exact_for" not in found.settings
+    assert "exact_for" in log_likelihood(model, states, given=late).settings
+
+
+@pytest.mark.parametrize("name", ["nade-spin", "made-bernoulli", "fvbn-categorical"])
+def test_the_own_conditional_of_a_network_of_one_order_is_of_any_cells(name):
+    model = SEQUENCES[name]
+    states = listed(model)
+    joint = np.exp(log_likelihood(model, states).per_example)
+    known = np.arange(states.shape[1]) == model.order[-1] if hasattr(model, "order") else np.arange(states.shape[1]) > 0
+    expected = joint / ((states[:, None] == states[None])[..., known].all(axis=2) @ joint)
+    found = log_likelihood(model, states, given=known, orders="own")
+    np.testing.assert_allclose(np.exp(found.per_example), expected, rtol=1e-4)
 
 
 def test_orders_are_drawn_where_they_are_asked_for():
@@ -151,6 +192,7 @@ def test_an_ensemble_is_saved_with_its_orders(tmp_path):
 ANY, HALF = SEQUENCES["orderless-two-layers"], np.array([True, True, False, False])
 ROWS = np.zeros((3, 4), np.float32)
 HOLE = np.array([[0, 0, 0, np.nan]], np.float32)
+REAL, WIDE = FVBN(Gaussian(4)), FVBN(Bernoulli(12))
 
 
 class Opaque(eqx.Module):
@@ -192,6 +234,10 @@ class Opaque(eqx.Module):
         (lambda: log_likelihood(ANY, ROWS + 2, given=HALF), "2 in row 0, column 0"),
         (lambda: log_likelihood(NADE, ROWS + 1, given=HALF), "column 0 is known .* column 2, .* asked for"),
         (lambda: log_likelihood(NADE, HOLE[:, ::-1] + 1, given=ROWS[0] > 0), "after column 0, .* missing: .*Orderless"),
+        (lambda: log_likelihood(FVBN(B), ROWS, orders="all", key=KEY), "one order.*OrderlessNADE"),
+        (lambda: log_likelihood(ANY, ROWS, orders="all", key=KEY), "orders=all"),
+        (lambda: log_likelihood(REAL, ROWS, given=HALF, orders="own"), "column . is real: leave it out"),
+        (lambda: log_likelihood(WIDE, np.zeros((1, 12)), given=np.arange(12) < 1, orders="own"), "there are 2,048"),
         (lambda: log_likelihood(FVBN(B), ROWS, orders=2, key=KEY), "one order.*OrderlessNADE"),
         (lambda: log_likelihood(RBM(B, B, key=KEY), ROWS, given=HALF), "not an RBM.*OrderlessNADE"),
         (lambda: log_likelihood(RBM(B, B, key=KEY), ROWS, orders=2, key=KEY), "not an RBM"),

@@ -13,15 +13,12 @@ import pytest
 import scipy.stats
 
 from examples import SEQUENCES, randomised
-from harmonium.data import from_arrays
 from harmonium.errors import InputError
 from harmonium.evaluation import log_likelihood
-from harmonium.models import DBN, FVBN, RBM, RNADE, Classifier, load, save
+from harmonium.models import FVBN, RNADE, load, save
 from harmonium.models.autoregressive import Stepwise
-from harmonium.nets import MLP
 from harmonium.samplers import sample
 from harmonium.testing.statistics import FAILURE_RATE
-from harmonium.training.check import warn_constant
 from harmonium.units import Bernoulli, Columns, Gaussian
 
 KEY = jax.random.key(0)
@@ -177,32 +174,6 @@ def test_a_saved_model_is_the_same(tmp_path):
 def test_what_cannot_be_is_refused(change, words):
     with pytest.raises(InputError, match=words):
         RNADE(**{"visible": Gaussian(3), "hidden": 2, "key": KEY} | change)
-
-
-CONSTANT = np.array([[0.0, 1.0, 2.0], [1.0, 1.0, 2.0]], np.float32)  # all but the first
-TABLE = Columns([Bernoulli(2), Gaussian(1)])
-
-
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [
-        (RNADE(Gaussian(3), 2, key=KEY), r"^Columns 1 and 2 of 'array' are constant: .* drop them\.$"),
-        (FVBN(TABLE), r"^Column 2 of 'array' is constant: .* drop it\.$"),
-        (RBM(Gaussian(3), Bernoulli(2), key=KEY), "^Columns 1 and 2 "),
-        (DBN(Gaussian(3), [Bernoulli(2)], key=KEY), "^Columns 1 and 2 "),
-    ],
-)
-def test_constant_real_columns_are_warned_of(model, words):
-    with pytest.warns(UserWarning, match=words):
-        warn_constant(model, from_arrays(CONSTANT))
-
-
-def test_columns_without_a_density_are_not(recwarn):
-    """Whole numbers have probabilities, of at most one; a classifier says nothing of its inputs."""
-    classifier = Classifier(MLP([3, 2], key=KEY))
-    for model in (FVBN(Bernoulli(3)), FVBN(Columns([Gaussian(1), Bernoulli(2)])), classifier):
-        warn_constant(model, from_arrays(CONSTANT))
-    assert not recwarn.list
 
 
 @pytest.mark.parametrize("model", [MODELS["gaussian", "relu"], FVBN(Gaussian(3))])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from harmonium.errors import IncomparableError, InputError, shown
 from harmonium.evaluation.estimate import Estimate, standard_error
+from harmonium.evaluation.far_rows import remark_on
 
 ERRORS = 2.0  # standard errors of the difference that count as a difference
 
@@ -34,7 +37,8 @@ def compare(a: Estimate, b: Estimate) -> Comparison:
     `a` is better when its lower end lies above the upper end of `b` by two standard errors of the difference (paired
     where both hold values of the same examples). Two lower bounds are always inconclusive. Raises `IncomparableError`,
     with the reason, where the two are of different quantities or live on different spaces, and `InputError` for what is
-    no estimate.
+    no estimate. The reason also names single rows that decide the difference, and says where only one of the two is of
+    the law that `log_prob` measures.
 
     >>> low, high = Estimate(-90.0, 0.1, "exact"), Estimate(-80.0, 0.1, "exact")
     >>> compare(high, low)
@@ -52,27 +56,44 @@ def compare(a: Estimate, b: Estimate) -> Comparison:
         if reason:
             raise IncomparableError(reason)
     difference, error = a.value - b.value, _error(a, b)
-    copies = a.space.copies if a.space is not None else None
-    note = "" if copies is None else f"; {copies}, on which a model that learned them by heart is ahead"
     margin = ERRORS * error
     ahead, behind = a.ends[0] - b.ends[1], b.ends[0] - a.ends[1]
     at_least = "" if a.kind == b.kind == "exact" else "at least "
+    also = _also(a, b)
     if ahead > margin:
-        return Comparison("better", difference, error, f"by {at_least}{ahead:.2f} ± {error:.2f} nats{note}")
+        return Comparison("better", difference, error, f"by {at_least}{ahead:.2f} ± {error:.2f} nats{also}")
     if behind > margin:
-        return Comparison("worse", difference, error, f"by {at_least}{behind:.2f} ± {error:.2f} nats{note}")
-    return Comparison("inconclusive", difference, error, _why_open(a, b, error) + note)
+        return Comparison("worse", difference, error, f"by {at_least}{behind:.2f} ± {error:.2f} nats{also}")
+    return Comparison("inconclusive", difference, error, _why_open(a, b, error) + also)
 
 
 def _error(a: Estimate, b: Estimate) -> float:
     """Standard error of the difference, paired on the same rows; the ends of intervals hold their error of log Z."""
-    x, y = a.per_example, b.per_example
-    same = a.space is not None and b.space is not None and a.space.hash and a.space.hash == b.space.hash
-    if x is None or y is None or not same or len(x) != len(y):
+    pairs = _pairs(a, b)
+    if pairs is None:
         return math.hypot(a.stderr, b.stderr)
-    paired = standard_error(x - y)
+    paired = standard_error(pairs)
     errors = (_shared(e) for e in (a, b) if e.kind in ("lower", "upper"))
     return math.hypot(paired, *(math.inf if error is None else error for error in errors))
+
+
+def _pairs(a: Estimate, b: Estimate) -> np.ndarray | None:
+    """The difference of each example `[n]`, where both hold values of the same ones."""
+    x, y = a.per_example, b.per_example
+    same = a.space is not None and b.space is not None and a.space.hash and a.space.hash == b.space.hash
+    return None if x is None or y is None or not same or len(x) != len(y) else x - y
+
+
+def _also(a: Estimate, b: Estimate) -> str:
+    """What else a reader should know: rows that decide the difference, and answers of different laws."""
+    pairs, laws = _pairs(a, b), [e.settings.get("exact_for") for e in (a, b)]
+    said = "" if pairs is None else remark_on(pairs)
+    notes = [f"of the difference, {said}"] if said else []
+    if laws[0] != laws[1]:
+        notes.append(f"the {'first' if laws[0] else 'second'} is exact for {laws[0] or laws[1]}")
+    copies = a.space.copies if a.space is not None else None
+    notes += [f"of the rows {copies}, on which a model that learned them by heart is ahead"] if copies else []
+    return "".join(f"; {note}" for note in notes)
 
 
 def _why_open(a: Estimate, b: Estimate, error: float) -> str:

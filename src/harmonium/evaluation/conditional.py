@@ -14,7 +14,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from harmonium.compiling import outermost, over_rows
 from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError
-from harmonium.evaluation.estimate import Estimate
+from harmonium.evaluation.estimate import Estimate, mean_estimate
+from harmonium.evaluation.own_conditional import summed_conditional
 from harmonium.evaluation.rows import as_given, rows_of, space_under
 from harmonium.evaluation.tractable import at_once, by_chain_rule, chain_rule, named, refuse_options
 from harmonium.inference.holes import with_holes
@@ -23,6 +24,12 @@ from harmonium.models.autoregressive import weighed
 from harmonium.rng import words
 
 KNOWN, ASKED, NEITHER = 0, 1, 2
+OWN = "own"  # the law of `log_prob` itself
+SUMS = "sums over the states of the cells not given"
+EXACT_FOR = (
+    "the network asked in its orders with the known cells first; not the conditional of the mixture over its own "
+    "orders that log_prob measures, which orders='own' is"
+)
 
 
 def exact_likelihood(
@@ -37,38 +44,56 @@ def exact_likelihood(
     -0.6931
     """
     refuse_options(model, method, options)
-    if orders is not None:
+    own = isinstance(orders, str) and orders == OWN
+    if orders is not None and not own:
         model = _with_orders(model, orders, key)
-    estimate = chain_rule(model, rows_of(model, data)) if given is None else given_some(model, data, given)
-    more = {} if orders is None else {"orders": int(orders), "seed": words(key)}
+    estimate = chain_rule(model, rows_of(model, data)) if given is None else given_some(model, data, given, own=own)
+    more = {} if orders is None or own else {"orders": int(orders), "seed": words(key)}
     return dataclasses.replace(estimate, settings=estimate.settings | more)
 
 
-def given_some(model: TractableModel, data: Dataset | Array, given: Any) -> Estimate:
+def given_some(model: TractableModel, data: Dataset | Array, given: Any, *, own: bool = False) -> Estimate:
     """Mean log-probability of the cells that are not `given`, given those that are: exactly, by the chain rule.
 
         log p(x_A | x_G) = log 1/M sum_m prod_{i in A} p(x_i | x_G, those of A before it in order m)
 
-    Cells that are NaN are neither given nor asked for: they are marginalised, each order being cut before them. A row
-    of which nothing is asked counts as 0, the log of a certain event.
-    Raises `InputError` as `hm.log_likelihood` does.
+    A network of every order is asked in its orders with the known cells moved to the front. These are other orders than
+    those of `log_prob`, and their law is another: not the conditional of that mixture, which `own` asks for
+    (`summed_conditional`). `settings["exact_for"]` says it. Cells that are NaN are neither given nor asked for: they
+    are marginalised, each order being cut before them. A row of which nothing is asked counts as 0, the log of a
+    certain event. Raises `InputError` as `hm.log_likelihood` does.
 
     >>> import harmonium as hm
     >>> rows, first = np.array([[1.0, 0.0, np.nan]]), np.array([True, False, False])
     >>> round(given_some(hm.FVBN(hm.units.Bernoulli(3)), rows, first).value, 4)                 # -log 2
     -0.6931
     """
-    if not isinstance(model, Ordered | Orderless):
+    if not own and not isinstance(model, Ordered | Orderless):
         raise InputError(f"{named(model)} does not say what columns are given others: an hm.OrderlessNADE does.")
     clock = time.perf_counter()
     rows = as_given(model, data)
     x, missing = with_holes(model.layers["v"], rows)
     late = _lateness(_mask(given, x.shape), missing)
+    space = space_under(model.layers["v"], x if missing.any() else rows)
+    space = dataclasses.replace(space, hash=space_of(np.hstack([x, late])).hash)  # which tells apart what is asked too
+    if own:
+        values = summed_conditional(model, x, late == KNOWN, late == ASKED)
+        settings = {"seconds": round(time.perf_counter() - clock, 2)}
+        return mean_estimate(values, "exact", SUMS, settings, space, quantity="conditional_log_likelihood")
+    found = by_chain_rule(model, _in_orders(model, x, late), space, clock, "conditional_log_likelihood")
+    if not isinstance(model, Orderless) or not _moved(model, late):
+        return found
+    method = f"{found.method} with the known cells first, another model than that of log_prob"
+    return dataclasses.replace(found, method=method, settings=found.settings | {"exact_for": EXACT_FOR})
+
+
+def _in_orders(
+    model: Ordered | Orderless, x: Float[np.ndarray, "n size"], late: Int[np.ndarray, "n size"]
+) -> Float[np.ndarray, "n"]:
+    """The mean over the model's orders, in each of which what is known comes first and what is neither last."""
     if isinstance(model, Ordered):
         check_known_first(model, np.where((late == ASKED).any(axis=1, keepdims=True), late, KNOWN))
     orders = np.asarray(model.orders.value) if isinstance(model, Orderless) else np.asarray([model.order])
-    space = space_under(model.layers["v"], x if missing.any() else rows)
-    space = dataclasses.replace(space, hash=space_of(np.hstack([x, late])).hash)  # which tells apart what is asked too
     late = late[0] if (late == late[0]).all() else late  # in one order for all rows nothing is gathered row by row
     values, step = [], at_once(model)
     for i in range(0, len(x), step):
@@ -76,7 +101,13 @@ def given_some(model: TractableModel, data: Dataset | Array, given: Any) -> Esti
         found = _given(model, model.layers["v"].from_data(x[i : i + step]), _known_first(orders, part), part)
         values.append(np.asarray(found, np.float64))
     less = ((late == ASKED) * model.layers["v"].log_scales).sum(axis=-1)
-    return by_chain_rule(model, np.concatenate(values) - less, space, clock, "conditional_log_likelihood")
+    return np.concatenate(values) - less
+
+
+def _moved(model: Orderless, late: Int[np.ndarray, "n size"]) -> bool:
+    """Whether the answer is of other orders than the network's own, or of several, which then count alike."""
+    orders = np.asarray(model.orders.value)
+    return len(orders) > 1 or bool((np.diff(late[:, orders[0]], axis=1) < 0).any())
 
 
 def _with_orders(model: TractableModel, orders: Any, key: Key[Array, ""] | None) -> Orderless:

@@ -11,6 +11,7 @@ import numpy as np
 
 from harmonium.data import Space
 from harmonium.errors import InputError, whole
+from harmonium.evaluation.far_rows import remark_on
 
 Kind = Literal["exact", "interval", "lower", "upper", "unordered"]
 Quantity = Literal["log_likelihood", "log_likelihood_per_frame", "conditional_log_likelihood", "log_partition"]
@@ -19,6 +20,7 @@ GAP_LIMIT = 1.0  # nats between the two ends beyond which an interval should not
 HOPELESS = 1000.0  # nats between the ends that no number of temperatures mends
 SAMPLE_LIMIT = 10.0  # effective samples below which a weighted mean should not be reported
 
+NOT_FINITE = "do not report: the log-probabilities are not finite"
 ONE_SIDED = "do not report: bounded from one side only; use method='two_sided'"
 
 _NAMES = {
@@ -44,6 +46,7 @@ class Estimate:
         space: of the examples; None for a property of the model alone.
         n: how many examples.
         verdict: `trust`, or `do not report` with the reason.
+        remark: which single rows decide the value, or have none that is finite; found from `per_example`.
         per_example: the values that `value` is the mean of, `[n]`, where there are such; not written to JSON.
 
     >>> print(Estimate(-80.0, 0.5, "exact", method="enumeration", n=300))
@@ -62,7 +65,15 @@ class Estimate:
     space: Space | None = None
     n: int | None = None
     verdict: str = "trust"
+    remark: str = ""
     per_example: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.per_example is None:
+            return
+        object.__setattr__(self, "remark", remark_on(self.per_example))
+        if self.verdict == "trust" and not np.isfinite(self.per_example).all():
+            object.__setattr__(self, "verdict", NOT_FINITE)
 
     @property
     def gap(self) -> float:
@@ -110,6 +121,7 @@ class Estimate:
         parts += [f"n = {self.n}"] if self.n is not None else []
         parts += [str(self.space)] if self.space is not None else []
         parts += [self.verdict] if self.verdict != "trust" else []
+        parts += [self.remark] if self.remark else []
         return f"{_NAMES[self.quantity]} {number} ({'; '.join(parts)})"
 
 
@@ -158,7 +170,7 @@ def mean_estimate(
     (-2.0, -2.0)
     """
     value, exact = float(values.mean()), kind == "exact"
-    odd = f"do not report: the {'log-probabilities' if exact else 'weights'} are not finite"
+    odd = NOT_FINITE if exact else "do not report: the weights are not finite"
     return Estimate(
         value, standard_error(values), kind, quantity, lower=value, upper=value if exact else math.inf,
         sure=sure or exact, method=method, settings=settings, space=space, n=len(values),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harmonium.errors import NotFiniteError
 from harmonium.evaluation.finding import DIVERGED, Finding, judged
 from harmonium.inference import encode
 from harmonium.models import BiHM, EnergyModel, LatentModel
@@ -51,7 +52,10 @@ def _activations(model: EnergyModel | LatentModel | BiHM, rows: np.ndarray) -> n
     binary = [name for name, unit in layers.items() if isinstance(unit, Bernoulli | Spin)]
     if not binary:
         return None
-    codes = encode(model, rows)
+    try:
+        codes = encode(model, rows)
+    except NotFiniteError:
+        return np.full((1, 1), np.nan)
     codes = codes if isinstance(codes, dict) else {next(iter(layers)): codes}
     on = [(codes[name] + 1) / 2 if isinstance(layers[name], Spin) else codes[name] for name in binary]
     return np.concatenate([np.asarray(x, np.float64) for x in on], axis=1)

@@ -26,6 +26,7 @@ from harmonium.evaluation.posterior_annealing import posterior_annealing
 from harmonium.evaluation.reverse_annealing import reverse_annealing
 from harmonium.evaluation.rows import as_given, rows_of, space_under
 from harmonium.evaluation.sampling_bound import sampling_bound
+from harmonium.evaluation.unlimited import warn_of_rows
 from harmonium.inference import (
     configurations,
     exact_free_energy,
@@ -49,7 +50,7 @@ DIRECTED = {"ais": posterior_annealing, "mean_field": mean_field_bound}  # besid
 
 def log_likelihood(
     model: Any, data: Dataset | Array, *, key: Key[Array, ""] | None = None, method: Likelihood = "auto",
-    given: Any = None, orders: int | None = None, **options: Any,
+    given: Any = None, orders: int | Literal["own"] | None = None, **options: Any,
 ) -> Estimate:  # fmt: skip
     """Mean log-likelihood of data per example, in nats, as an `Estimate`.
 
@@ -64,10 +65,11 @@ def log_likelihood(
 
         log p(x_A | x_G) = sum_{i in A} log p(x_i | x_G, those of A before it)
 
-    in its order, or the mean over the orders of a network of every order (20.85). Two methods do without `log Z`:
-    `raise` bounds from below, by annealing from each example back to the base (Burda, Grosse & Salakhutdinov 2015; but
-    for the annealing model, which nears this one as temperatures grow), and `csl` bounds from below, by the hidden
-    states that long chains visit (Bengio, Yao & Cho 2013).
+    in its order, or the mean over the orders of a network of every order (20.85), the known cells moved to their front:
+    that is another model than the mixture which `log_prob` measures, as `settings["exact_for"]` says. Two methods do
+    without `log Z`: `raise` bounds from below, by annealing from each example back to the base (Burda, Grosse &
+    Salakhutdinov 2015; but for the annealing model, which nears this one as temperatures grow), and `csl` bounds from
+    below, by the hidden states that long chains visit (Bengio, Yao & Cho 2013).
 
     Arguments: `data`, rows `[n, size]` (a `Dataset` stands for its test rows); `key`, `method` and the other options
     as in `log_partition`, where the chains of reverse AIS start at these rows. Options of `raise`: `chains` for each
@@ -79,9 +81,10 @@ def log_likelihood(
     auto-regressive networks: `given`, a mask `[size]` or `[n, size]`, True at the cells that are given (then the others
     are asked for, but those that are NaN, which are marginalised),
     for a network of one order only cells that come before all that are asked for; `orders`, how many orders to draw by
-    `key` for a network of every order (default: its own). Raises `InputError` for rows of another width or
-    outside the units' range, an unknown method or option, a missing key, or numbers below one; for cells given to a
-    model that has no answer, or given and NaN, or none asked for; for `exact` where the answer is a bound.
+    `key` for a network of every order (default: its own), or "own" for the conditional of the law of `log_prob` itself,
+    a ratio of sums over at most 1,024 states of the cells that are not given. Raises `InputError` for rows of another
+    width or outside the units' range, an unknown method or option, a missing key, or numbers below one; for cells given
+    to a model that has no answer, or given and NaN, or none asked for; for `exact` where the answer is a bound.
 
     >>> import harmonium as hm, jax, numpy as np
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.0)
@@ -89,6 +92,7 @@ def log_likelihood(
     -4.1589
     """
     require_model("hm.log_likelihood", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
+    warn_of_rows(model, data)
     if isinstance(model, EnergyModel):
         model, _ = near(model)
     found = _log_likelihood(model, data, key, method, given, orders, **options)
@@ -96,8 +100,8 @@ def log_likelihood(
 
 
 def _log_likelihood(
-    model: Any, data: Dataset | Array, key: Key[Array, ""] | None, method: str, given: Any, orders: int | None,
-    /, **options: Any,
+    model: Any, data: Dataset | Array, key: Key[Array, ""] | None, method: str, given: Any, orders: Any, /,
+    **options: Any,
 ) -> Estimate:  # fmt: skip
     """As `log_likelihood`, of the values that the model holds."""
     if isinstance(model, TractableModel):

@@ -15,6 +15,7 @@ from harmonium.data.check import as_numbers
 from harmonium.errors import InputError
 from harmonium.inference.conditional import has_closed_form
 from harmonium.inference.encode import recognised_stats
+from harmonium.inference.finite import require_finite
 from harmonium.inference.free_energy import free_energy, free_energy_of_stats
 from harmonium.inference.marginals import as_rows
 from harmonium.inference.mean_field import fixed_point, variational_free_energy, warn_unsettled
@@ -42,7 +43,8 @@ def classify(model: Any, x: Any) -> Float[Array, "*n classes"]:
     multi-prediction machine all rows, with its own number of sweeps, for so it is trained. Mean field that does not
     settle warns. A belief net answers by its recognition links, then exactly in the top machine.
     Arguments: `x` `[n, size]` or `[size]`. Returns `[n, classes]` or `[classes]`.
-    Raises `InputError` for a model without labels, no rows, another width, or values outside the units' range.
+    Raises `InputError` for a model without labels, no rows, another width, or values outside the units' range, and
+    `NotFiniteError` for probabilities that are no numbers.
 
     >>> import harmonium as hm, jax
     >>> labels = hm.units.Categorical(1, states=10)
@@ -58,14 +60,17 @@ def classify(model: Any, x: Any) -> Float[Array, "*n classes"]:
     if not whole.all() and not isinstance(model, EnergyModel):
         raise InputError(f"A {type(model).__name__} classifies whole rows only: fill missing values in first.")
     found = np.zeros((len(whole), model.layers["y"].states), np.float32)
-    changes, held = [], model.layers["v"].from_data
+    changes, unit = [], model.layers["v"]
     for missing, which in ((False, np.flatnonzero(whole)), (True, np.flatnonzero(~whole))):
         size = ROWS if missing or not _class_by_class(model) else max(1, ROWS // found.shape[1])
         for some in (which[i : i + size] for i in range(0, len(which), size)):
-            part, moved = _probabilities(model, held(known[0][some]), jnp.asarray(known[1][some]), missing)
+            part, moved = _probabilities(
+                model, unit.from_data(known[0][some]).astype(jnp.float32), jnp.asarray(known[1][some]), missing
+            )
             found[some] = np.asarray(part)
             changes.append(float(moved))
     warn_unsettled(float(np.max(changes)), SETTLED, SWEEPS, UNSURE)
+    require_finite(jnp.asarray(found), "The probabilities of the classes")
     return jnp.asarray(found[0] if rows.ndim == 1 else found)
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from harmonium.compiling import in_float32
 from harmonium.data.check import as_numbers
+from harmonium.inference.finite import require_finite
 from harmonium.inference.latent import guessed_means
 from harmonium.inference.marginals import checked_rows
 from harmonium.inference.mean_field import (
@@ -39,7 +40,8 @@ def encode(
     Arguments: `x` `[n, size]` or `[size]`, values of layer `v`; `tolerance` and `max_steps`, of mean field, which warns
     where it does not settle. Returns `[n, hidden]` (`[n, hidden, states]` for categorical units), or a dict of such
     arrays by layer where there are several hidden layers; layer `y`, where there is one, holds the probabilities of the
-    classes. Raises `InputError` for another kind of model, or rows that do not fit it.
+    classes. Raises `InputError` for another kind of model, or rows that do not fit it, and `NotFiniteError` for values
+    that are not finite.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -54,6 +56,8 @@ def encode(
     hidden, change = _encode(model, model.layers["v"].from_data(x), tolerance, max_steps)
     if not isinstance(change, jax.core.Tracer):
         warn_unsettled(float(change), tolerance, max_steps)
+    for found in hidden.values():
+        require_finite(found[None] if jnp.ndim(x) == 1 else found, "The expected values of the hidden units")
     return next(iter(hidden.values())) if len(hidden) == 1 else hidden
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harmonium.errors import InputError, shown
+from harmonium.errors import InputError, articled, shown
 from harmonium.models.directed.bihm import BiHM
 from harmonium.models.directed.classifier import Classifier
 from harmonium.models.directed.conditional_output import ConditionalGenerator
@@ -31,30 +31,48 @@ NAMES = {
 }
 
 
+EXCLUSIVE = (EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM, Classifier)  # a model is of one of them
+
+
 def require_model(asked: str, model: Any, *kinds: type) -> None:
     """Refuse a model of another kind than a function is for, in a sentence that says what it can do instead.
 
-    An energy model also has each of its layers in one block. Arguments: `asked`, the function's name; `kinds` that it
-    takes, of `NAMES`.
+    A model is also of one kind alone, and an energy model has each of its layers in one block. Arguments: `asked`, the
+    function's name; `kinds` that it takes, of `NAMES`.
 
     >>> require_model("hm.free_energy", "an RBM", EnergyModel)
     Traceback (most recent call last):
     harmonium.errors.InputError: hm.free_energy takes an energy model (an RBM, a DBM, ...), not 'an RBM': pass the ...
     """
     if isinstance(model, kinds) and not isinstance(model, type):  # a class has the methods too
-        require_blocks(model)
+        require_sound(model)
         return
     *others, last = [NAMES[kind] for kind in kinds]
     named = f"{', '.join(others)} or {last}" if others else last
     raise InputError(f"{asked} takes {named}, not {shown(model)}: {_instead(model)}.")
 
 
-def require_blocks(model: Any) -> None:
-    """Refuse an energy model that does not have each of its layers in one block: sums over its states would be wrong.
+def require_sound(model: Any) -> None:
+    """Refuse a model that is of two kinds, or whose layers do not stand in their blocks: its numbers would be wrong.
+
+    What a model is follows from the methods that it has. With those of two kinds nothing says which is meant: a VAE
+    with a `log_prob` of its own, a bound, would be weighed as a network that says its likelihood exactly.
 
     >>> import harmonium as hm, jax
-    >>> require_blocks(hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0)))
+    >>> require_sound(hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0)))
     """
+    kinds = [kind for kind in EXCLUSIVE if isinstance(model, kind)]
+    if len(kinds) > 1:
+        cure = "rename its log_prob" if TractableModel in kinds else "leave out the methods of one of them"
+        name, of = articled(type(model).__name__), " and of ".join(NAMES[kind] for kind in kinds)
+        raise InputError(
+            f"{name[0].upper()}{name[1:]} has the methods of {of}, so that nothing says what its likelihood is: {cure}."
+        )
+    _require_blocks(model)
+
+
+def _require_blocks(model: Any) -> None:
+    """Refuse an energy model without each of its layers in one block: sums over its states would be wrong."""
     if not isinstance(model, EnergyModel):
         return
     listed = [str(name) for block in model.blocks for name in block]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import equinox as eqx
@@ -83,15 +84,13 @@ def started(data: Dataset, latent: int, hidden: int, networks: list[int], key: j
         )
     family = Gaussian if data.space.support == "real" else Bernoulli
     unit = placed_unit(Frames(family(shape[1]), shape[0]), data)
-    model = VariationalRNN(unit, Gaussian(latent), hidden, sizes=networks, key=key)
     rows = np.asarray(data.train)
     unit.check(rows)
     refuse_other_marks(data, unit)
     frames = rows.reshape(-1, shape[1])
     bias = marginal_bias(unit.unit, frames[(frames != unit.absent).any(axis=1)])
-    if family is Gaussian:
-        bias = np.stack([bias.mean, bias.log_precision], axis=1).reshape(-1)
-    return eqx.tree_at(lambda m: m.decoder.b[-1], model, jax.numpy.asarray(bias, jax.numpy.float32))
+    make = partial(VariationalRNN, unit, Gaussian(latent), hidden, sizes=networks, key=key)
+    return make(b=bias) if family is Gaussian else eqx.tree_at(lambda m: m.decoder.b[-1], make(), bias)
 
 
 def refuse_other_marks(data: Dataset, unit: Frames) -> None:

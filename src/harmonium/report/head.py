@@ -176,4 +176,5 @@ def fine_print(estimate: Estimate) -> str:
     surely = "" if estimate.sure or estimate.kind in ("exact", "unordered") else " in expectation"
     gap = f", gap {number(estimate.gap)} nats" if estimate.kind == "interval" else ""
     over = f" over {count(estimate.n, 'example')}" if estimate.n else ""
-    return f"{sort}{surely}{gap}; ± {number(estimate.stderr)} standard error{over}; by {estimate.method}"
+    remark = f"; {estimate.remark}" if estimate.remark else ""
+    return f"{sort}{surely}{gap}; ± {number(estimate.stderr)} standard error{over}; by {estimate.method}{remark}"

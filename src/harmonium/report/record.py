@@ -129,10 +129,11 @@ def estimate_row(name: str, e: Estimate) -> tuple[str, ...]:
     """One estimate as a row of text."""
     value = f"{headline(e)} ±\u00a0{number(e.stderr)}"
     settings = "; ".join(f"{k.replace('_', ' ')} {flat(v)}" for k, v in e.settings.items())
+    how = e.method + (f" ({settings})" if settings else "") + (f"; {e.remark}" if e.remark else "")
     surely = " in expectation" if e.kind in ("interval", "lower", "upper") and not e.sure else ""
     return (
         name, QUANTITIES.get(e.quantity, e.quantity), KINDS.get(e.kind, e.kind) + surely, value,
-        e.method + (f" ({settings})" if settings else ""), str(e.space) if e.space else "of the model alone",
+        how, str(e.space) if e.space else "of the model alone",
         "" if e.n is None else f"{e.n:,}", e.verdict,
     )  # fmt: skip
 

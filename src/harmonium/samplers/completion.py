@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Key
 
 from harmonium.compiling import outermost, over_rows
 from harmonium.errors import InputError, articled, shown, whole
+from harmonium.inference.finite import OF_MODEL, require_finite, require_numbers
 from harmonium.inference.holes import with_holes
 from harmonium.inference.marginals import as_rows
 from harmonium.memory import check_fits
@@ -67,19 +68,18 @@ def sample(
     require_model("hm.sample", model, *SAMPLED)
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
+    require_numbers(model)
     _check_rows(model, n, first)
     unit, keys = model.layers["v"], row_keys(cheap(key), first, n)
     if isinstance(model, TractableModel | LatentModel | BiHM):
         if start is not None:
             raise InputError(f"A {type(model).__name__} draws without chains: leave start out.")
-        return unit.to_data(_draw(model, keys))
+        return unit.to_data(require_finite(_draw(model, keys), "The values drawn", OF_MODEL, columns=True))
     if start is not None:
         start = _checked_rows(model, start, n)
     draw = _sample_net if isinstance(model, BeliefNet) else _sample
-    rows = draw(model, keys, start, steps)
-    if unit.states is None and not isinstance(rows, jax.core.Tracer) and not jnp.isfinite(rows).all():
-        raise InputError(f"The chains ran away, for their values are no longer finite: {UNBOUNDED}.")
-    return unit.to_data(rows)
+    away = f"the chains ran away, for {UNBOUNDED}"
+    return unit.to_data(require_finite(draw(model, keys, start, steps), "The values drawn", away, columns=True))
 
 
 def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500, first: int = 0) -> Array | np.ndarray:
@@ -87,15 +87,16 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500, first: 
 
         x_missing ~ p(x_missing | x_observed)
 
-    An auto-regressive network draws without chains, exactly, whatever `steps` is: one of every order (an
-    `hm.OrderlessNADE`) the missing values in a random order after the observed ones, one of a single order where all
-    missing values of a row come after its observed ones. A directed net (a VAE) guesses latent variables for the row as
+    An auto-regressive network draws without chains, exactly, whatever `steps` is: one of a single order where all
+    missing values of a row come after its observed ones, one of every order (an `hm.OrderlessNADE`) the missing values
+    in a random order after the observed ones (exactly as the network is then asked, which is not the conditional of the
+    mixture that its `log_prob` measures). A directed net (a VAE) guesses latent variables for the row as
     it is filled, accepts them by Metropolis, and draws the missing values given them (`refilled`).
     As in `hm.sample`, what is drawn for a row depends on `key` and on its number alone.
     Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain; `first`, the number of the
     first row. Returns an array of the same shape; observed values are returned as given. Raises `InputError` for
     another kind of model, no rows, observed values outside the range, or missing values that come too early in a
-    network's order.
+    network's order, and `NotFiniteError`, with the cell, where a value drawn is not finite.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -105,19 +106,20 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500, first: 
     require_model("hm.impute", model, *FILLED)
     if not whole(steps):
         raise InputError(f"Imputation needs at least one step, not steps={steps}.")
+    require_numbers(model)
     unit = model.layers["v"]
     filled, missing = with_holes(unit, x)
     check_first(first)
     keys = row_keys(cheap(key), first, len(filled))
-    drawn = _drawn(model, keys, unit.from_data(filled), jnp.asarray(~missing), missing, steps)
+    drawn = _filled(model, keys, unit.from_data(filled), missing, steps)
+    drawn = require_finite(drawn, "The values drawn", columns=True)
     whole_rows = np.where(missing, unit.to_data(drawn), filled) if unit.scaled else drawn
     return whole_rows.reshape(np.shape(x))
 
 
-def _drawn(
-    model: Any, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"], missing: np.ndarray, steps: int
-) -> Array:
-    """Rows of values that the layer holds, with those outside of the mask drawn."""
+def _filled(model: Any, keys: Key[Array, "n"], known: Array, missing: Bool[np.ndarray, "n size"], steps: int) -> Array:
+    """The rows with their missing values drawn, as the kind of the model does it."""
+    mask = jnp.asarray(~missing)
     if isinstance(model, TractableModel):
         _refuse_early(model, missing)
         return _complete(model, keys, known, mask)

@@ -1,8 +1,7 @@
-"""What training refuses before any work is done, and what it warns of."""
+"""What training refuses before any work is done."""
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,13 +12,12 @@ from jaxtyping import PyTree
 from harmonium.data import Dataset
 from harmonium.data.storage import blocks
 from harmonium.errors import InputError, shown
-from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel
-from harmonium.models.kinds import require_blocks
+from harmonium.models.kinds import require_sound
 from harmonium.objectives import Objective
 from harmonium.products import check_products
 from harmonium.rng import check_key
 from harmonium.training.folder import RunFolder
-from harmonium.units import Columns, Frames, Unit, real_columns
+from harmonium.units import Columns, Frames, Unit
 
 
 @runtime_checkable
@@ -37,7 +35,7 @@ def check_parts(model: Any, objective: Any, optimizer: Any, key: Any) -> None:
     """Refuse what is no model, learning rule, optimizer or key."""
     if not isinstance(model, eqx.Module):
         raise InputError(f"Training takes a model, such as an hm.RBM, not {shown(model)}: make one and pass it.")
-    require_blocks(model)
+    require_sound(model)
     if not isinstance(objective, Objective):
         raise InputError(
             f"A learning rule is an object, such as hm.objectives.CD(), not {shown(objective)}: make one and pass it."
@@ -122,28 +120,3 @@ def check_classes(unit: Unit, data: Dataset) -> None:
             unit.check(np.zeros((0, 1), int) if labels is None else np.asarray(labels)[:, None])
         except InputError as error:
             raise InputError(f"The {split} labels of {data.name!r} do not fit the model's layer y: {error}") from error
-
-
-def warn_constant(model: Any, data: Dataset) -> None:
-    """Warn of columns in which a density of real values has no upper limit; nothing is said of classifiers.
-
-    >>> import harmonium as hm, warnings
-    >>> with warnings.catch_warnings(record=True, action="always") as told:
-    ...     warn_constant(hm.FVBN(hm.units.Gaussian(3)), hm.data.from_arrays(np.eye(3) * [1, 0, 0]))
-    >>> str(told[0].message)
-    "Columns 1 and 2 of 'array' are constant: a density has no upper limit there, ... drop them."
-    """
-    real = real_columns(model.layers["v"])
-    densities = EnergyModel | BeliefNet | TractableModel | LatentModel | BiHM
-    if not real or not isinstance(model, densities) or data.streamed:
-        return
-    spread = np.ptp(np.asarray(data.train)[:, real], axis=0)
-    constant = [str(column) for column, width in zip(real, spread, strict=True) if width == 0]
-    if constant:
-        one = len(constant) == 1
-        which = f"Column {constant[0]}" if one else f"Columns {', '.join(constant[:-1])} and {constant[-1]}"
-        warnings.warn(
-            f"{which} of '{data.name}' {'is' if one else 'are'} constant: a density has no upper limit there, and "
-            f"training may diverge; drop {'it' if one else 'them'}.",
-            stacklevel=3,
-        )

@@ -21,11 +21,12 @@ from jaxtyping import Array, Key, PyTree
 from harmonium.data import Dataset, as_dataset
 from harmonium.data.storage import fingerprint
 from harmonium.errors import NonFiniteLossError
+from harmonium.evaluation.unlimited import warn_of_training_rows
 from harmonium.inference.placing import placed
 from harmonium.objectives import Metrics, Objective
 from harmonium.rng import cheap, words
 from harmonium.training.callbacks import Callback, Interrupt, Progress, progress_bar, tensorboard
-from harmonium.training.check import check_data, check_parts, check_settings, warn_constant
+from harmonium.training.check import check_data, check_parts, check_settings
 from harmonium.training.devices import Placement, anywhere, is_main, local
 from harmonium.training.folder import RunFolder, describe, form
 from harmonium.training.log import Log, Run
@@ -80,8 +81,8 @@ def fit(
     data = as_dataset(data)
     check_parts(model, objective, optimizer, key)
     check_data(model, data)
+    warn_of_training_rows(model, data)
     model = placed(model, data)
-    warn_constant(model, data)
     check_settings(epochs, average, products)
     optimizer = _adam() if optimizer is None else optimizer
     steps = epochs * data.steps_per_epoch(batch_size)

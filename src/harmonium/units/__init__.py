@@ -6,6 +6,7 @@ from harmonium.units.columns import Columns, parts_of, real_columns
 from harmonium.units.conditional import Conditional
 from harmonium.units.frames import Frames
 from harmonium.units.gaussian import Gaussian, GaussianBias, GaussianStats
+from harmonium.units.log_scale import limited
 from harmonium.units.spin import Spin
 from harmonium.units.unit import Stats, Unit, inner
 
@@ -22,6 +23,7 @@ __all__ = [
     "Stats",
     "Unit",
     "inner",
+    "limited",
     "parts_of",
     "real_columns",
 ]

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError
+from harmonium.units.log_scale import limited
 from harmonium.units.unit import Unit, first_outside
 
 
@@ -132,9 +133,9 @@ class Gaussian(Unit):
         return (2,) * self.size
 
     def shifted(self, bias: GaussianBias, out: Float[Array, "out_width"]) -> GaussianStats:
-        """`N(m + out_1, exp(-(log beta + out_2)))` of each unit."""
+        """`N(m + out_1, exp(-(log beta + out_2)))` of each unit, with `out_2` `limited`."""
         mean, log_precision = out.reshape(self.size, 2).T
-        return self.natural(GaussianBias(bias.mean + mean, bias.log_precision + log_precision))
+        return self.natural(GaussianBias(bias.mean + mean, bias.log_precision + limited(log_precision)))
 
     def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
         """Refuse values that are not finite."""

@@ -17,7 +17,7 @@ from harmonium.memory import check_weights
 from harmonium.models.autoregressive.order import ancestral, check_order
 from harmonium.nets import ACTIVATIONS, check_activation
 from harmonium.rng import check_key
-from harmonium.units import Gaussian, Unit
+from harmonium.units import Gaussian, Unit, limited
 
 # log p(z) of a component with mean 0 and scale 1, and how it is drawn
 DENSITIES = {
@@ -35,8 +35,9 @@ class RNADE(eqx.Module):
     (Uria, Murray & Larochelle 2013; Uria et al. 2016; book, section 20.10.10.) With Laplace components, `sigma` is
     their scale `E|x - mu|`. As in the paper, the gradient with respect to a mean is multiplied by its `sigma`, so that
     narrow components take no long steps; the value of `log_prob` is not touched, but a gradient with respect to `x` is
-    the exact one only with `scaled_means=False`. Columns should be standardised: means start over that range. Scales
-    have no lower limit, so that columns that are constant, or hold few values, have no upper limit of likelihood.
+    the exact one only with `scaled_means=False`. Columns should be standardised: means start over that range. What
+    the net adds to `s` is `limited`; its bias is not, so that columns that are constant, or hold few values, have no
+    upper limit of likelihood.
 
     Arguments: `visible`, `Gaussian(n)` for `n` columns; `hidden`, how many hidden units; `components` of each
     mixture; `kind` of components: gaussian or laplace; `key`, for the weights' start; `order`, the variables in the
@@ -99,7 +100,7 @@ class RNADE(eqx.Module):
 
         def step(a: Array, rows: tuple[Array, ...]) -> tuple[Array, Array]:
             x, W, V, b, rho = rows
-            return a + x * W, b + V @ f(rho * a)
+            return a + x * W, _mixture(b, V @ f(rho * a))
 
         # Rows come to the scan in their order: taken out inside of it, each would cost a gradient as large as V.
         _, mixtures = jax.lax.scan(step, self.begin(), (x[at], self.W[at], self.V[at], self.b[at], self.rho[at]))
@@ -129,7 +130,7 @@ class RNADE(eqx.Module):
         return carry + value * self.W[i]
 
     def _mixture(self, i: Int[Array, ""], a: Float[Array, "hidden"]) -> Float[Array, "3 components"]:
-        return self.b[i] + self.V[i] @ ACTIVATIONS[self.activation](self.rho[i] * a)
+        return _mixture(self.b[i], self.V[i] @ ACTIVATIONS[self.activation](self.rho[i] * a))
 
     def _log_density(self, x: Float[Array, "*d"], mixture: Float[Array, "*d 3 k"]) -> Float[Array, "*d"]:
         """`log sum_k alpha_k p(x; mu_k, sigma_k)`."""
@@ -139,3 +140,8 @@ class RNADE(eqx.Module):
             mu = still + jax.lax.stop_gradient(jnp.exp(s)) * (mu - still)
         z = (x[..., None] - mu) * jnp.exp(-s)
         return logsumexp(jax.nn.log_softmax(u) + DENSITIES[self.kind][0](z) - s, axis=-1)
+
+
+def _mixture(b: Float[Array, "3 components"], out: Float[Array, "3 components"]) -> Float[Array, "3 components"]:
+    """Weights, means and log-scales from the biases and what the net adds to them."""
+    return b + out.at[2].set(limited(out[2]))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from harmonium.nets import Affine
+from harmonium.units import limited
 
 
 class Filters(NamedTuple):
@@ -40,12 +41,14 @@ def filters_at(place: Float[Array, "5"], grid: int, shape: tuple[int, int]) -> F
 
     (Gregor et al. 2015, section 3.2, equations 19 to 26), where pixels count from one and every filter sums to one: at
     `place` zero the grid lies over all of the picture. Arguments: `place` `[5]`, the numbers `gx`, `gy`, log
-    `sigma^2`, `d` and the logarithm of the intensity `gamma`; `grid`, `N`; `shape`, rows `B` and columns `A`.
+    `sigma^2`, `d` and the logarithm of the intensity `gamma`, all three `limited`; `grid`, `N`; `shape`, rows `B` and
+    columns `A`.
 
     >>> [round(float(f), 2) for f in filters_at(jnp.array([0.0, 0.0, -9.0, 0.0, 0.0]), 2, (1, 3)).columns[0]]
     [1.0, 0.0, 0.0]
     """
-    across, down, log_variance, log_stride, log_intensity = place
+    across, down = place[:2]
+    log_variance, log_stride, log_intensity = limited(place[2:])
     height, width = shape
     stride = (max(shape) - 1) / max(grid - 1, 1) * jnp.exp(log_stride)
     steps = (jnp.arange(grid) - (grid - 1) / 2) * stride

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from harmonium.errors import InputError, shown, whole
 from harmonium.models.directed.latent import Latents, Weighed
@@ -44,7 +44,9 @@ class VariationalRNN(eqx.Module):
 
     Arguments: `visible`, `Frames` of the units of a frame; `latent`, the units of `z_t`; `hidden`, the size of `h`;
     `sizes`, of the hidden layers of every network, of which the last is also that of the features; `activation` of
-    these; `key`, for the weights' start. Fields: `features`, `latent_features`, `prior`, `encoder`, `decoder`, `gru`.
+    these; `key`, for the weights' start; `b`, the bias of the units of a frame, beside the decoder's own (default:
+    that of their neutral member): the marginals of real columns, whose log-precision is `limited` in what a net sets
+    and not in what stands here. Fields: `b`, `features`, `latent_features`, `prior`, `encoder`, `decoder`, `gru`.
     Raises `InputError` for visible units that are no frames, latent ones that are none, or sizes that are none.
 
     >>> import harmonium as hm, jax
@@ -62,10 +64,11 @@ class VariationalRNN(eqx.Module):
     encoder: MLP
     decoder: MLP
     gru: GRU
+    b: PyTree = None
 
     def __init__(
         self, visible: Any, latent: Any, hidden: Any = 200, *, key: Key[Array, ""], sizes: Any = (200,),
-        activation: str = "tanh",
+        activation: str = "tanh", b: PyTree = None,
     ) -> None:  # fmt: skip
         if not isinstance(visible, Frames):
             raise InputError(
@@ -83,7 +86,7 @@ class VariationalRNN(eqx.Module):
         def net(i: int, inputs: int, *out: int) -> MLP:
             return MLP([inputs, *sizes, *out], key=keys[i], activation=activation)
 
-        self.visible, self.latent = visible, latent
+        self.visible, self.latent, self.b = visible, latent, b
         self.features, self.latent_features = net(0, unit.width), net(1, latent.width)
         self.prior = net(2, hidden, latent.out_width)
         self.encoder = net(3, last + hidden, latent.out_width)
@@ -159,7 +162,7 @@ class VariationalRNN(eqx.Module):
 
     def _decoded(self, h: Float[Array, "hidden"], features: Float[Array, "features"]) -> Stats:
         """Natural parameters of `p(x_t | z_t, h_{t-1})`."""
-        return _given(self.visible.unit, self.decoder(jnp.concatenate([features, h])))
+        return _given(self.visible.unit, self.decoder(jnp.concatenate([features, h])), self.b)
 
     # ---- all frames ------------------------------------------------------------------------------------------
 
@@ -212,8 +215,8 @@ class VariationalRNN(eqx.Module):
         return latents["z"].reshape(self.visible.frames, self.latent.size)
 
 
-def _given(unit: Unit, out: Float[Array, "out_width"]) -> Stats:
-    return unit.shifted(unit.bias(unit.reference()), out)
+def _given(unit: Unit, out: Float[Array, "out_width"], b: PyTree = None) -> Stats:
+    return unit.shifted(unit.bias(unit.reference()) if b is None else b, out)
 
 
 def _above(net: MLP, first: Float[Array, "first"]) -> Float[Array, "out"]:

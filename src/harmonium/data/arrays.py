@@ -9,6 +9,7 @@ import numpy as np
 
 from harmonium.data import check
 from harmonium.data.binarize import check_scheme
+from harmonium.data.classes import numbered
 from harmonium.data.dataset import Dataset
 from harmonium.data.encode import encode, survey_all
 from harmonium.data.examples import Examples, space_of
@@ -32,6 +33,7 @@ class Raw:
         divisor: of the known encoding of the values, 255 for 8-bit pictures.
         columns: their names, where the file has names.
         notes: what a reader took, left out or assumed, a sentence each.
+        class_names: those of the classes 0, 1, ..., where they have names.
     """
 
     arrays: dict[str, object]
@@ -40,6 +42,7 @@ class Raw:
     divisor: float | None = None
     columns: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] | None = None
 
 
 def from_arrays(
@@ -65,7 +68,7 @@ def from_arrays(
 
     Args:
         x, valid, test: [n, d], [n, rows, columns] or [n, rows, columns, channels].
-        labels, valid_labels, test_labels: whole numbers [n].
+        labels, valid_labels, test_labels: whole numbers [n], or words, which become the `class_names`.
         binarize: "fixed", "dynamic", "threshold" or "probabilities" for grey values in [0, 1], or uint8 ones
             up to 255.
         name: of the data set, in its Space and in errors.
@@ -150,7 +153,8 @@ def assemble(
     """The one way from arrays to a Dataset: check, split, encode."""
     check_scheme(binarize)
     tables, shape, found = _checked(raw, name)
-    labels = _checked_labels(raw, tables, name)
+    marks, class_names = numbered(raw.labels, name, raw.class_names)
+    labels = _checked_labels(marks, tables, name)
     fractions = _fractions(tables, name, valid_fraction, test_fraction, default_fraction)
     if any(fractions.values()):
         tables, labels = split_rows(tables, labels, fractions, seed)
@@ -179,6 +183,7 @@ def assemble(
         affine=None if coded.space.support == "binary" and not standardize else affine,
         columns=raw.columns,
         notes=raw.notes,
+        class_names=class_names,
     )
 
 
@@ -220,12 +225,14 @@ def _checked(raw: Raw, name: str) -> tuple[dict[str, np.ndarray], tuple[int, ...
     return tables, shape, found
 
 
-def _checked_labels(raw: Raw, tables: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    for split in raw.labels.keys() - tables.keys():
+def _checked_labels(
+    labels: dict[str, object], tables: dict[str, np.ndarray], name: str
+) -> dict[str, np.ndarray]:
+    for split in labels.keys() - tables.keys():
         raise InputError(f"{name!r} has {split} labels but no {split} rows: give both or neither.")
     return {
         split: check.as_labels(values, len(tables[split]), f"The {split} labels of {name!r}")
-        for split, values in raw.labels.items()
+        for split, values in labels.items()
     }
 
 

@@ -1,0 +1,92 @@
+"""Classes that have names: numbered in the order in which a person would write them, the same for all splits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from harmonium.errors import InputError
+
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
+SHOWN = 12  # names, at most, that a sentence lists
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """The different names, in order: numbers as numbers, and so are the digits within other names.
+
+    >>> in_order(["10", "2", "-1"]), in_order(["class10", "class2", "class2"])
+    (('-1', '2', '10'), ('class2', 'class10'))
+    """
+    found = set(names)
+    if all(_NUMBER.fullmatch(name) for name in found):
+        return tuple(sorted(found, key=lambda name: (float(name), name)))
+    return tuple(sorted(found, key=lambda name: (_parts(name), name)))
+
+
+def _parts(name: str) -> list[tuple[str, int]]:
+    """Text and the number after it, as often as there are any."""
+    return [(text, int(digits or -1)) for text, digits in re.findall(r"([^0-9]*)([0-9]*)", name)]
+
+
+def numbered(
+    labels: Mapping[str, object], name: str, known: tuple[str, ...] | None = None
+) -> tuple[dict[str, object], tuple[str, ...] | None]:
+    """Labels by split with words made numbers, and the names of the classes 0, 1, ...; None where labels have none.
+
+    Arguments: `labels` of each split; `name` of the data, for a sentence; `known`, names of the classes where they are
+    known already. Raises `InputError` for words in some splits and numbers in others, or no word for a row.
+
+    >>> marks, names = numbered({"train": ["cat", "ant"], "test": ["bee"]}, "pets")
+    >>> marks["train"].tolist(), marks["test"].tolist(), names
+    ([2, 0], [1], ('ant', 'bee', 'cat'))
+    """
+    words = {split: found for split, values in labels.items() if (found := _words(values, split, name)) is not None}
+    if not words:
+        return dict(labels), known
+    for split in labels.keys() - words.keys():
+        raise InputError(
+            f"The {split} labels of {name!r} are numbers and the {next(iter(words))} labels words: give one kind."
+        )
+    names = in_order(word for found in words.values() for word in found.flat) if known is None else known
+    places = {word: place for place, word in enumerate(names)}
+    for word in (word for found in words.values() for word in found.flat if word not in places):
+        raise InputError(f"{name!r} has a label {word!r}, which is no name of its classes ({listed(names)}): add it.")
+    return {split: np.vectorize(places.get, otypes=[np.int64])(found) for split, found in words.items()}, names
+
+
+def _words(values: object, split: str, name: str) -> np.ndarray | None:
+    """Labels that are text, as they are but without blanks around them; None for others."""
+    array = _as_objects(values)
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "utf-8", "replace")
+    flat = array.ravel().tolist()
+    if array.dtype.kind not in "UO" or not any(isinstance(value, str) for value in flat):
+        return None
+    for row, value in enumerate(flat):
+        if not isinstance(value, str) or not value.strip():
+            raise InputError(
+                f"The {split} labels of {name!r} are words, but the one of row {row} (counted from 0) is {value!r}: "
+                "give every row a word, or leave the row out."
+            )
+    return np.array([value.strip() for value in flat], dtype=object).reshape(array.shape)
+
+
+def _as_objects(values: object) -> np.ndarray:
+    """An array of labels; of a list as its entries are, since NumPy makes words of numbers and NaN between words."""
+    try:
+        return np.array(values, dtype=object) if isinstance(values, list | tuple) else np.asarray(values)
+    except ValueError:
+        return np.empty(0)  # ragged, which is refused where numbers are asked for
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names with commas between them, the first dozen of many.
+
+    >>> listed(["a", "b"]), listed(map(str, range(15)))
+    ('a, b', '0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 3 more')
+    """
+    names = list(names)
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

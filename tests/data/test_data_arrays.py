@@ -95,7 +95,10 @@ REFUSED = {
     "label values": (lambda: from_arrays(X[:2], labels=[0.5, 1]), "not whole numbers"),
     "label from -1": (lambda: from_arrays(X[:2], test=X[:2], test_labels=[-1, 1]), "test labels of .array. hold -1"),
     "label beyond": (lambda: from_arrays(X[:2], labels=[0, np.inf]), "labels of 'array' hold inf"),
-    "label none": (lambda: from_arrays(X[:2], labels=["a", None]), "the one of row 1 .* is None: give every row a word"),
+    "label none": (
+        lambda: from_arrays(X[:2], labels=["a", None]),
+        "the one of row 1 .* is None: give every row a word",
+    ),
     "label NaN": (lambda: from_arrays(X[:2], labels=["a", np.nan]), "the one of row 1 .* is nan"),
     "label blank": (lambda: from_arrays(X[:2], labels=np.array(["a", " "])), "the one of row 1 .* is ' '"),
     "label mixed": (

@@ -34,6 +34,7 @@ class Raw:
         columns: their names, where the file has names.
         notes: what a reader took, left out or assumed, a sentence each.
         class_names: those of the classes 0, 1, ..., where they have names.
+        ragged: whether rows are sequences of unlike length, whose last frames may be absent.
     """
 
     arrays: dict[str, object]
@@ -43,6 +44,7 @@ class Raw:
     columns: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     class_names: tuple[str, ...] | None = None
+    ragged: bool = False
 
 
 def from_arrays(
@@ -225,9 +227,7 @@ def _checked(raw: Raw, name: str) -> tuple[dict[str, np.ndarray], tuple[int, ...
     return tables, shape, found
 
 
-def _checked_labels(
-    labels: dict[str, object], tables: dict[str, np.ndarray], name: str
-) -> dict[str, np.ndarray]:
+def _checked_labels(labels: dict[str, object], tables: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
     for split in labels.keys() - tables.keys():
         raise InputError(f"{name!r} has {split} labels but no {split} rows: give both or neither.")
     return {

@@ -21,6 +21,7 @@ from harmonium.data.files import read, read_array
 from harmonium.data.idx import read_idx
 from harmonium.data.music import MUSIC, piano_rolls
 from harmonium.data.randomness import SPLIT, generator
+from harmonium.data.sequences import as_sequences
 from harmonium.data.tables import TABLES, binary_table
 from harmonium.errors import InputError
 
@@ -117,7 +118,7 @@ def _load_path(
         raw = replace(raw, labels={**raw.labels, "train": values})
     if scale is not None:
         raw = replace(raw, divisor=scale)
-    return assemble(
+    data = assemble(
         raw,
         path.resolve().name,
         binarize=binarize,
@@ -127,6 +128,7 @@ def _load_path(
         test_fraction=test_fraction,
         default_fraction=DEFAULT_FRACTION,
     )
+    return as_sequences(data) if raw.ragged else data
 
 
 def _digits(binarize: str | None, seed: int) -> Dataset:

@@ -51,7 +51,12 @@ def cut(rows: np.ndarray, lengths: np.ndarray, what: str) -> list[np.ndarray]:
     [[[1]], [[2], [3]]]
     """
     lengths = np.atleast_1d(np.squeeze(lengths))
-    if lengths.ndim != 1 or lengths.dtype.kind not in "iuf" or not (lengths == np.floor(lengths)).all():
+    if (
+        lengths.ndim != 1
+        or not lengths.size
+        or lengths.dtype.kind not in "iuf"
+        or not (lengths == np.floor(lengths)).all()
+    ):
         raise InputError(f"The lengths of {what} are no whole numbers [n]: give the frames of each sequence.")
     lengths = lengths.astype(int)
     own = rows.ndim == 3
@@ -69,12 +74,11 @@ def cut(rows: np.ndarray, lengths: np.ndarray, what: str) -> list[np.ndarray]:
 def as_sequences(data: Dataset) -> Dataset:
     """A data set of padded sequences, with spaces that say so where their entries are 0 and 1: the mark of absent
     frames is no value of them."""
-    if not np.isin(np.unique(data.train), (ABSENT, 0, 1)).all():
+    if data.space.support != f"integers {ABSENT}..1":
         return data
-    space = replace(data.space, support=SUPPORT)
     parts = {split: getattr(data, split) for split in SPLITS}
     splits = {k: examples(rows, replace(rows.space, support=SUPPORT)) for k, rows in parts.items() if rows is not None}
-    return replace(data, space=space, **splits)
+    return replace(data, space=replace(data.space, support=SUPPORT), **splits)
 
 
 def _check(sequence: np.ndarray, width: int, what: str, everything: Sequence[tuple[str, int, np.ndarray]]) -> None:

@@ -28,6 +28,14 @@ class Short(Deep):
         return (("v",), ("h1",))
 
 
+class Names(Twice):
+    """Its blocks are names, of which Python would take the letters."""
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        return ("v", "h1", "h2")
+
+
 ROWS = np.zeros((4, 3), np.float32)
 ASKED = {
     "log_partition": lambda model: hm.log_partition(model),
@@ -42,3 +50,10 @@ def test_each_layer_is_in_one_block_once(asked, kind, held):
     whole = OTHERS["own-deep"]
     with pytest.raises(hm.InputError, match=f"hold {held}, and its layers are v, h1, h2: put each layer in one block"):
         ASKED[asked](kind(whole.W1, whole.W2, whole.b))
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_block_is_a_tuple_of_names(asked):
+    whole = OTHERS["own-deep"]
+    with pytest.raises(hm.InputError, match=r"write blocks = \(\('v',\), \('h1',\), \('h2',\)\)\."):
+        ASKED[asked](Names(whole.W1, whole.W2, whole.b))

@@ -8,7 +8,7 @@ import numpy as np
 
 from harmonium.data.dataset import Dataset
 from harmonium.data.storage import Survey, survey
-from harmonium.errors import InputError
+from harmonium.errors import InputError, shown
 
 LARGEST_LABEL = 2**31 - 1  # of an int32, in which a model takes labels
 
@@ -26,13 +26,44 @@ def as_numbers(x: object, what: str) -> np.ndarray:
     try:
         array = np.asarray(x)
     except ValueError as error:
-        raise InputError(f"{what} are not a table of numbers: give every row the same number of columns.") from error
+        beside = ", and labels with hm.data.from_arrays(x, labels=y)" if isinstance(x, tuple) else ""
+        raise InputError(
+            f"{what} are not a table of numbers: give every row the same number of columns{beside}."
+        ) from error
+    except TypeError as error:  # such as a key of JAX, or an array on a device that NumPy does not reach
+        raise InputError(
+            f"{what} are {shown(x)}, which is no array of numbers: {str(error).splitlines()[0]}"
+        ) from error
     if array.dtype.kind not in "biuf":
-        cure = "for example with x.astype('float32'), or x.toarray() for a sparse matrix"
-        if array.dtype.kind in "US" and array.size:
-            cure = f"with codes 0, 1, 2 in place of words such as {str(array.flat[0])!r}"
-        raise InputError(f"{what} have dtype {array.dtype}, which is not a number: convert them first, {cure}.")
+        raise InputError(_no_numbers(x, array, what))
     return array
+
+
+def _no_numbers(x: object, array: np.ndarray, what: str) -> str:
+    if array.dtype.kind == "O" and array.ndim == 0:
+        from scipy.sparse import issparse
+
+        cure = "pass x.toarray()" if issparse(x) else "pass an array of numbers"
+        return f"{what} are {shown(x)}, which is no array: {cure}."
+    cure = "for example with x.astype('float32')"
+    if array.dtype.kind in "US" and array.size:
+        cure = f"with codes 0, 1, 2 in place of words such as {str(array.flat[0])!r}"
+    return f"{what} have dtype {array.dtype}, which is not a number: convert them first, {cure}."
+
+
+def reshaped(shape: tuple[int, ...], size: int) -> str:
+    """How to make rows [n, size] of an array of another shape.
+
+    >>> reshaped((6,), 6), reshaped((9, 2, 3), 6), reshaped((9, 4), 6)
+    ('pass x[None] for a single row', 'pass x.reshape(len(x), -1)', 'choose the columns, or make a model for 4')
+    """
+    if shape == (size,):
+        return "pass x[None] for a single row"
+    if len(shape) > 2 and math.prod(shape[1:]) == size:
+        return "pass x.reshape(len(x), -1)"
+    if len(shape) == 2 and shape[1] not in (0, size):
+        return f"choose the columns, or make a model for {shape[1]}"
+    return "reshape them, or choose the columns"
 
 
 def as_table(x: object, what: str) -> tuple[np.ndarray, tuple[int, ...] | None]:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
 
-from harmonium.data.check import as_numbers
+from harmonium.data.check import as_numbers, reshaped
 from harmonium.data.storage import blocks
 from harmonium.errors import InputError
 from harmonium.models import (
@@ -70,7 +70,7 @@ def as_rows(unit: Unit, x: Any, what: str = "The rows") -> np.ndarray:
     if rows.ndim != 2 or rows.shape[1] != unit.size or not len(rows):
         raise InputError(
             f"{what} must have {unit.size} columns, one for each unit, and at least one row, but have shape "
-            f"{rows.shape}: reshape them, or choose the columns."
+            f"{rows.shape}: {reshaped(rows.shape, unit.size)}."
         )
     return rows
 

@@ -28,7 +28,7 @@ from harmonium.models import (
 )
 from harmonium.models.autoregressive import ancestral
 from harmonium.models.directed import downwards, upwards
-from harmonium.rng import cheap
+from harmonium.rng import cheap, check_key
 from harmonium.samplers.ancestral import top_layer, top_sample
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
 from harmonium.samplers.guessing import filled_in
@@ -56,6 +56,7 @@ def sample(
     (4, 6)
     """
     require_model("hm.sample", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
+    check_key(key, "hm.sample(model, key, n)")
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
     if isinstance(model, TractableModel | LatentModel | BiHM):
@@ -90,6 +91,7 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500) -> Arra
     False
     """
     require_model("hm.impute", model, EnergyModel, TractableModel, Emitting)
+    check_key(key, "hm.impute(model, key, x)")
     if not whole(steps):
         raise InputError(f"Imputation needs at least one step, not steps={steps}.")
     unit = model.layers["v"]

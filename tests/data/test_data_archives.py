@@ -147,7 +147,7 @@ def test_labels_that_count_from_1(tmp_path):
     data = load(mat(tmp_path / "a.mat", {"train": X, "train_labels": Y + 1, "test": X, "test_labels": Y + 1}))
     np.testing.assert_array_equal(data.train_labels, Y)
     assert data.class_names == ("1", "2", "3")
-    assert "Labels count from 1 to 3 in the file, and from 0 here." in data.notes
+    assert "labels count from 1 to 3 in the file, and from 0 here" in data.notes
     data = load(mat(tmp_path / "a.mat", {"train": X, "train_labels": Y, "test": X[:2], "test_labels": [1, 2]}))
     np.testing.assert_array_equal(data.test_labels, [1, 2])  # since another split has a class 0
     assert data.class_names is None
@@ -155,10 +155,10 @@ def test_labels_that_count_from_1(tmp_path):
 
 def test_an_array_that_may_lie_on_its_side_is_told_of(tmp_path):
     assert load(mat(tmp_path / "a.mat", {"X": np.ones((3, 3, 30))})).notes == (
-        "Taken as 3 rows of 3x30: move the last axis to the front if it counts the examples.",
+        "taken as 3 rows of 3x30: move the last axis to the front if it counts the examples",
     )
     assert (
-        load(mat(tmp_path / "a.mat", {"faces": np.ones((8, 30))})).notes[0].startswith("Taken as 8 rows of 30 columns")
+        load(mat(tmp_path / "a.mat", {"faces": np.ones((8, 30))})).notes[0].startswith("taken as 8 rows of 30 columns")
     )
     assert load(mat(tmp_path / "a.mat", {"faces": np.ones((30, 8))})).notes == ()
 
@@ -197,7 +197,7 @@ def test_sequences_of_unlike_length(tmp_path, form):
     assert (data.image_shape, data.space.support) == ((LONGEST, 5), "sequences of 0 and 1")
     assert data.test.space.support == "sequences of 0 and 1"
     shortest = min(len(roll) for part in SEQUENCES.values() for roll in part)
-    assert data.notes == (f"Sequences of {shortest} to {LONGEST} frames; absent frames are -1.",)
+    assert data.notes == (f"sequences of {shortest} to {LONGEST} frames, absent ones -1 throughout",)
 
 
 def test_sequences_of_measurements(tmp_path):
@@ -205,7 +205,7 @@ def test_sequences_of_measurements(tmp_path):
     raw = read(mat(tmp_path / "a.mat", {"x": cells(parts)}))
     rows = raw.arrays["train"].reshape(3, -1).astype(np.float32)
     np.testing.assert_array_equal(rows, Frames(Gaussian(2), 5).rows(parts))
-    assert raw.notes == ("Sequences of 3 to 5 frames; absent frames are -2^100.",)
+    assert raw.notes == ("sequences of 3 to 5 frames, absent ones -2^100 throughout",)
 
 
 BAD_CELLS = {

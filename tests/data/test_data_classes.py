@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harmonium.data import from_arrays
-from harmonium.data.classes import in_order, numbered
+from harmonium.data import from_arrays, load
+from harmonium.data.classes import in_order, numbered, words_of
 from harmonium.errors import InputError
 from harmonium.training import describe
 
@@ -53,3 +53,24 @@ def test_numbers_have_no_names():
 def test_a_word_that_is_no_class_is_refused():
     with pytest.raises(InputError, match="'pets' has a label 'c', which is no name of its classes"):
         numbered({"train": ["a", "c"]}, "pets", ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("y.csv", "bee\nant\nbee\nant\n"), ("y.txt", "label\r\n\r\n'bee'\r\n ant\r\nbee\r\nant"),
+     ("y.csv", '\ufeffclass\n"bee"\n"ant"\n"bee"\n"ant"\n')],
+)  # fmt: skip
+def test_a_file_of_words(tmp_path, name, text):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    np.save(tmp_path / "x.npy", np.arange(4.0)[:, None])
+    data = load(tmp_path / "x.npy", labels=tmp_path / name, valid_fraction=0, test_fraction=0.25)
+    assert data.class_names == ("ant", "bee")
+    assert [data.class_names[k] for k in data.train_labels] == [("bee", "ant")[int(v) % 2] for v in data.train[:, 0]]
+
+
+def test_a_file_of_numbers_is_none_of_words(tmp_path):
+    (tmp_path / "y.npy").write_bytes(b"x")
+    assert words_of(tmp_path / "y.npy") is None
+    for content in (b"label\n1\n0.0\n1e0\n", b"a,b\n1,2\n", b"\0a", b"1\nNA\n"):
+        (tmp_path / "y.csv").write_bytes(content)
+        assert words_of(tmp_path / "y.csv") is None

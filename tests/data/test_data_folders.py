@@ -37,13 +37,13 @@ def test_an_empty_class_keeps_its_number(tmp_path):
     (tmp_path / "b").mkdir()
     found = listing(tmp_path)
     assert (found.class_names, found.labels) == (("a", "b", "c"), (0, 2, 2))
-    assert found.notes == ("3 classes, numbered from 0: a, b, c.", "Without a picture: class 1 (b).")
+    assert found.notes == ("classes, numbered from 0: a, b, c", "without a picture: class 1 (b)")
 
 
 def test_pictures_in_deeper_folders_belong_to_their_class(tmp_path):
     put(tmp_path, "a/1.png", "b/more/2.png", "b/more/still/3.png", "b/4.png")
     assert classes(tmp_path) == {"a/1.png": "a", "b/4.png": "b", "b/more/2.png": "b", "b/more/still/3.png": "b"}
-    assert "Pictures in folders of a class folder belong to it: b/more, b/more/still." in listing(tmp_path).notes
+    assert "pictures in folders of a class folder belong to it: b/more, b/more/still" in listing(tmp_path).notes
 
 
 def test_stray_pictures_and_other_files_are_named(tmp_path):
@@ -53,9 +53,9 @@ def test_stray_pictures_and_other_files_are_named(tmp_path):
         (tmp_path / name).write_text("x")
     assert classes(tmp_path) == {"a/1.png": "a", "b/2.png": "b", "b/3.png": "b"}
     assert listing(tmp_path).notes == (
-        "Left out beside the class folders: 1 picture (preview.png).",
-        "Left out as no pictures: 4 files (notes.txt, a/Thumbs.db, b/more/x.psd, more/readme.md).",
-        "2 classes, numbered from 0: a, b.",
+        "left out beside the class folders: 1 picture (preview.png)",
+        "left out as no pictures: 4 files (notes.txt, a/Thumbs.db, b/more/x.psd, more/readme.md)",
+        "classes, numbered from 0: a, b",
     )
 
 
@@ -64,7 +64,7 @@ def test_a_long_list_is_cut(tmp_path):
     for i in range(20):
         (tmp_path / f"{i:02}.txt").touch()
     (note,) = listing(tmp_path).notes
-    assert note.endswith("10.txt, 11.txt and 8 more).")
+    assert note.endswith("10.txt, 11.txt and 8 more)")
     assert "20 files" in note
 
 
@@ -87,8 +87,8 @@ def test_folders_of_splits(tmp_path, names):
     assert sorted(data.train_labels) == [0, 0, 0, 1, 1, 1, 2]
     assert data.test_labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert (data.valid is None) == (len(names) == 2)
-    assert any("The splits are the folders" in note for note in data.notes)
-    assert "Left out, for they lie beside the splits: sheet.png." in data.notes
+    assert any("splits are the folders" in note for note in data.notes)
+    assert "left out beside the splits: sheet.png" in data.notes
     assert describe(data)["data"]["classes"] == ["ant", "bee", "cat"]
 
 
@@ -123,7 +123,7 @@ def test_links(tmp_path):
 def test_nothing_that_is_no_file_is_opened(tmp_path):
     put(tmp_path, "a.png")
     os.mkfifo(tmp_path / "pipe.png")  # opening it would wait for ever
-    assert listing(tmp_path).notes == ("Left out as no pictures: 1 file (pipe.png).",)
+    assert listing(tmp_path).notes == ("left out as no pictures: 1 file (pipe.png)",)
 
 
 def test_no_pictures(tmp_path):

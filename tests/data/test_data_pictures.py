@@ -35,9 +35,7 @@ def test_ink_on_a_transparent_ground_is_told_from_it(tmp_path, ink, shown, groun
         save(tmp_path / f"{i}.png", clear(ink, mask))
     found = read_pictures(tmp_path)
     np.testing.assert_array_equal(found.grey, np.where(MASK, shown, ground))
-    assert found.notes == (
-        f"5 of 5 pictures are transparent and were laid on {'white' if ground else 'black'}, to show their ink.",
-    )
+    assert found.notes == (f"5 of 5 pictures transparent, laid on {'white' if ground else 'black'} to show their ink",)
 
 
 @pytest.mark.parametrize("form", ["LA", "palette", "grey key", "gif", "webp", "tif"])
@@ -76,7 +74,7 @@ def test_one_ground_for_all_pictures_opaque_ones_unchanged(tmp_path):
     np.testing.assert_array_equal(grey[0], np.where(MASK[0], 0, 255))
     np.testing.assert_array_equal(grey[1], np.where(MASK[1], 80, 255))
     assert [np.unique(part).tolist() for part in grey[2:]] == [[10], [255], [0]]
-    assert read_pictures(tmp_path).notes[-1].startswith("3 of 5 pictures are transparent")
+    assert read_pictures(tmp_path).notes[-1].startswith("3 of 5 pictures transparent")
 
 
 def test_the_ground_is_the_one_that_no_picture_vanishes_on(tmp_path):
@@ -117,7 +115,7 @@ def test_pictures_are_turned_as_their_files_say(tmp_path, orientation, ending):
     save(tmp_path / f"a.{ending}", np.ascontiguousarray(stored), exif=exif)
     found = read_pictures(tmp_path)
     assert np.abs(found.grey[0].astype(int) - upright).max() < 16  # JPEG is not exact
-    turned = ("1 of 1 pictures were turned as their files say.",)
+    turned = ("1 of 1 pictures turned as their files say",)
     assert found.notes == (turned if orientation > 1 else ())
 
 
@@ -131,7 +129,7 @@ def test_every_frame_is_a_picture(tmp_path, ending):
     found = read_pictures(tmp_path)
     np.testing.assert_array_equal(found.grey[:6], np.stack([np.asarray(frame) for frame in frames]))
     assert found.labels.tolist() == [0] * 6 + [1]
-    assert f"Each frame of a file of several is a picture: stack.{ending} (6)." in found.notes
+    assert f"each frame of a file of several is a picture: stack.{ending} (6)" in found.notes
 
 
 def test_a_photograph_has_one_frame_whatever_lies_behind_it(tmp_path):
@@ -150,7 +148,7 @@ def test_colours_become_grey_and_it_is_said(tmp_path):
     np.testing.assert_allclose(found.grey[0], colour @ [0.299, 0.587, 0.114], atol=1)
     np.testing.assert_array_equal(found.grey[1], colour[..., 0])
     np.testing.assert_array_equal(found.grey[2], colour[..., 0])
-    assert found.notes == ("1 of 4 pictures are in colour and became grey.",)
+    assert found.notes == ("1 of 4 pictures in colour, made grey",)
 
 
 def test_inks_on_paper_are_grey_levels(tmp_path):
@@ -168,7 +166,7 @@ def test_sixteen_bits_are_kept(tmp_path, ending):
     rows = data.train[np.argsort(data.train.mean(axis=1))].reshape(-1, 4, 5)
     np.testing.assert_allclose(rows, [deep / 65535, np.ones((4, 5))], rtol=1e-6)
     assert data.space.scaling == "divided by 65535"
-    assert data.notes == ("1 of 2 pictures have 16 bits, with levels up to 65535 of 65535.",)
+    assert data.notes == (f"1 of 2 pictures of 16 bits, up to {deep.max()} of 65535",)
 
 
 def refused(path, picture, words):

@@ -64,7 +64,7 @@ def _lying(raw: Raw) -> list[str]:
     if raw.ragged or len(shape) < 2 or shape[-1] <= shape[0]:
         return []
     each = f"{shape[1]} columns" if len(shape) == 2 else "x".join(map(str, shape[1:]))
-    return [f"Taken as {shape[0]} rows of {each}: move the last axis to the front if it counts the examples."]
+    return [f"taken as {shape[0]} rows of {each}: move the last axis to the front if it counts the examples"]
 
 
 def from_names(contents: Mapping[str, object], path: Path) -> Raw:
@@ -121,7 +121,7 @@ def _assembled(parts: dict[str, dict[str, object]], single: Mapping[str, object]
         cut = {split: _sequences(rows, lengths.get(split), split, path) for split, rows in arrays.items()}
         arrays = sequences.padded(cut, path.name)
         sizes = [len(sequence) for part in cut.values() for sequence in part]
-        notes.append(f"Sequences of {min(sizes)} to {max(sizes)} frames; absent frames are {_mark(arrays)}.")
+        notes.append(f"sequences of {min(sizes)} to {max(sizes)} frames, absent ones {_mark(arrays)} throughout")
     words = single.get("class_names")
     names = None if words is None else tuple(str(word).strip() for word in np.ravel(words))
     return Raw(arrays, parts["labels"], notes=tuple(notes), class_names=names, ragged=bool(ragged))
@@ -159,7 +159,7 @@ def _counted_from_0(raw: Raw) -> Raw:
     highest = int(max(values.max() for values in marks.values()))
     names = raw.class_names or tuple(str(label) for label in range(1, highest + 1))
     labels = {split: values.astype(np.int64) - 1 for split, values in marks.items()}
-    note = f"Labels count from 1 to {highest} in the file, and from 0 here."
+    note = f"labels count from 1 to {highest} in the file, and from 0 here"
     return replace(raw, labels=labels, class_names=names, notes=(*raw.notes, note))
 
 

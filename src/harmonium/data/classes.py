@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 
+from harmonium.data.names import role_of
 from harmonium.errors import InputError
 
-_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
+_TEXT = re.compile(r"\.(csv|tsv|txt|data|dat)$", re.IGNORECASE)
 SHOWN = 12  # names, at most, that a sentence lists
 
 
@@ -56,6 +59,26 @@ def numbered(
     return {split: np.vectorize(places.get, otypes=[np.int64])(found) for split, found in words.items()}, names
 
 
+def words_of(path: Path) -> np.ndarray | None:
+    """The words in a text file of labels, one a line, without a heading such as `label`; None if it holds no words.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "y.csv"; _ = path.write_text("class\\nbee\\nant\\n")
+    >>> words_of(path).tolist()
+    ['bee', 'ant']
+    """
+    if not _TEXT.search(path.name) or not path.is_file():
+        return None
+    content = path.read_bytes()
+    if b"\0" in content:  # numbers in another kind of file
+        return None
+    lines = [line.strip().strip("\"'") for line in content.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+    if lines and (role_of(lines[0]) or ("", ""))[1] == "labels":
+        lines = lines[1:]
+    table = any(re.search("[,;\t]", line) for line in lines)
+    return None if table or any(_NUMBER.fullmatch(line) for line in lines) else np.array(lines)
+
+
 def _words(values: object, split: str, name: str) -> np.ndarray | None:
     """Labels that are text, as they are but without blanks around them; None for others."""
     array = _as_objects(values)
@@ -79,6 +102,15 @@ def _as_objects(values: object) -> np.ndarray:
         return np.array(values, dtype=object) if isinstance(values, list | tuple) else np.asarray(values)
     except ValueError:
         return np.empty(0)  # ragged, which is refused where numbers are asked for
+
+
+def titled(names: tuple[str, ...] | None, label: int) -> str:
+    """A class as a person knows it: by its number, and its name where it has one.
+
+    >>> titled(("ant", "bee"), 1), titled(None, 1)
+    ('1 (bee)', '1')
+    """
+    return str(label) if names is None or label >= len(names) else f"{label} ({names[label]})"
 
 
 def listed(names: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from harmonium.data import storage
 from harmonium.data.archives import read_matlab, read_npz
 from harmonium.data.arrays import Raw
+from harmonium.data.classes import words_of
 from harmonium.data.folders import ENDINGS
 from harmonium.data.idx import read_idx
 from harmonium.data.pictures import read_folder
@@ -47,6 +48,16 @@ def read_array(path: Path) -> np.ndarray:
     if len(arrays) > 1:
         raise InputError(f"{str(path)!r} holds {len(arrays)} splits where one array is needed: save that one as .npy.")
     return arrays["train"]
+
+
+def read_labels(path: Path) -> np.ndarray:
+    """The labels in a file: numbers, or words.
+
+    Raises:
+        InputError: as `read_array`.
+    """
+    words = words_of(path)
+    return read_array(path) if words is None else words
 
 
 def _read_npy(path: Path) -> Raw:

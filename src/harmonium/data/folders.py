@@ -78,8 +78,8 @@ def listing(path: Path) -> Listing:
     notes += [note for part in splits.values() for note in _notes(part, path)]
     if names is not None:
         bare = [f"{place} ({name})" for place, name in enumerate(names) if place not in labels]
-        notes.append(f"{len(names)} classes, numbered from 0: {listed(names)}.")
-        notes += [f"Without a picture: class {listed(bare)}."] * bool(bare)
+        notes.append(f"classes, numbered from 0: {listed(names)}")
+        notes += [f"without a picture: class {listed(bare)}"] * bool(bare)
     return Listing(tuple(file for _, file in files), tuple(split for split, _ in files), labels, names, tuple(notes))
 
 
@@ -96,8 +96,8 @@ def _splits(folder: _Folder) -> tuple[dict[str, _Folder], list[str]]:
         return {"train": folder}, []
     rest = [sub for sub in folder.folders if sub not in found.values() and (sub.all_pictures or sub.all_others)]
     beside = folder.pictures + folder.others + [sub.path for sub in rest]
-    left = [f"Left out, for they lie beside the splits: {_named(beside, folder.path)}."] if beside else []
-    return found, [f"The splits are the folders {listed(sub.path.name for sub in found.values())}.", *left]
+    left = [f"left out beside the splits: {_named(beside, folder.path)}"] if beside else []
+    return found, [f"splits are the folders {listed(sub.path.name for sub in found.values())}", *left]
 
 
 def _classes(folder: _Folder) -> list[_Folder] | None:
@@ -142,13 +142,13 @@ def _notes(folder: _Folder, path: Path) -> Iterator[str]:
     if classes is not None:
         if folder.pictures:
             count = _counted(len(folder.pictures), "picture")
-            yield f"Left out beside the class folders: {count} ({_named(folder.pictures, path)})."
+            yield f"left out beside the class folders: {count} ({_named(folder.pictures, path)})"
         deeper = {file.parent for sub in classes for file in sub.all_pictures if file.parent != sub.path}
         if deeper:
-            yield f"Pictures in folders of a class folder belong to it: {_named(sorted(deeper), path)}."
+            yield f"pictures in folders of a class folder belong to it: {_named(sorted(deeper), path)}"
     if folder.all_others:
         count = _counted(len(folder.all_others), "file")
-        yield f"Left out as no pictures: {count} ({_named(folder.all_others, path)})."
+        yield f"left out as no pictures: {count} ({_named(folder.all_others, path)})"
 
 
 def _counted(n: int, what: str) -> str:

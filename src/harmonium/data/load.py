@@ -17,7 +17,7 @@ from harmonium.data.arrays import Raw, assemble, check_scale
 from harmonium.data.binarize import SPLITS, check_scheme
 from harmonium.data.dataset import Dataset
 from harmonium.data.examples import examples
-from harmonium.data.files import read, read_array
+from harmonium.data.files import read, read_array, read_labels
 from harmonium.data.idx import read_idx
 from harmonium.data.music import MUSIC, piano_rolls
 from harmonium.data.randomness import SPLIT, generator
@@ -66,7 +66,7 @@ def load(
             IDX file, or a folder.
         binarize: "fixed", "dynamic", "threshold" or "probabilities" for grey values.
         seed: of the binarization, and of the shuffle of a file.
-        labels: of a file's training rows: whole numbers [n], or the path of a file that holds them.
+        labels: of a file's training rows: whole numbers [n] or words, or the path of a file that holds them.
         scale: what all values of a file are divided by first; 8-bit pictures are divided by 255 without it.
         standardize: bring each column of a file to mean 0 and variance 1 by its training rows; with "real" only
             columns that hold measurements, and neither zeros and ones nor codes.
@@ -114,7 +114,7 @@ def _load_path(
     check_scale(scale)
     raw = read(path)
     if labels is not None:
-        values = read_array(Path(labels)) if isinstance(labels, str | os.PathLike) else labels
+        values = read_labels(Path(labels)) if isinstance(labels, str | os.PathLike) else labels
         raw = replace(raw, labels={**raw.labels, "train": values})
     if scale is not None:
         raw = replace(raw, divisor=scale)

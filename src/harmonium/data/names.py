@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 SPLIT_NAMES = {
-    "train": ("train", "training", "tr"),
+    "train": ("train", "training", "tr", "trn"),
     "valid": ("valid", "val", "validation", "dev"),
-    "test": ("test", "testing", "te"),
+    "test": ("test", "testing", "te", "tst", "ts"),
 }
 PART_NAMES = {
     "data": ("", "x", "data", "images", "inputs", "features", "samples", "set"),

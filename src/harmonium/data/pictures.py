@@ -68,13 +68,10 @@ def read_pictures(folder: Path) -> Pictures:
     notes = [*found.notes, *_notes(found.files, counts, pictures)]
     ground, said = _ground(pictures)
     levels = [_laid(picture, ground) for picture in pictures]
-    deep = [level.dtype == np.uint16 for level in levels]
-    if any(deep):
+    deep = [int(level.max()) for level in levels if level.dtype == np.uint16]
+    if deep:
         levels = [level if level.dtype == np.uint16 else level * np.uint16(DEEP_WHITE // WHITE) for level in levels]
-        said.append(
-            f"{sum(deep)} of {len(deep)} pictures have 16 bits, with levels up to {max(map(np.max, levels))} of "
-            f"{DEEP_WHITE}."
-        )
+        said.append(f"{len(deep)} of {len(levels)} pictures of 16 bits, up to {max(deep)} of {DEEP_WHITE}")
     labels = None if found.labels is None else np.repeat(found.labels, counts)
     return Pictures(np.stack(levels), labels, np.repeat(found.splits, counts), found.class_names, (*notes, *said))
 
@@ -147,11 +144,11 @@ def _notes(files: Sequence[Path], counts: list[int], pictures: list[_Picture]) -
     """What is said of frames, turns and colours."""
     several = [f"{path.name} ({count})" for path, count in zip(files, counts, strict=True) if count > 1]
     if several:
-        yield f"Each frame of a file of several is a picture: {listed(several)}."
-    for done, words in (("turned", "were turned as their files say"), ("coloured", "are in colour and became grey")):
+        yield f"each frame of a file of several is a picture: {listed(several)}"
+    for done, words in (("turned", "turned as their files say"), ("coloured", "in colour, made grey")):
         count = sum(getattr(picture, done) for picture in pictures)
         if count:
-            yield f"{count} of {len(pictures)} pictures {words}."
+            yield f"{count} of {len(pictures)} pictures {words}"
 
 
 def _ground(pictures: list[_Picture]) -> tuple[int, list[str]]:
@@ -172,9 +169,7 @@ def _ground(pictures: list[_Picture]) -> tuple[int, list[str]]:
             "that shows them, and save them without transparency."
         )
     name = "white" if ground else "black"
-    return ground, [
-        f"{len(clear)} of {len(pictures)} pictures are transparent and were laid on {name}, to show their ink."
-    ]
+    return ground, [f"{len(clear)} of {len(pictures)} pictures transparent, laid on {name} to show their ink"]
 
 
 def _vanishes(picture: _Picture, ground: int) -> bool:

@@ -74,3 +74,9 @@ def test_a_file_of_numbers_is_none_of_words(tmp_path):
     for content in (b"label\n1\n0.0\n1e0\n", b"a,b\n1,2\n", b"\0a", b"1\nNA\n"):
         (tmp_path / "y.csv").write_bytes(content)
         assert words_of(tmp_path / "y.csv") is None
+
+
+def test_names_of_fewer_classes_than_there_are_labels_are_refused():
+    with pytest.raises(InputError, match=r"'pets' has a label 2, counted from 0, and names of 2 classes \(ant, bee\)"):
+        numbered({"train": [0, 2]}, "pets", ("ant", "bee"))
+    assert numbered({"train": [0, 1]}, "pets", ("ant", "bee"))[1] == ("ant", "bee")

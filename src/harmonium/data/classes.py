@@ -47,6 +47,7 @@ def numbered(
     """
     words = {split: found for split, values in labels.items() if (found := _words(values, split, name)) is not None}
     if not words:
+        _refuse_unnamed(labels, name, known)
         return dict(labels), known
     for split in labels.keys() - words.keys():
         raise InputError(
@@ -57,6 +58,16 @@ def numbered(
     for word in (word for found in words.values() for word in found.flat if word not in places):
         raise InputError(f"{name!r} has a label {word!r}, which is no name of its classes ({listed(names)}): add it.")
     return {split: np.vectorize(places.get, otypes=[np.int64])(found) for split, found in words.items()}, names
+
+
+def _refuse_unnamed(labels: Mapping[str, object], name: str, known: tuple[str, ...] | None) -> None:
+    """Refuse numbers of classes beyond those that have names: the names would be of other classes."""
+    for values in (np.asarray(values) for values in labels.values() if known is not None):
+        if values.dtype.kind in "iuf" and values.size and values.max() >= len(known):
+            raise InputError(
+                f"{name!r} has a label {values.max():g}, counted from 0, and names of {len(known)} classes "
+                f"({listed(known)}): give each class a name, or leave the names out."
+            )
 
 
 def words_of(path: Path) -> np.ndarray | None:
@@ -84,8 +95,8 @@ def _words(values: object, split: str, name: str) -> np.ndarray | None:
     array = _as_objects(values)
     if array.dtype.kind == "S":
         array = np.char.decode(array, "utf-8", "replace")
-    flat = array.ravel().tolist()
-    if array.dtype.kind not in "UO" or not any(isinstance(value, str) for value in flat):
+    flat = array.ravel().tolist() if array.dtype.kind in "UO" else []
+    if not any(isinstance(value, str) for value in flat):
         return None
     for row, value in enumerate(flat):
         if not isinstance(value, str) or not value.strip():

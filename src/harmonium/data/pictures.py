@@ -98,25 +98,26 @@ def _frames(path: Path) -> Iterator[_Picture]:
     from PIL import Image, ImageSequence
 
     try:
-        with Image.open(path) as picture:  # apart, since asking for the tag keeps it beside what loading turns itself
-            turned = picture.getexif().get(ORIENTATION, 1) in range(2, 9)
         # A name would let Pillow map the file, and mix up the rows of a TIFF that lies on its side.
         with path.open("rb") as file, Image.open(file) as picture:
             if picture.format == "MPO":  # a photograph with a preview or a depth map behind it
-                yield _read(picture, path, turned)
+                yield _read(picture, path)
                 return
             for frame in ImageSequence.Iterator(picture):
-                yield _read(frame, path, turned)
+                yield _read(frame, path)
     except InputError:
         raise
     except Exception as error:  # Pillow raises whatever its parsers trip over
         raise InputError(f"{str(path)!r} cannot be read as a picture: remove it or save it again.") from error
 
 
-def _read(picture: Image.Image, path: Path, turned: bool) -> _Picture:
+def _read(picture: Image.Image, path: Path) -> _Picture:
     """The grey levels of a frame, its transparency where it has any, and what has to be said of it."""
     from PIL import ImageOps
 
+    # A TIFF is turned when it is loaded, and would be turned again if its EXIF had been asked for before.
+    tags = picture.tag_v2 if picture.format == "TIFF" else picture.getexif()
+    turned = tags.get(ORIENTATION, 1) in range(2, 9)
     clear = picture.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in picture.info
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith(("I", "F")):

@@ -40,9 +40,8 @@ def pcg3d(x: UInt32[Array, "..."], y: UInt32[Array, "..."], z: UInt32[Array, "..
     return _mix(x, y, z)
 
 
-def check_key(key: Any) -> None:
-    """Refuse what is no single key of JAX, such as a seed or several keys.
-
+def check_key(key: Any, call: str = "") -> None:
+    """Refuse what is no single key of JAX, such as a seed or several keys; `call` is how a function takes it.
     >>> check_key(0)
     Traceback (most recent call last):
     harmonium.errors.InputError: Random numbers follow from a key, not from 0: pass key=jax.random.key(0).
@@ -54,7 +53,9 @@ def check_key(key: Any) -> None:
     if typed or (array and key.dtype == np.uint32 and key.shape == (2,)):
         return
     seed = key if isinstance(key, int) else 0
-    raise InputError(f"Random numbers follow from a key, not from {shown(key)}: pass key=jax.random.key({seed}).")
+    given = f"an array {key.shape}" if array else shown(key)
+    cure = f"call {call.replace('key', 'jax.random.key(0)')}" if call else f"pass key=jax.random.key({seed})"
+    raise InputError(f"Random numbers follow from a key, not from {given}: {cure}.")
 
 
 def cheap(key: Key[Array, ""]) -> Key[Array, ""]:

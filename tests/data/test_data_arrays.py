@@ -93,7 +93,19 @@ REFUSED = {
     "label values": (lambda: from_arrays(X[:2], labels=[0.5, 1]), "not whole numbers"),
     "label from -1": (lambda: from_arrays(X[:2], test=X[:2], test_labels=[-1, 1]), "test labels of .array. hold -1"),
     "label beyond": (lambda: from_arrays(X[:2], labels=[0, np.inf]), "labels of 'array' hold inf"),
-    "label text": (lambda: from_arrays(X[:2], labels=["a", "b"]), "not a number"),
+    "label none": (
+        lambda: from_arrays(X[:2], labels=["a", None]),
+        "the one of row 1 .* is None: give every row a word",
+    ),
+    "label NaN": (lambda: from_arrays(X[:2], labels=["a", np.nan]), "the one of row 1 .* is nan"),
+    "label blank": (lambda: from_arrays(X[:2], labels=np.array(["a", " "])), "the one of row 1 .* is ' '"),
+    "label mixed": (
+        lambda: from_arrays(X[:2], test=X[:2], labels=["a", "b"], test_labels=[0, 1]),
+        "The test labels of 'array' are numbers and the train labels words",
+    ),
+    "label one-hot": (lambda: from_arrays(X[:3], labels=np.eye(3)), r"labels.argmax\(axis=1\)"),
+    "one row": (lambda: from_arrays(X[0]), r"x\[None\] is one example of 6 values"),
+    "data set": (lambda: from_arrays(from_arrays(X)), "not a Dataset: pass those of one split, such as data.train"),
     "labels of nothing": (lambda: from_arrays(X, test_labels=[1]), "test labels but no test rows"),
     "picture": (
         lambda: from_arrays(X, image_shape=(2, 2)),

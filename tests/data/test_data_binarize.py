@@ -113,3 +113,23 @@ def test_examples_keep_their_scheme_when_they_become_a_data_set():
     assert as_dataset(data) is data
     changed = as_dataset(data.train[:, :3])
     assert (changed.binarization, changed.train.shape) == (None, (500, 3))
+
+
+@pytest.mark.parametrize(
+    ("values", "scaling"), [(np.uint8([[200, 3]]), 255), (np.uint16([[60000, 3]]), 65535), (np.uint16([[1, 0]]), None)]
+)
+def test_grey_levels_of_8_and_16_bits_are_divided_by_white(values, scaling):
+    data = from_arrays(values, binarize="probabilities")
+    assert data.space.scaling == (scaling and f"divided by {scaling}")
+    np.testing.assert_allclose(data.train, values / (scaling or 1), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("values", "white"),
+    [(np.uint16([[4000, 3]]), 4095), (np.array([[254, 3]]), 255), (np.array([[16, 3]]), 16), (np.array([[2.5]]), 2.5),
+     (np.array([[70_000, 3]]), 70_000)],
+)  # fmt: skip
+def test_the_cure_of_grey_levels_cures(values, white):
+    with pytest.raises(InputError, match=f"divide them by what is white, for example with scale={white:g}, first"):
+        from_arrays(values, binarize="fixed")
+    assert from_arrays(values, binarize="fixed", scale=white).space.support == "binary"

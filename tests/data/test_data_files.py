@@ -195,8 +195,8 @@ def test_matlab_under_either_ending(tmp_path, name):
 # --- what is refused
 
 
-def sixteen_bits(folder):
-    Image.fromarray(np.full((2, 2), 40_000, np.uint16)).save(folder / "deep.png")
+def real_levels(folder):
+    Image.fromarray(np.full((2, 2), 0.5, np.float32)).save(folder / "real.tif")
     return folder
 
 
@@ -234,7 +234,7 @@ REFUSED = {
     "one picture": (lambda d: picture(d / "x.png", np.zeros((2, 2))) or d / "x.png", "give the folder"),
     "empty folder": (lambda d: d, "holds no pictures"),
     "two sizes": (two_sizes, r"b\.png' has 3x2 pixels and '.*a\.png' 2x3"),
-    "16 bits": (sixteen_bits, "8-bit"),
+    "more than 16 bits": (real_levels, "more than 16 bits a value: save it with 8 or 16 bits"),
     "no picture": (lambda d: write(d / "x.png", "garbage").parent, r"x\.png' cannot be read as a picture"),
     "cut picture": (
         lambda d: cut(write(d / "x.png", PNG), -30).parent,
@@ -254,7 +254,7 @@ REFUSED = {
     "npz cut": (lambda d: cut(many_arrays(d), 700), r"m\.npz' is not a \.npz"),
     "npz is npy": (lambda d: saved(d / "x.npy", X).rename(d / "x.npz"), r"x\.npz' is not a \.npz"),
     "npy is npz": (lambda d: many_arrays(d).rename(d / "m.npy"), r"m\.npy' is not a \.npy"),
-    "npz many": (many_arrays, "holds one, two: name the arrays"),
+    "npz many": (many_arrays, "holds one, two, of which one, two say nothing: name the arrays"),
     "csv empty": (lambda d: write(d / "x.csv", "\n \n"), "no row of numbers"),
     "csv header only": (lambda d: write(d / "x.csv", "a,b\n"), "no row of numbers"),
     "csv text": (lambda d: write(d / "x.csv", "a,b\n1,2\n3,tall\n"), "'tall' in line 3, column 2"),

@@ -273,7 +273,7 @@ def test_piano_rolls_end_in_absent_frames(monkeypatch, tmp_path):
 
     saved(cells)
     data = load("jsb")
-    assert (data.space.shape, data.space.support) == ((160, 88), "integers -1..1")
+    assert (data.space.shape, data.space.support) == ((160, 88), "sequences of 0 and 1")
     rows = np.asarray(data.train).reshape(-1, 160, 88)
     for row, roll in zip(rows, [rolls[0], rolls[1][:160], rolls[1][160:]], strict=True):
         np.testing.assert_array_equal(row[: len(roll)], roll)

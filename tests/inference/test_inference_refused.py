@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 import harmonium as hm
 from harmonium.errors import InputError
@@ -75,8 +76,15 @@ NO_ROWS = {
     "texts": ([["a", "b"]], "dtype <U1, which is not a number: convert"),
     "complex": (np.ones((1, 2), complex), "dtype complex128, which is not a number: convert"),
     "ragged": ([[1], [1, 0]], "not a table of numbers: give every row"),
-    "wide": (np.zeros((1, 3)), "2 columns"),
+    "wide": (np.zeros((1, 3)), r"2 columns.* choose the columns, or make a model for 3"),
+    "a model": (LABELLED, "a DBM, which is no array: pass an array of numbers"),
+    "sparse": (csr_array(np.eye(2)), r"a csr_array, which is no array: pass x.toarray\(\)"),
+    "a key": (KEY, "which is no array of numbers"),
 }
+DATA = hm.data.from_arrays(np.eye(2))
+TAKES_DATA = ("log_likelihood", "error_rate")  # of which the test rows are taken
+TAKES_PICTURES = ("log_likelihood",)
+TAKES_A_ROW = ("classify", "encode", "impute")
 
 
 @pytest.mark.parametrize("name", TAKES_ROWS)
@@ -84,6 +92,28 @@ def test_what_is_no_table_of_numbers_is_refused(name):
     for rows, words in NO_ROWS.values():
         with pytest.raises(InputError, match=words):
             TAKES_ROWS[name](rows)
+
+
+@pytest.mark.parametrize("name", [name for name in TAKES_ROWS if name not in TAKES_DATA])
+def test_a_data_set_is_asked_for_its_rows(name):
+    with pytest.raises(InputError, match=r"not a Dataset: pass those of one split, such as data\.train"):
+        TAKES_ROWS[name](DATA)
+
+
+@pytest.mark.parametrize("name", [name for name in TAKES_ROWS if name not in TAKES_A_ROW])
+def test_the_cure_of_a_single_row_cures(name):
+    row = np.ones(2)
+    with pytest.raises(InputError, match=r"have shape \(2,\): pass x\[None\] for a single row"):
+        TAKES_ROWS[name](row)
+    TAKES_ROWS[name](row[None])
+
+
+@pytest.mark.parametrize("name", [name for name in TAKES_ROWS if name not in TAKES_PICTURES])
+def test_the_cure_of_pictures_cures(name):
+    x = np.ones((1, 2, 1))
+    with pytest.raises(InputError, match=r"pass x.reshape\(len\(x\), -1\)"):
+        TAKES_ROWS[name](x)
+    TAKES_ROWS[name](x.reshape(len(x), -1))
 
 
 @pytest.fixture
@@ -158,6 +188,23 @@ def test_classes_of_a_classifier_are_counted(classes, unchecked):
         hm.classifier_from_dbn(NET, classes, key=KEY)
     with pytest.raises(InputError, match="a key, not from 0"):
         hm.classifier_from_dbn(NET, 3, key=0)
+
+
+SWAPPED = {
+    r"hm.sample\(model, jax.random.key\(0\), n\)": lambda key: hm.sample(LABELLED, 64, key),
+    r"hm.impute\(model, jax.random.key\(0\), x\)": lambda key: hm.impute(LABELLED, np.ones((3, 2)), key),
+    r"hm.log_pseudo_likelihood\(model, jax.random.key\(0\), v\)": lambda key: hm.log_pseudo_likelihood(
+        LABELLED, np.ones(2), key
+    ),
+}
+
+
+@pytest.mark.parametrize("call", SWAPPED)
+@pytest.mark.parametrize("key", [KEY, jax.random.PRNGKey(0)], ids=["key", "raw key"])
+def test_a_key_in_another_place_is_told_its_own(call, key, unchecked):
+    with pytest.raises(InputError, match=f"follow from a key, not from .*: call {call}") as caught:
+        SWAPPED[call](key)
+    assert "\n" not in str(caught.value)
 
 
 def test_chains_start_from_one_key(unchecked):

@@ -115,6 +115,11 @@ def test_the_error_rate_counts_what_classify_gets_wrong():
     assert (found.errors, found.n, found.value) == (10, 40, 0.25)
     assert found.space.dataset == "bits"
     assert found.stderr == pytest.approx(np.sqrt(0.25 * 0.75 / 40))
+    assert str(found).startswith("train error 25.00 %")
+    assert str(error_rate(model, X, wrong)).startswith("error 25.00 %")  # of rows of which no split is known
+    whole = from_arrays(X[:30], test=X[30:], labels=guess[:30], test_labels=guess[30:], name="bits")
+    assert error_rate(model, whole) == error_rate(model, whole.test, whole.test_labels)
+    assert str(error_rate(model, whole)).startswith("test error 0.00 % ± 0.00 % (0 of 10; bits test")
 
 
 MODEL = DBM(B, [Bernoulli(3)], Categorical(1, states=3), key=KEY)
@@ -126,6 +131,12 @@ PLAIN, JX = RBM(B, Bernoulli(3), key=KEY), jnp.asarray(X)
     [
         (lambda: error_rate(MODEL, X, np.full(40, 3)), "from 0 to 2"),
         (lambda: error_rate(MODEL, X, np.zeros(3)), "labels are 3 for 40 rows"),
+        (lambda: error_rate(MODEL, X, ["a"] * 40), "are no numbers: give the numbers of the classes"),
+        (lambda: error_rate(MODEL, X, np.eye(3)[[0] * 40]), r"labels.argmax\(axis=1\)"),
+        (lambda: error_rate(MODEL, X), r"takes the labels of the rows: call hm.error_rate\(model, rows, labels\)"),
+        (lambda: error_rate(MODEL, from_arrays(X)), "no test rows: pass rows and labels, such as data.train and"),
+        (lambda: error_rate(MODEL, from_arrays(X, test=X)), "no labels of its test rows: pass"),
+        (lambda: error_rate(MODEL, from_arrays(X, test=X), np.zeros(40)), "labels of its own: leave labels out"),
         (lambda: error_rate(MODEL, X, np.zeros(40), missing=1.0), "missing=1"),
         (lambda: error_rate(PLAIN, X, np.zeros(40)), "no layer of labels"),
         (lambda: unlabelled(PLAIN), "from a DBM, centred or not, and not from an RBM"),

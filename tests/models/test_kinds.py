@@ -29,6 +29,14 @@ class Short(Deep):
         return (("v",), ("h1",))
 
 
+class Names(Twice):
+    """Its blocks are names, of which Python would take the letters."""
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        return ("v", "h1", "h2")
+
+
 ROWS = np.zeros((4, 3), np.float32)
 ASKED = {
     "log_partition": lambda model: hm.log_partition(model),
@@ -87,3 +95,10 @@ USES = {
 def test_a_model_of_two_kinds_is_refused_and_so_never_called_exact(use, kind, other):
     with pytest.raises(hm.InputError, match=rf"^A (Bounded|Summed) has .* {other}.*: rename its log_prob\.$"):
         USES[use](TWO_KINDS[kind])
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_block_is_a_tuple_of_names(asked):
+    whole = OTHERS["own-deep"]
+    with pytest.raises(hm.InputError, match=r"write blocks = \(\('v',\), \('h1',\), \('h2',\)\)\."):
+        ASKED[asked](Names(whole.W1, whole.W2, whole.b))

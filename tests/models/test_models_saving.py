@@ -58,6 +58,12 @@ def test_own_classes_are_named_when_loading(tmp_path):
     assert jax.tree.structure(back) == jax.tree.structure(mine)
 
 
+@pytest.mark.parametrize("classes", [[Mine], Mine, (Mine,), {"Mine": "Mine"}])
+def test_own_classes_are_given_by_name(path, classes):
+    with pytest.raises(InputError, match=r"such as classes=\{'Mine': Mine\}, not"):
+        load(path, classes=classes)
+
+
 # ---- damage --------------------------------------------------------------------------------------------------
 
 

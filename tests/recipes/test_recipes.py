@@ -103,6 +103,8 @@ def test_classes_are_those_of_the_labels_of_all_splits():
         unit([0, 1, 1_000_000, 0], [0, 1])
     with pytest.warns(UserWarning, match=r"go up to 9, but 8 of these 10 classes .* \(the first is class 0\)"):
         assert unit([1, 2, 2, 1], [0, 9]).states == 10
+    with pytest.warns(UserWarning, match=r"1 of these 3 classes .* first is class 0 \(ant\)\): leave them out"):
+        assert unit(["cat", "bee", "bee", "cat"], ["bee", "ant"]).states == 3
 
 
 def test_decay_and_schedule_act_where_they_should():

@@ -172,7 +172,7 @@ def shown_of(page: str) -> list[str]:
 
 
 def test_a_classifier_has_mistakes_and_no_samples(tmp_path):
-    x, labels = rows(80, 16), np.arange(80) % 3
+    x, labels = rows(80, 16), np.array(["ant", "bee", "cat"])[np.arange(80) % 3]
     data = from_arrays(x, test_fraction=0.3, labels=labels, image_shape=(4, 4))
     model = Classifier(MLP([16, 5, 3], key=KEY))
     folder, _ = run_of(tmp_path / "run", data, Bernoulli(16), Bernoulli(2))
@@ -189,6 +189,7 @@ def test_a_classifier_has_mistakes_and_no_samples(tmp_path):
     assert "Log-likelihood" not in page
     table = re.search(r"True classes.*?</table>", page, re.DOTALL)[0]
     counts = [int(n) if n != "·" else 0 for n in re.findall(r"<td>(·|\d+)</td>", table)]
+    assert all(f"class {name}" in table for name in ("0 (ant)", "1 (bee)", "2 (cat)"))
     confusions = np.reshape(counts, (3, 3))
     assert confusions.sum() == 24
     assert confusions.sum() - np.trace(confusions) == rate.errors

@@ -10,6 +10,7 @@ import numpy as np
 from harmonium.data import check
 from harmonium.data.affine import Affine, moments
 from harmonium.data.binarize import check_scheme
+from harmonium.data.classes import numbered
 from harmonium.data.copies import copied_shares, edge_near, kept_together, row_groups
 from harmonium.data.dataset import Dataset
 from harmonium.data.encode import Encoded, encode, survey_all
@@ -36,6 +37,8 @@ class Raw:
         divisor: of the known encoding of the values, 255 for 8-bit pictures.
         columns: their names, where the file has names.
         notes: what a reader took, left out or assumed, a sentence each.
+        class_names: those of the classes 0, 1, ..., where they have names.
+        ragged: whether rows are sequences of unlike length, whose last frames may be absent.
     """
 
     arrays: dict[str, object]
@@ -44,6 +47,8 @@ class Raw:
     divisor: float | None = None
     columns: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] | None = None
+    ragged: bool = False
 
 
 def from_arrays(
@@ -71,7 +76,7 @@ def from_arrays(
 
     Args:
         x, valid, test: [n, d], [n, rows, columns] or [n, rows, columns, channels].
-        labels, valid_labels, test_labels: whole numbers [n].
+        labels, valid_labels, test_labels: whole numbers [n], or words, which become the `class_names`.
         binarize: "fixed", "dynamic", "threshold" or "probabilities" for grey values in [0, 1], or uint8 ones
             up to 255.
         name: of the data set, in its Space and in errors.
@@ -160,7 +165,8 @@ def assemble(
     """The one way from arrays to a Dataset: check, split, encode."""
     check_scheme(binarize)
     tables, shape, found = _checked(raw, name)
-    labels = _checked_labels(raw, tables, name)
+    marks, class_names = numbered(raw.labels, name, raw.class_names)
+    labels = _checked_labels(marks, tables, name)
     fractions = _fractions(tables, name, valid_fraction, test_fraction, default_fraction)
     if any(fractions.values()):
         tables, labels = split_rows(tables, labels, fractions, seed, row_groups(tables["train"], groups))
@@ -193,6 +199,7 @@ def assemble(
         affine=None if coded.space.support == "binary" and not standardize else affine,
         columns=raw.columns,
         notes=(*raw.notes, *_told(coded.splits)),
+        class_names=class_names,
     )
 
 
@@ -269,12 +276,12 @@ def _checked(raw: Raw, name: str) -> tuple[dict[str, np.ndarray], tuple[int, ...
     return tables, shape, found
 
 
-def _checked_labels(raw: Raw, tables: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    for split in raw.labels.keys() - tables.keys():
+def _checked_labels(labels: dict[str, object], tables: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    for split in labels.keys() - tables.keys():
         raise InputError(f"{name!r} has {split} labels but no {split} rows: give both or neither.")
     return {
         split: check.as_labels(values, len(tables[split]), f"The {split} labels of {name!r}")
-        for split, values in raw.labels.items()
+        for split, values in labels.items()
     }
 
 

@@ -9,6 +9,8 @@ from harmonium.data.storage import Survey, blocks, survey
 from harmonium.errors import InputError
 
 BINARIZATIONS = ("fixed", "dynamic", "threshold", "probabilities")
+WHITES = (255, 4095, 65535)  # of 8, 12 and 16 bits
+FEW_LEVELS = 16  # up to which white is the highest level that occurs
 SPLITS = ("train", "valid", "test")
 
 _CHOICES = (
@@ -75,12 +77,24 @@ def describe(scheme: str, seed: int, split: str = "train") -> str:
     }[scheme]
 
 
+def white(dtype: np.dtype, highest: float) -> float | None:
+    """What grey levels that are to be binarized are divided by, where their dtype tells: 8 bits, or 16 that are used.
+
+    >>> white(np.dtype("uint8"), 200), white(np.dtype("uint16"), 60000), white(np.dtype("uint16"), 4000)
+    (255.0, 65535.0, None)
+    """
+    if highest <= 1:
+        return None
+    return {"uint8": 255.0, "uint16": 65535.0 if highest > 65535 / 2 else None}.get(dtype.name)
+
+
 def refuse_outside(found: Survey, what: str) -> None:
     """Raise InputError if values lie outside [0, 1], where no binarization can read them as probabilities."""
     if found.nan or found.inf:
         raise InputError(f"{what} hold NaN or infinity, which cannot be binarized: drop or fill those rows first.")
     if found.lowest < 0 or found.highest > 1:
-        cure = f"divide them, for example with scale={found.highest:g},"
+        levels = [level for level in WHITES if found.integer and FEW_LEVELS < found.highest <= level]
+        cure = f"divide them by what is white, for example with scale={(levels or [found.highest])[0]:g},"
         cure = "shift and scale them" if found.lowest < 0 else cure
         raise InputError(
             f"{what} run from {found.lowest:g} to {found.highest:g}, and only values in [0, 1] can be "

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from harmonium.data.dataset import Dataset
 from harmonium.data.storage import Survey, survey
-from harmonium.errors import InputError
+from harmonium.errors import InputError, shown
 
 LARGEST_LABEL = 2**31 - 1  # of an int32, in which a model takes labels
 
@@ -20,16 +21,49 @@ def as_numbers(x: object, what: str) -> np.ndarray:
     """
     if isinstance(x, np.ma.MaskedArray):
         raise InputError(f"{what} are a masked array: pass x.filled(...), since a mask would be lost.")
+    if isinstance(x, Dataset):
+        raise InputError(f"{what} are asked for, not a Dataset: pass those of one split, such as data.train.")
     try:
         array = np.asarray(x)
     except ValueError as error:
-        raise InputError(f"{what} are not a table of numbers: give every row the same number of columns.") from error
-    if array.dtype.kind not in "biuf":
+        beside = ", and labels with hm.data.from_arrays(x, labels=y)" if isinstance(x, tuple) else ""
         raise InputError(
-            f"{what} have dtype {array.dtype}, which is not a number: convert them first, for example with "
-            "x.astype('float32'), or x.toarray() for a sparse matrix."
-        )
+            f"{what} are not a table of numbers: give every row the same number of columns{beside}."
+        ) from error
+    except TypeError as error:  # such as a key of JAX, or an array on a device that NumPy does not reach
+        raise InputError(
+            f"{what} are {shown(x)}, which is no array of numbers: {str(error).splitlines()[0]}"
+        ) from error
+    if array.dtype.kind not in "biuf":
+        raise InputError(_no_numbers(x, array, what))
     return array
+
+
+def _no_numbers(x: object, array: np.ndarray, what: str) -> str:
+    if array.dtype.kind == "O" and array.ndim == 0:
+        from scipy.sparse import issparse
+
+        cure = "pass x.toarray()" if issparse(x) else "pass an array of numbers"
+        return f"{what} are {shown(x)}, which is no array: {cure}."
+    cure = "for example with x.astype('float32')"
+    if array.dtype.kind in "US" and array.size:
+        cure = f"with codes 0, 1, 2 in place of words such as {str(array.flat[0])!r}"
+    return f"{what} have dtype {array.dtype}, which is not a number: convert them first, {cure}."
+
+
+def reshaped(shape: tuple[int, ...], size: int) -> str:
+    """How to make rows [n, size] of an array of another shape.
+
+    >>> reshaped((6,), 6), reshaped((9, 2, 3), 6), reshaped((9, 4), 6)
+    ('pass x[None] for a single row', 'pass x.reshape(len(x), -1)', 'choose the columns, or make a model for 4')
+    """
+    if shape == (size,):
+        return "pass x[None] for a single row"
+    if len(shape) > 2 and math.prod(shape[1:]) == size:
+        return "pass x.reshape(len(x), -1)"
+    if len(shape) == 2 and shape[1] not in (0, size):
+        return f"choose the columns, or make a model for {shape[1]}"
+    return "reshape them, or choose the columns"
 
 
 def as_table(x: object, what: str) -> tuple[np.ndarray, tuple[int, ...] | None]:
@@ -46,12 +80,18 @@ def as_table(x: object, what: str) -> tuple[np.ndarray, tuple[int, ...] | None]:
     array = as_numbers(x, what)
     if not 2 <= array.ndim <= 4:
         raise InputError(
-            f"{what} have shape {array.shape}, and examples need [n, d] or [n, rows, columns]: "
-            "reshape them, for example with x.reshape(-1, 1) for n examples of one value."
+            f"{what} have shape {array.shape}, and examples need [n, d] or [n, rows, columns]: {_reshaped(array)}."
         )
     if array.size == 0:
         raise InputError(f"{what} have shape {array.shape} and hold no value: give at least one row and one column.")
     return array.reshape(len(array), -1), array.shape[1:] if array.ndim > 2 else None
+
+
+def _reshaped(array: np.ndarray) -> str:
+    if array.ndim == 1 and array.size > 1:
+        n = len(array)
+        return f"x[None] is one example of {n} values, and x.reshape(-1, 1) are {n} examples of one value"
+    return "reshape them, for example with x.reshape(len(x), -1)" if array.ndim > 4 else "give an array of rows"
 
 
 def finite(table: np.ndarray, what: str) -> Survey:
@@ -82,11 +122,14 @@ def as_labels(labels: object, n: int, what: str) -> np.ndarray:
     Traceback (most recent call last):
     harmonium.errors.InputError: The labels hold -1: number the classes 0, 1, 2 and so on.
     """
+    if np.asarray(labels).dtype.kind in "USO":
+        raise InputError(f"{what} are no numbers: give the numbers of the classes, as the labels of a Dataset are.")
     array = np.squeeze(as_numbers(labels, what))
     array = array.reshape(1) if array.ndim == 0 else array
     if len(array) != n or array.ndim != 1:
         shown = len(array) if array.ndim == 1 else f"of shape {array.shape}"
-        raise InputError(f"{what} are {shown} for {n} rows: give one whole number a row.")
+        hot = " (labels.argmax(axis=1) of rows with a column for each class)" if array.ndim == 2 else ""
+        raise InputError(f"{what} are {shown} for {n} rows: give one whole number a row{hot}.")
     if not (array == np.round(array)).all():
         raise InputError(f"{what} are not whole numbers: number the classes 0, 1, 2 and so on.")
     outside = (array < 0) | (array > LARGEST_LABEL)

@@ -56,6 +56,7 @@ class Dataset:
             the values are the given ones or binary.
         columns: their names, where the file has names.
         notes: what was read, and what was left out or assumed, a sentence each.
+        class_names: of the labels 0, 1, ..., where classes have names.
 
     >>> import harmonium as hm
     >>> data = hm.data.from_arrays(np.eye(7)); len(data.train), data.steps_per_epoch(2)
@@ -77,6 +78,7 @@ class Dataset:
     affine: tuple[np.ndarray | float, np.ndarray | float] | None = None
     columns: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] | None = None
 
     @property
     def streamed(self) -> bool:

@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 
 from harmonium.data.affine import float32_resolves
-from harmonium.data.binarize import binarize, check_scheme, describe, refuse_outside
+from harmonium.data.binarize import binarize, check_scheme, describe, refuse_outside, white
 from harmonium.data.examples import Examples, examples, support
 from harmonium.data.space import Space
 from harmonium.data.storage import Survey, is_memmap, survey
@@ -64,8 +64,8 @@ def encode(
         InputError: values outside [0, 1] with a scheme, or "fixed" for a memory-mapped file.
     """
     check_scheme(scheme)
-    if divisor is None and scheme and tables["train"].dtype == np.uint8 and found.highest > 1:
-        divisor = 255.0  # 8-bit values that are to be binarized can only be grey levels
+    if divisor is None and scheme:
+        divisor = white(tables["train"].dtype, found.highest)
     if found.binary:
         divisor = scheme = None  # nothing is left to be done, so nothing is written down
     if is_memmap(tables["train"]):

@@ -17,11 +17,12 @@ from harmonium.data.arrays import Raw, assemble, check_scale
 from harmonium.data.binarize import SPLITS, check_scheme
 from harmonium.data.dataset import Dataset
 from harmonium.data.examples import examples
-from harmonium.data.files import read, read_array, read_splits
+from harmonium.data.files import read, read_labels, read_splits
 from harmonium.data.idx import read_idx
 from harmonium.data.music import MUSIC, piano_rolls
 from harmonium.data.official import begun_with, siblings
 from harmonium.data.randomness import SPLIT, generator
+from harmonium.data.sequences import as_sequences
 from harmonium.data.summary import summary
 from harmonium.data.tables import TABLES, binary_table
 from harmonium.errors import InputError
@@ -71,7 +72,7 @@ def load(
             IDX file, or a folder of pictures or of such files.
         binarize: "fixed", "dynamic", "threshold" or "probabilities" for grey values.
         seed: of the binarization, and of the shuffle of a file.
-        labels: of a file's training rows: whole numbers [n], or the path of a file that holds them.
+        labels: of a file's training rows: whole numbers [n] or words, or the path of a file that holds them.
         scale: what all values of a file are divided by first; 8-bit pictures are divided by 255 without it.
         standardize: bring each column of a file to mean 0 and variance 1 by its training rows; with "real" only
             columns that hold measurements, and neither zeros and ones nor codes.
@@ -150,7 +151,8 @@ def _load_path(
         default_fraction=DEFAULT_FRACTION,
         groups=groups,
     )
-    return replace(data, notes=(summary(raw), *data.notes))
+    data = replace(data, notes=(summary(raw), *data.notes))
+    return as_sequences(data) if raw.ragged else data
 
 
 def _labels(given: object, splits: set[str]) -> dict[str, object]:
@@ -159,7 +161,7 @@ def _labels(given: object, splits: set[str]) -> dict[str, object]:
         return {"train": given}
     path = Path(given)
     files = {"train": path} | (siblings(path) if len(splits) > 1 else {})
-    return {split: read_array(file) for split, file in files.items() if split in splits}
+    return {split: read_labels(file) for split, file in files.items() if split in splits}
 
 
 def _digits(binarize: str | None, seed: int) -> Dataset:

@@ -9,12 +9,12 @@ import numpy as np
 from harmonium.data import fetch
 from harmonium.data.arrays import Raw, assemble
 from harmonium.data.dataset import Dataset
+from harmonium.data.sequences import as_sequences, padded
 from harmonium.errors import InputError, RunError
 
 FOLDER = "music"
 NOTES = 88  # keys of a piano, from A0
 FRAMES = 160  # of the longest chorale; longer pieces of other collections are cut
-ABSENT = -1  # in every entry of a frame that is not there, as units.Frames has it for Bernoulli units
 
 MUSIC = {
     "jsb": "piano rolls of Bach's chorales, 229/76/77 sequences of up to 160 frames of 88 notes",
@@ -44,10 +44,8 @@ def piano_rolls(name: str, binarize: str | None) -> Dataset:
             f"The music '{name}' is not here: set HARMONIUM_DATA to a folder that holds {FOLDER}/{_FILES[name]}.mat, "
             "with the cells traindata, validdata and testdata of piano rolls."
         )
-    sequences = _read(path)
-    longest = max(len(roll) for split in sequences.values() for roll in split)
-    rows = {split: _rows(rolls, longest) for split, rolls in sequences.items()}
-    return assemble(Raw(rows, image_shape=(longest, NOTES)), name)
+    rows = padded(_read(path), name)
+    return as_sequences(assemble(Raw(rows, ragged=True), name))
 
 
 def _read(path: Path) -> dict[str, list[np.ndarray]]:
@@ -67,10 +65,3 @@ def _read(path: Path) -> dict[str, list[np.ndarray]]:
 
 def _pieces(roll: np.ndarray) -> list[np.ndarray]:
     return [roll[first : first + FRAMES] for first in range(0, len(roll), FRAMES)]
-
-
-def _rows(rolls: list[np.ndarray], frames: int) -> np.ndarray:
-    rows = np.full((len(rolls), frames, NOTES), ABSENT, np.int8)
-    for row, roll in zip(rows, rolls, strict=True):
-        row[: len(roll)] = roll
-    return rows.reshape(len(rolls), -1)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array
 
-from harmonium.data import Space, space_of
+from harmonium.data import Dataset, Space, space_of
 from harmonium.data.check import as_labels
 from harmonium.errors import InputError
 from harmonium.inference import classify
@@ -25,7 +25,7 @@ class ErrorRate:
     Attributes: `errors` of `n` rows; `space` of the rows; `method` and `settings`, how they were classified.
 
     >>> print(ErrorRate(150, 10_000))
-    test error 1.50 % ± 0.12 % (150 of 10000)
+    error 1.50 % ± 0.12 % (150 of 10000)
     """
 
     errors: int
@@ -61,18 +61,20 @@ class ErrorRate:
     def __str__(self) -> str:
         extras = [x for x in (self.method, str(self.space) if self.space else "") if x]
         share = f"{100 * self.value:.2f} % ± {100 * self.stderr:.2f} %"
-        split = (self.space and self.space.split) or "test"
-        return f"{split} error {share} ({'; '.join([f'{self.errors} of {self.n}', *extras])})"
+        split = f"{self.space.split} " if self.space and self.space.split else ""
+        return f"{split}error {share} ({'; '.join([f'{self.errors} of {self.n}', *extras])})"
 
 
 def error_rate(
-    model: Any, rows: np.ndarray, labels: Array | np.ndarray, *, missing: float = 0.0, seed: int = 0, method: str = ""
-) -> ErrorRate:
+    model: Any, rows: Dataset | np.ndarray, labels: Array | np.ndarray | None = None, *, missing: float = 0.0,
+    seed: int = 0, method: str = "",
+) -> ErrorRate:  # fmt: skip
     """The share of rows whose most probable class under `hm.classify` is not their label.
 
-    Arguments: `rows` `[n, size]`; `labels` `[n]`, whole numbers from 0; `missing`, the share of values that are taken
-    away, at random, before (the model infers them along with the class); `seed`, of which; `method`, a note on the
-    model. Raises `InputError` where rows and labels do not fit, or a label is no class.
+    Arguments: `rows` `[n, size]`, or a `Dataset`, which stands for its test rows and their labels; `labels` `[n]`,
+    whole numbers from 0; `missing`, the share of values that are taken away, at random, before (the model infers them
+    along with the class); `seed`, of which; `method`, a note on the model. Raises `InputError` where rows and labels do
+    not fit, or a label is no class.
 
     >>> import harmonium as hm, jax
     >>> labels = hm.units.Categorical(1, states=2)
@@ -81,6 +83,7 @@ def error_rate(
     1
     """
     require_model("hm.error_rate", model, EnergyModel, BeliefNet, Classifier)
+    rows, labels = _labelled(rows, labels)
     labels = as_labels(labels, len(as_rows(model.layers["v"], rows)), "The labels")
     if not 0 <= missing < 1:
         raise InputError(f"A share of missing values lies from 0 to below 1, not missing={missing}.")
@@ -93,3 +96,19 @@ def error_rate(
     wrong = int((np.asarray(classify(model, seen)).argmax(axis=1) != labels).sum())
     settings = {"missing": missing, "seed": seed} if missing else {}
     return ErrorRate(wrong, len(rows), space_of(rows), method, settings)
+
+
+def _labelled(rows: Dataset | np.ndarray, labels: Array | np.ndarray | None) -> tuple[np.ndarray, Array | np.ndarray]:
+    """Rows with their labels: those that were given, or the test rows of a data set."""
+    if not isinstance(rows, Dataset):
+        if labels is None:
+            raise InputError("An error rate takes the labels of the rows: call hm.error_rate(model, rows, labels).")
+        return rows, labels
+    if labels is not None:
+        raise InputError(f"'{rows.name}' brings labels of its own: leave labels out, or pass its rows, data.test.")
+    if rows.test is None or rows.test_labels is None:
+        lacking = "test rows" if rows.test is None else "labels of its test rows"
+        raise InputError(
+            f"'{rows.name}' has no {lacking}: pass rows and labels, such as data.train and data.train_labels."
+        )
+    return rows.test, rows.test_labels

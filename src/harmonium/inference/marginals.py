@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Num, PyTree
 
 from harmonium.data import Examples
 from harmonium.data.affine import moments
-from harmonium.data.check import as_numbers
+from harmonium.data.check import as_numbers, reshaped
 from harmonium.errors import InputError
 from harmonium.inference.placing import placed_at
 from harmonium.models import Biased, BiasedModel, Independent, require_model, with_biases
@@ -63,7 +63,7 @@ def as_rows(unit: Unit, x: Any, what: str = "The rows") -> np.ndarray:
     if rows.ndim != 2 or rows.shape[1] != unit.size or not len(rows):
         raise InputError(
             f"{what} must have {unit.size} columns, one for each unit, and at least one row, but have shape "
-            f"{rows.shape}: reshape them, or choose the columns."
+            f"{rows.shape}: {reshaped(rows.shape, unit.size)}."
         )
     return rows
 

@@ -13,6 +13,7 @@ from harmonium.inference.free_energy import free_energy
 from harmonium.inference.sites import sum_over_sites
 from harmonium.models.energy import EnergyModel
 from harmonium.models.kinds import require_model
+from harmonium.rng import check_key
 
 
 def log_pseudo_likelihood(model: Any, key: Key[Array, ""], v: Array, *, sites: int | None = None) -> Float[Array, ""]:
@@ -30,6 +31,7 @@ def log_pseudo_likelihood(model: Any, key: Key[Array, ""], v: Array, *, sites: i
     Array(-2.7725887, dtype=float32)
     """
     require_model("hm.log_pseudo_likelihood", model, EnergyModel)
+    check_key(key, "hm.log_pseudo_likelihood(model, key, v)")
     unit, v = model.layers["v"], jnp.asarray(v)
     if unit.states is None:
         raise InputError(

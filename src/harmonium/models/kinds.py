@@ -75,11 +75,17 @@ def _require_blocks(model: Any) -> None:
     """Refuse an energy model without each of its layers in one block: sums over its states would be wrong."""
     if not isinstance(model, EnergyModel):
         return
-    listed = [str(name) for block in model.blocks for name in block]
+    blocks = tuple((block,) if isinstance(block, str) else tuple(block) for block in model.blocks)
+    listed = [str(name) for block in blocks for name in block]
     if sorted(listed) != sorted(model.layers):
         raise InputError(
             f"The blocks of this {type(model).__name__} hold {', '.join(listed)}, and its layers are "
             f"{', '.join(model.layers)}: put each layer in one block, once."
+        )
+    if any(isinstance(block, str) and len(block) > 1 for block in model.blocks):  # whose letters would be layers
+        raise InputError(
+            f"The blocks of this {type(model).__name__} are names, and a block is a tuple of names: write "
+            f"blocks = {blocks!r}."
         )
 
 

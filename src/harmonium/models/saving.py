@@ -102,11 +102,11 @@ def save(model: Any, path: Any) -> Path:
     return path
 
 
-def load(path: Any, *, classes: Mapping[str, type] | None = None) -> Any:
+def load(path: Any, *, classes: Any = None) -> Any:
     """Read a model that `save` wrote.
 
     Arguments: `path`, the `.safetensors` file, with its `.json` beside it; `classes`, your own model classes by
-    name. Raises `InputError` for a missing, damaged or foreign file, in one line.
+    name, such as `{"Mine": Mine}`. Raises `InputError` for a missing, damaged or foreign file, in one line.
 
     >>> import harmonium as hm
     >>> hm.load("no-such-file.safetensors")
@@ -114,6 +114,11 @@ def load(path: Any, *, classes: Mapping[str, type] | None = None) -> Any:
     harmonium.errors.InputError: There is no model file 'no-such-file.safetensors'.
     """
     path = _tensor_path(path)
+    if not isinstance(classes, Mapping | None):
+        raise InputError(f"Classes are given by name, such as classes={{'Mine': Mine}}, not as {shown(classes)}.")
+    for name, cls in (classes or {}).items():
+        if not isinstance(cls, type):
+            raise InputError(f"The class of {name!r} is a class, such as classes={{'Mine': Mine}}, not {shown(cls)}.")
     if not path.is_file():
         raise InputError(f"There is no model file '{path}'.")
     description = _read_description(path.with_suffix(".json"))

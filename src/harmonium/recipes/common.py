@@ -6,6 +6,7 @@ import logging
 import math
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from jaxtyping import PyTree
 from harmonium import data as datasets
 from harmonium import units
 from harmonium.data import Dataset, space_of
+from harmonium.data.classes import titled
 from harmonium.errors import InputError
 from harmonium.evaluation import check_annealing
 from harmonium.inference import encode
@@ -107,7 +109,7 @@ def class_unit(data: Dataset) -> units.Categorical:
         raise InputError(f"'{data.name}' has no labels: give them with --labels, or train without classes.")
     splits = (data.train_labels, data.valid_labels, data.test_labels)
     found = np.unique(np.concatenate([labels for labels in splits if labels is not None]))
-    if found[0] > 0:
+    if found[0] > 0 and data.class_names is None:
         raise InputError(
             f"The labels of '{data.name}' begin at {found[0]}, so that class 0 would be empty: count its classes from "
             f"0 (labels - {found[0]})."
@@ -122,7 +124,8 @@ def class_unit(data: Dataset) -> units.Categorical:
         empty = np.setdiff1d(np.arange(min(count, len(trained_on) + 1)), trained_on)[0]
         warnings.warn(
             f"The labels of '{data.name}' go up to {count - 1}, but {count - len(trained_on)} of these {count} classes "
-            f"have no training row (the first is class {empty}): number the classes without gaps.",
+            f"have no training row (the first is class {titled(data.class_names, empty)}): "
+            f"{'leave them out of the data' if data.class_names else 'number the classes without gaps'}.",
             stacklevel=2,
         )
     return units.Categorical(1, states=max(count, 2))
@@ -265,10 +268,11 @@ def beside_means(data: Dataset, dbm: EnergyModel) -> Dataset:
         return np.concatenate([rows, np.concatenate([np.asarray(part) for part in parts])], axis=1)
 
     marks = {f"{split}_labels": getattr(data, f"{split}_labels") for split in ("valid", "test")}
-    return datasets.from_arrays(
+    wider = datasets.from_arrays(
         wide(data.shown(data.train)), wide(data.valid), wide(data.test), labels=data.train_labels, **marks,
         name=f"{data.name} and h2",
     )  # fmt: skip
+    return replace(wider, class_names=data.class_names)
 
 
 def new_folder(recipe: str, data: str | None, parent: str = "runs") -> Path:

@@ -48,9 +48,10 @@ def vrnn(
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
 ) -> Run:
-    """Train a variational recurrent network (section 20.10.3 of the book) on sequences, such as piano rolls (`jsb`) or
-    a .npy file [n, frames, width] whose absent frames are -1 in every entry (-2^100 among real values), by the evidence
-    lower bound, measure a bound of the held-out sequences, write a report."""
+    """Train a variational recurrent network (section 20.10.3 of the book) on sequences, such as piano rolls (`jsb`), a
+    .mat file of cells [length, width], a .npz file of frames with the lengths of the sequences, or a .npy file [n,
+    frames, width] whose absent frames are -1 in every entry (-2^100 among real values), by the evidence lower bound,
+    measure a bound of the held-out sequences, write a report."""
     arguments = dict(locals())
     if standardize:
         raise InputError(
@@ -79,8 +80,9 @@ def started(data: Dataset, latent: int, hidden: int, networks: list[int], key: j
     shape = data.image_shape
     if shape is None or len(shape) != 2:
         raise InputError(
-            f"'{data.name}' holds no sequences: give a .npy file [n, frames, width] whose absent frames are -1 in "
-            "every entry (-2^100 among real values), or the name of piano rolls, jsb."
+            f"'{data.name}' holds no sequences: give a .mat file of cells [length, width], a .npz file of frames with "
+            "the lengths of the sequences, a .npy file [n, frames, width] whose absent frames are -1 in every entry "
+            "(-2^100 among real values), or the name of piano rolls, jsb."
         )
     family = Gaussian if data.space.support == "real" else Bernoulli
     unit = placed_unit(Frames(family(shape[1]), shape[0]), data)

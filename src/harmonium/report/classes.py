@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harmonium.data.classes import titled
 from harmonium.inference import classify
 from harmonium.models import BeliefNet, Classifier, EnergyModel
 from harmonium.report.figures import Picture, grid
@@ -44,6 +45,7 @@ def classes(subject: Subject) -> Section:
     named = chances.argmax(axis=1)
     wrong = np.flatnonzero(named != labels)
     surest = wrong[np.argsort(-chances[wrong, named[wrong]], kind="stable")][:MOST]
+    names, k = subject.data.class_names, chances.shape[1]
     pictures = [_mistakes(subject, surest, labels, named)] if subject.look.shape and len(surest) else []
     shown = f" Below, the {count(len(surest), 'mistake')} that it is surest of: the true class as the one named."
     return Section(
@@ -52,19 +54,19 @@ def classes(subject: Subject) -> Section:
         + (shown if pictures else ""),
         judge="Mistakes should be of the kind that a person might make. One class that draws many of them is asked for "
         "too often; a class that is missed as a whole has too few training rows, or none like these.",
-        tables=[_confusions(labels, named, chances.shape[1])] if chances.shape[1] <= MOST else [],
+        tables=[_confusions(labels, named, k, names)] if k <= MOST else [],
         pictures=pictures,
     )
 
 
-def _confusions(labels: np.ndarray, named: np.ndarray, k: int) -> Table:
+def _confusions(labels: np.ndarray, named: np.ndarray, k: int, names: tuple[str, ...] | None) -> Table:
     counts = np.zeros((k, k), int)
     np.add.at(counts, (labels, named), 1)
     rows = []
     for i, line in enumerate(counts):
         total = int(line.sum())
         error = f"{1 - line[i] / total:.1%}" if total else ""
-        rows.append((f"class {i}", *(str(n) if n else "·" for n in line.tolist()), error))
+        rows.append((f"class {titled(names, i)}", *(str(n) if n else "·" for n in line.tolist()), error))
     return Table(("", *(f"as {j}" for j in range(k)), "Error"), rows, "True classes (rows) and what they are taken for")
 
 

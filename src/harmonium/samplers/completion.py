@@ -30,7 +30,7 @@ from harmonium.models import (
 )
 from harmonium.models.autoregressive import ancestral
 from harmonium.models.directed import downwards, upwards
-from harmonium.rng import cheap, row_keys
+from harmonium.rng import cheap, check_key, row_keys
 from harmonium.samplers.ancestral import top_layer, top_sample
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
 from harmonium.samplers.guessing import filled_in
@@ -66,6 +66,7 @@ def sample(
     (4, 6)
     """
     require_model("hm.sample", model, *SAMPLED)
+    check_key(key, "hm.sample(model, key, n)")
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
     require_numbers(model)
@@ -104,6 +105,7 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500, first: 
     False
     """
     require_model("hm.impute", model, *FILLED)
+    check_key(key, "hm.impute(model, key, x)")
     if not whole(steps):
         raise InputError(f"Imputation needs at least one step, not steps={steps}.")
     require_numbers(model)

@@ -270,6 +270,7 @@ def describe(data: Dataset, **about: Any) -> dict[str, Any]:
     space = dataclasses.replace(data.space, hash=space_of(data.train).hash)
     names = None if data.columns is None else list(data.columns)
     known = {"name": data.name, "image_shape": data.image_shape, "columns": names, "notes": list(data.notes)}
+    known |= {"classes": None if data.class_names is None else list(data.class_names)}
     return about | {
         "data": known | {"space": space.to_dict()} | _affine(data) | data.whole.to_dict(data.train.shape[1]),
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},

@@ -1,0 +1,211 @@
+"""Files of several arrays, .npz and .mat: what each of them is, by the names that such arrays usually have."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from harmonium.data import sequences
+from harmonium.data.arrays import Raw
+from harmonium.data.binarize import SPLITS
+from harmonium.data.classes import listed
+from harmonium.data.names import role_of
+from harmonium.errors import InputError
+
+CURE = "name the arrays train, valid and test, or x (and y), labels train_labels and so on, and leave others out"
+SPARSE = {"format", "shape", "data"}  # some of the arrays in a file of scipy.sparse.save_npz
+LARGEST = 2**33  # bytes of a sparse matrix that is written out
+# What np.load raises for a damaged archive, and (the last two) what comes of a .npy file that was named .npz.
+_DAMAGED = (ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile, AttributeError, TypeError)
+
+
+def read_npz(path: Path) -> Raw:
+    """The arrays of a .npz file, or the matrix of one that scipy.sparse wrote.
+
+    Raises:
+        InputError: a damaged file, Python objects, or names that say nothing.
+    """
+    contents = _npz_contents(path)
+    if contents.keys() >= SPARSE:
+        return Raw({"train": _dense(_sparse(path), path)})
+    return from_names(contents, path)
+
+
+def read_matlab(path: Path) -> Raw:
+    """The arrays of a MATLAB file up to version 7; cells of arrays are sequences, cells of text words.
+
+    Labels that count from 1, as they do there, are counted from 0, and keep their numbers as names.
+
+    Raises:
+        InputError: a damaged file, other contents, or names that say nothing.
+    """
+    from scipy.io import loadmat
+    from scipy.sparse import issparse
+
+    try:
+        contents = {key: value for key, value in loadmat(path).items() if not key.startswith("__")}
+    except Exception as error:  # loadmat raises whatever its parser trips over
+        raise InputError(
+            f"{str(path)!r} is not a MATLAB v5 file, or is damaged: save it with -v7 or as .npy."
+        ) from error
+    contents = {key: _dense(value, path) if issparse(value) else _uncelled(value) for key, value in contents.items()}
+    raw = _counted_from_0(from_names(contents, path))
+    return replace(raw, notes=(*raw.notes, *_lying(raw)))
+
+
+def _lying(raw: Raw) -> list[str]:
+    """What is said of an array whose last axis is the longest: there, examples often are columns."""
+    shape = np.shape(raw.arrays["train"])
+    if raw.ragged or len(shape) < 2 or shape[-1] <= shape[0]:
+        return []
+    each = f"{shape[1]} columns" if len(shape) == 2 else "x".join(map(str, shape[1:]))
+    return [f"taken as {shape[0]} rows of {each}: move the last axis to the front if it counts the examples"]
+
+
+def from_names(contents: Mapping[str, object], path: Path) -> Raw:
+    """Arrays of splits, labels, lengths of sequences and names of classes, by what they are called (`role_of`).
+
+    An array that is alone may have any name. Raises `InputError` for other names, none of which is dropped, and for two
+    that mean the same.
+    """
+    if len(contents) == 1:
+        contents = {"train": next(iter(contents.values()))}
+    found: dict[tuple[str, str], str] = {}
+    unknown = sorted(name for name in contents if role_of(name) is None)
+    if unknown or not contents:
+        raise InputError(f"{str(path)!r} holds {listed(sorted(contents)) or 'nothing'}{_of_which(unknown)}: {CURE}.")
+    for name in contents:
+        role = role_of(name)
+        if role in found:
+            raise InputError(
+                f"{str(path)!r} holds {found[role]} and {name}, which mean the same: leave one of them out."
+            )
+        found[role] = name
+    parts = {
+        part: {split: contents[found[split, part]] for split in SPLITS if (split, part) in found}
+        for part in ("data", "labels", "lengths")
+    }
+    _refuse_lonely(parts, found, path)
+    single = {part: contents[found["train", part]] for part in ("columns", "class_names") if ("train", part) in found}
+    return _assembled(parts, single, path)
+
+
+def _of_which(unknown: list[str]) -> str:
+    return f", of which {listed(unknown)} {'says' if len(unknown) == 1 else 'say'} nothing" if unknown else ""
+
+
+def _refuse_lonely(parts: dict[str, dict[str, object]], found: Mapping[tuple[str, str], str], path: Path) -> None:
+    """Refuse a file without training rows, and labels or lengths of rows that are not there."""
+    rows = parts["data"].keys()
+    if "train" not in rows:
+        raise InputError(f"{str(path)!r} holds {listed(sorted(found.values()))} and no training rows: {CURE}.")
+    for split, part in found:
+        if part in ("labels", "lengths") and split not in rows:
+            raise InputError(f"{str(path)!r} holds {found[split, part]} and no {split} rows: give both or neither.")
+
+
+def _assembled(parts: dict[str, dict[str, object]], single: Mapping[str, object], path: Path) -> Raw:
+    """The arrays with bits unpacked, sequences padded, and names of classes as text."""
+    arrays, lengths, notes = parts["data"], parts["lengths"], []
+    if "columns" in single:
+        arrays = {split: _unpacked(rows, single["columns"], path) for split, rows in arrays.items()}
+    ragged = {split: rows for split, rows in arrays.items() if isinstance(rows, list) or split in lengths}
+    if ragged:
+        for split in arrays.keys() - ragged.keys():
+            raise InputError(f"The {split} rows of {path.name!r} have no lengths, and those of others have: give all.")
+        cut = {split: _sequences(rows, lengths.get(split), split, path) for split, rows in arrays.items()}
+        arrays = sequences.padded(cut, path.name)
+        sizes = [len(sequence) for part in cut.values() for sequence in part]
+        notes.append(f"sequences of {min(sizes)} to {max(sizes)} frames, absent ones {_mark(arrays)} throughout")
+    words = single.get("class_names")
+    names = None if words is None else tuple(str(word).strip() for word in np.ravel(words))
+    return Raw(arrays, parts["labels"], notes=tuple(notes), class_names=names, ragged=bool(ragged))
+
+
+def _unpacked(rows: object, columns: object, path: Path) -> np.ndarray:
+    """Rows of bits that np.packbits(axis=1) packed, of which the file says how many there are."""
+    rows, columns = np.asarray(rows), np.ravel(columns)
+    if rows.dtype != np.uint8 or rows.ndim != 2 or columns.dtype.kind not in "iu" or columns.size != 1:
+        raise InputError(f"{str(path)!r} holds n_vars, but no rows of packed bits: leave n_vars out.")
+    if not 0 < columns[0] <= 8 * rows.shape[1]:
+        raise InputError(f"{str(path)!r} holds {8 * rows.shape[1]} bits a row, and n_vars is {columns[0]}: correct it.")
+    return np.unpackbits(rows, axis=1, count=int(columns[0]))
+
+
+def _mark(arrays: Mapping[str, np.ndarray]) -> str:
+    return "-1" if arrays["train"].dtype == np.int8 else "-2^100"
+
+
+def _sequences(rows: object, lengths: object, split: str, path: Path) -> list[np.ndarray]:
+    if isinstance(rows, list):
+        if lengths is not None:
+            raise InputError(f"The {split} sequences of {path.name!r} are in cells: leave their lengths out.")
+        return rows
+    return sequences.cut(np.asarray(rows), np.asarray(lengths), f"the {split} rows of {path.name!r}")
+
+
+def _counted_from_0(raw: Raw) -> Raw:
+    """Labels of a language that counts from 1."""
+    marks = {split: np.asarray(values) for split, values in raw.labels.items()}
+    if not marks or any(
+        values.dtype.kind not in "iuf" or not values.size or values.min() < 1 for values in marks.values()
+    ):
+        return raw
+    highest = int(max(values.max() for values in marks.values()))
+    names = raw.class_names or tuple(str(label) for label in range(1, highest + 1))
+    labels = {split: values.astype(np.int64) - 1 for split, values in marks.items()}
+    note = f"labels count from 1 to {highest} in the file, and from 0 here"
+    return replace(raw, labels=labels, class_names=names, notes=(*raw.notes, note))
+
+
+def _npz_contents(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except _DAMAGED as error:
+        if "object arrays" in str(error).lower():
+            raise InputError(
+                f"{str(path)!r} holds Python objects, which could run code: save arrays of numbers, and sequences of "
+                "unlike length end to end as x [frames, width], with their lengths [n] as lengths."
+            ) from error
+        raise InputError(
+            f"{str(path)!r} is not a .npz file of arrays of numbers: save it again with np.savez."
+        ) from error
+
+
+def _sparse(path: Path) -> object:
+    from scipy.sparse import load_npz
+
+    try:
+        return load_npz(path)
+    except Exception as error:  # it checks little, and raises what comes of that
+        raise InputError(
+            f"{str(path)!r} is no sparse matrix that can be read: save it again with scipy.sparse.save_npz."
+        ) from error
+
+
+def _dense(matrix, path: Path) -> np.ndarray:
+    size = int(np.prod(matrix.shape, dtype=object)) * matrix.dtype.itemsize
+    if size > LARGEST:
+        raise InputError(
+            f"{str(path)!r} holds a sparse matrix of shape {matrix.shape}, which takes {size / 2**30:.0f} GiB with its "
+            "zeros: keep fewer rows or columns."
+        )
+    return matrix.toarray()
+
+
+def _uncelled(value: np.ndarray) -> object:
+    """A cell array as a list of its arrays, or as words; another array as it is."""
+    from scipy.sparse import issparse
+
+    if value.dtype.kind != "O":
+        return value
+    cells = [cell.toarray() if issparse(cell) else cell for cell in value.ravel()]
+    if all(isinstance(cell, np.ndarray) and cell.dtype.kind == "U" and cell.size <= 1 for cell in cells):
+        return np.array(["".join(cell.ravel()) for cell in cells])
+    return [np.asarray(cell) for cell in cells]

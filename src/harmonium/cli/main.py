@@ -42,6 +42,10 @@ def options(debug: bool = typer.Option(False, "--debug", help="Show the whole tr
     """What holds for every command."""
     if not debug:
         _quiet()
+    if "--help" not in sys.argv:  # which needs no JAX
+        from harmonium.compiling import whole_entries
+
+        whole_entries()
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ class Gaussian(Unit):
     def sample(self, key: Key[Array, ""], eta: GaussianStats) -> Float[Array, "size"]:
         """`m + z / sqrt(beta)` with `z` standard normal."""
         precision = -2 * eta.square
-        return eta.x / precision + jax.random.normal(key, eta.x.shape) / jnp.sqrt(precision)
+        return eta.x / precision + jax.random.normal(key, eta.x.shape, jnp.float32) / jnp.sqrt(precision)
 
     def natural_from_mean(self, mean: GaussianStats) -> GaussianStats:
         """`(m / s2, -1 / (2 s2))` with the variance `s2 = E[x^2] - m^2`."""
@@ -88,7 +88,7 @@ class Gaussian(Unit):
 
     def reference(self) -> GaussianStats:
         """The standard normal distribution."""
-        return GaussianStats(jnp.zeros(self.size), jnp.full(self.size, -0.5))
+        return GaussianStats(jnp.zeros(self.size, jnp.float32), jnp.full(self.size, -0.5, jnp.float32))
 
     def natural(self, bias: GaussianBias) -> GaussianStats:
         """`(beta m, -beta / 2)`."""
@@ -113,6 +113,11 @@ class Gaussian(Unit):
         """`N(m + out_1, exp(-(log beta + out_2)))` of each unit."""
         mean, log_precision = out.reshape(self.size, 2).T
         return self.natural(GaussianBias(bias.mean + mean, bias.log_precision + log_precision))
+
+    @property
+    def family(self) -> type:
+        """The class: each unit has a mean and a precision of its own."""
+        return type(self)
 
     def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
         """Refuse values that are not finite."""

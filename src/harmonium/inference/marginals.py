@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
 
+from harmonium.compiling import outermost
 from harmonium.data.check import as_numbers
 from harmonium.data.storage import blocks
 from harmonium.errors import InputError
@@ -24,7 +24,7 @@ from harmonium.models import (
     require_model,
     with_biases,
 )
-from harmonium.units import Columns, Gaussian, GaussianBias, Stats, Unit, parts_of
+from harmonium.units import Columns, Gaussian, GaussianBias, Stats, Unit
 
 TINY = 1e-14  # of the squared mean: variances that are rounding errors of float32
 
@@ -117,7 +117,7 @@ def marginal_bias(unit: Unit, x: np.ndarray) -> PyTree:
     500.0
     """
     if isinstance(unit, Columns):
-        return tuple(marginal_bias(part, x[:, at]) for part, at in parts_of(unit))
+        return tuple(marginal_bias(kind.unit, x[:, kind.columns]) for kind in unit.kinds)
     if not isinstance(unit, Gaussian):
         return _bias(unit, jnp.asarray(x))
     mean = sum(block.sum(axis=0, dtype=np.float64) for _, block in blocks(x)) / len(x)
@@ -141,6 +141,6 @@ def independent_at_marginals(layers: Mapping[str, Unit], x: Num[Array | np.ndarr
     return Independent(dict(layers), biases | {"v": _bias(layers["v"], jnp.asarray(x))})
 
 
-@eqx.filter_jit
+@outermost
 def _bias(unit: Unit, x: Num[Array, "n size"]) -> PyTree:
     return unit.bias(marginal_natural(unit, mean_stats(unit, x), len(x)))

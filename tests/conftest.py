@@ -14,12 +14,16 @@ os.environ["XLA_FLAGS"] = (
 import jax
 from jaxtyping import install_import_hook
 
+from harmonium.compiling import whole_entries
+
 CHECKED = ("units", "nets", "models", "inference", "samplers", "objectives")
 
 # jaxtyping and beartype hold every function of these packages to its annotations. Must precede their import.
 install_import_hook([f"harmonium.{name}" for name in CHECKED], "beartype.beartype")
 
-_cache = os.environ.get("HARMONIUM_TEST_CACHE", Path(tempfile.gettempdir()) / f"harmonium-tests-{os.getuid()}")
+# The workers of a suite, its child processes and other suites share the folder.
+whole_entries()
+_cache = os.environ.get("HARMONIUM_TEST_CACHE", Path(tempfile.gettempdir()) / f"harmonium-suite-{os.getuid()}")
 jax.config.update("jax_compilation_cache_dir", str(_cache))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -121,7 +121,7 @@ OTHERS = {
         tiny_independent(VISIBLE["bernoulli"], HIDDEN["bernoulli"], 202), RBMS["rbm-bernoulli-bernoulli"], 0.4
     ),
 }
-OTHERS["own-deep"] = randomised(Deep(jnp.zeros((3, 2)), jnp.zeros((2, 2)), jnp.zeros(2)), 203)
+OTHERS["own-deep"] = randomised(Deep(*(jnp.zeros(shape, jnp.float32) for shape in ((3, 2), (2, 2), (2,)))), 203)
 B2, KEY = Bernoulli(2), jax.random.key(0)
 DBMS = {
     "dbm-two-layers": DBM(Bernoulli(3), [B2, Spin(2)], key=KEY, scale=0.0),

@@ -121,9 +121,11 @@ def _mix(x: Array, y: Array, z: Array) -> tuple[Array, Array, Array]:
 
 
 def _random_bits(key: UInt32[Array, "2"], bit_width: int, shape: tuple[int, ...]) -> Array:
-    if bit_width not in (8, 16, 32):
-        raise ValueError(f"PCG3D draws words of 8, 16 or 32 bits, not {bit_width}.")
-    word, _, _ = pcg3d(_counter(shape), key[0], key[1])
+    if bit_width not in (8, 16, 32, 64):
+        raise ValueError(f"PCG3D draws words of 8, 16, 32 or 64 bits, not {bit_width}.")
+    word, other, _ = pcg3d(_counter(shape), key[0], key[1])
+    if bit_width == 64:  # which JAX asks for in its 64-bit mode alone
+        return (word.astype(jnp.uint64) << np.uint64(32)) | other.astype(jnp.uint64)
     return (word >> np.uint32(32 - bit_width)).astype(jnp.dtype(f"uint{bit_width}"))
 
 

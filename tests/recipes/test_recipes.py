@@ -412,8 +412,10 @@ def test_a_protocol_replaces_its_section_of_a_page(tmp_path, monkeypatch):
 
 TWENTY_STEPS = """
 import json, jax
+from harmonium.compiling import whole_entries
 from harmonium.evaluation import ErrorRate
 from harmonium.recipes import recipe
+whole_entries()
 assert jax.device_count() == {devices}
 for name, options in {asked}.items():
     run = recipe(name)(epochs=7, batch_size=300, **options)

@@ -23,11 +23,14 @@ if port != "alone":
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.distributed.initialize(f"localhost:{port}", 2, int(rank))
 import numpy as np, optax
+from harmonium.compiling import whole_entries
 from harmonium.data import from_arrays
 from harmonium.models import RBM, Centred
 from harmonium.objectives import PCD
 from harmonium.training import fit
 from harmonium.units import Bernoulli
+
+whole_entries()
 
 def run(epochs, **options):
     x = (np.random.default_rng(0).random((80, 8)) < 0.4).astype(np.float32)

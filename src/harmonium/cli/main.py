@@ -6,6 +6,7 @@ is imported by the commands that need it, so that help is there at once.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 import typer
 
 from harmonium.cli import commands
-from harmonium.cli.recipe import RecipeGroup
+from harmonium.cli.recipe import Command, RecipeGroup, literal
 from harmonium.errors import HarmoniumError, InputError
 
 INTERRUPTED = 130  # the exit code of a command that Ctrl-C ended
@@ -34,7 +35,7 @@ for command in (
     commands.evaluate, commands.sample, commands.impute, commands.encode, commands.compare, commands.report,
     commands.reproduce, commands.list_,
 ):  # fmt: skip
-    app.command(command.__name__.rstrip("_"))(command)
+    app.command(command.__name__.rstrip("_"), cls=Command, help=literal(inspect.getdoc(command)))(command)
 
 
 @app.callback()
@@ -43,6 +44,10 @@ def options(debug: bool = typer.Option(False, "--debug", help="Show the whole tr
     _tell()
     if not debug:
         _quiet()
+    if "--help" not in sys.argv:  # which needs no JAX
+        from harmonium.compiling import whole_entries
+
+        whole_entries()
 
 
 def main() -> None:
@@ -70,6 +75,8 @@ def _failed(error: Exception) -> int:
         return _say(str(error), 2)
     if isinstance(error, HarmoniumError):
         return _say(str(error), 1)
+    if missing := _missing_device():
+        return _say(missing, 2)
     text = " ".join(str(error).split())[:300]
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
         return _say(
@@ -78,6 +85,21 @@ def _failed(error: Exception) -> int:
             1,
         )
     return _say(f"{type(error).__name__}: {text} (run again with --debug for the whole story)", 1)
+
+
+def _missing_device() -> str | None:
+    """What to do where JAX is asked for a kind of device that is not there, of which it fails with words of its own."""
+    asked = os.environ.get("JAX_PLATFORMS", "")
+    if not asked or "jax" not in sys.modules:
+        return None
+    try:
+        sys.modules["jax"].devices()
+    except (RuntimeError, AssertionError):
+        return (
+            f"JAX_PLATFORMS asks for '{asked}', and JAX finds no such device here: install JAX for it (for an NVIDIA "
+            "GPU with its driver, pip install -U 'jax[cuda12]'), or unset JAX_PLATFORMS to take what there is."
+        )
+    return None
 
 
 def _say(message: str, code: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -11,6 +12,22 @@ from typer.core import TyperCommand, TyperGroup
 
 from harmonium.errors import InputError
 from harmonium.recipes import RECIPES, recipe
+
+UsageError = typer.BadParameter.__base__  # of the Click that Typer works with: the package, or its own copy
+
+
+class Command(TyperCommand):
+    """A command that names the nearest option for one that it does not know."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Refuse an unknown option, with the nearest name."""
+        try:
+            return super().parse_args(ctx, args)
+        except UsageError as error:
+            if "possibilities" not in vars(error):  # which Click gives for an unknown option alone
+                raise
+            known = [name for option in self.get_params(ctx) for name in (*option.opts, *option.secondary_opts)]
+            unknown("option", error.option_name, [name for name in known if name.startswith("--")])
 
 
 class RecipeGroup(TyperGroup):
@@ -35,9 +52,23 @@ def unknown(what: str, name: str, known: Any) -> None:
     """Raise `InputError` for a name that is not known, with the nearest one that is."""
     import difflib
 
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    short = [word for word in known if _initials(word) == name.strip("-")]  # --lr of --learning-rate
+    near = short or difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(sorted(known))}."
     raise InputError(f"There is no {what} '{name}': {hint}")
+
+
+def _initials(name: str) -> str:
+    return "".join(word[:1] for word in name.strip("-").split("-"))
+
+
+def literal(text: str | None) -> str:
+    """A text as a person reads it, for help that Rich would take for markup: `[n, width]` is no style.
+
+    >>> print(literal("rows [n, width]"))
+    rows \\[n, width]
+    """
+    return re.sub(r"\[(?=[^\]]*\])", r"\\[", text or "")
 
 
 def check_seed(seed: int) -> int:
@@ -65,9 +96,9 @@ def recipe_command(name: str) -> TyperCommand:
     parameters = [context, *_options(function)]
     command.__signature__ = inspect.Signature(parameters)
     command.__annotations__ = {p.name: p.annotation for p in parameters}
-    command.__doc__ = inspect.getdoc(function)
+    command.__doc__ = literal(inspect.getdoc(function))
     single = typer.Typer(add_completion=False)
-    single.command(name)(command)
+    single.command(name, cls=Command)(command)
     return typer.main.get_command(single)
 
 
@@ -80,9 +111,11 @@ def _options(function: Callable[..., Any]) -> list[inspect.Parameter]:
         if get_origin(hint) is Annotated:
             hint, text = get_args(hint)[:2]
         default = True if parameter.name == "progress" else parameter.default
+        if default is not None:
+            text = re.sub(r" \(default: [^)]*\)$", "", text)  # of flags that have none elsewhere; this one's is shown
         named = (f"--{parameter.name[:-1]}",) if parameter.name.endswith("_") else ()  # a word of Python's own
         callback = check_seed if parameter.name == "seed" else None
-        option = Annotated[hint, typer.Option(*named, help=text, callback=callback)]
+        option = Annotated[hint, typer.Option(*named, help=literal(text), callback=callback)]
         parameters.append(
             inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
         )

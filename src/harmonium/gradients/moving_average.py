@@ -36,7 +36,7 @@ class MovingAverage(eqx.Module):
         if not isinstance(decay, int | float) or not 0 <= decay < 1:
             raise InputError(f"A moving average has a decay of at least 0 and below 1, not {shown(decay)}.")
         self.decay = float(decay)
-        self.value = self.variance = self.weight = jnp.zeros(())
+        self.value = self.variance = self.weight = jnp.zeros((), jnp.float32)
 
     @property
     def scale(self) -> Float[Array, ""]:

@@ -34,12 +34,12 @@ def optimal_baseline(f: Function, q: Any, key: Key[Array, ""], *, samples: int =
     signals = jax.tree.map(lambda s: jnp.mean((_column(drawn.values, s) - _baselines(drawn.values, s)) * s, 0), scores)
     signals = jax.lax.stop_gradient(signals)
     surrogate = jax.tree.reduce(jnp.add, jax.tree.map(jnp.vdot, signals, q.natural))
-    return jnp.mean(drawn.values) + with_gradient_of(jnp.zeros(()), surrogate)
+    return jnp.mean(drawn.values) + with_gradient_of(jnp.zeros((), jnp.float32), surrogate)
 
 
 def _baselines(values: Float[Array, "k"], s: Float[Array, "k *p"]) -> Float[Array, "k *p"]:
     """`sum_{j != i} f_j s_j^2 / sum_{j != i} s_j^2`: sums without `i`, not differences, which would cancel."""
-    others = 1 - jnp.eye(len(values))
+    others = 1 - jnp.eye(len(values), dtype=jnp.float32)
     above = jnp.tensordot(others, _column(values, s) * s**2, 1)
     below = jnp.tensordot(others, s**2, 1)
     return jnp.where(below > 0, above / jnp.where(below > 0, below, 1.0), 0.0)

@@ -73,7 +73,7 @@ def _between(q: Conditional, key: Key[Array, ""], temperature: Any) -> Array:
     unit = q.unit
     each = jnp.stack([unit.stats(unit.values(jnp.full(unit.size, s, jnp.int32))) for s in range(unit.states)])
     logits = jnp.sum((q.natural * each).reshape(unit.states, unit.size, -1), -1)
-    y = jax.nn.softmax((logits + jax.random.gumbel(key, logits.shape)) / temperature, axis=0)
+    y = jax.nn.softmax((logits + jax.random.gumbel(key, logits.shape, jnp.float32)) / temperature, axis=0)
     return jnp.sum(y.reshape(*y.shape, *[1] * (each.ndim - 2)) * each, axis=0)
 
 

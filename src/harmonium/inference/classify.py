@@ -86,7 +86,7 @@ def _checked(model: EnergyModel | BeliefNet | Classifier, rows: np.ndarray) -> t
         raise InputError("The model has no layer of labels: make it with labels=hm.units.Categorical(1, states=K).")
     unit: Unit = model.layers["v"]
     given = ~np.isnan(as_rows(unit, rows))
-    neutral = unit.values(jnp.zeros(unit.size, jnp.int32)) if unit.states else jnp.zeros(unit.size)
+    neutral = unit.values(jnp.zeros(unit.size, jnp.int32)) if unit.states else jnp.zeros(unit.size, jnp.float32)
     filled = np.where(given, rows, np.asarray(unit.to_data(neutral)))
     unit.check(filled, expectation=True)
     return filled, given
@@ -100,7 +100,7 @@ def _probabilities(
     missing: bool,
 ) -> tuple[Float[Array, "n classes"], Float[Array, ""]]:
     """The probabilities, and by how much the last sweep of mean field changed means: 0 where it has no part."""
-    labels, exact = model.layers["y"], jnp.zeros(())
+    labels, exact = model.layers["y"], jnp.zeros((), jnp.float32)
     codes = labels.values(jnp.arange(labels.states)[:, None])
 
     def over_classes(free_energy_with: Callable[[Array], Array]) -> tuple[Float[Array, "classes"], Float[Array, ""]]:

@@ -61,17 +61,17 @@ def encode(
     return next(iter(hidden.values())) if len(hidden) == 1 else hidden
 
 
-@eqx.filter_jit
 @in_float32
+@eqx.filter_jit
 def _encode(
     model: EnergyModel | BeliefNet | LatentModel | BiHM, x: Array, tolerance: float, max_steps: int
 ) -> tuple[dict[str, Array], Array]:
     def one(v: Array) -> tuple[dict[str, Array], Array]:
         if isinstance(model, LatentModel | BiHM):
             net = model.net if isinstance(model, BiHM) else model
-            return guessed_means(net, jax.random.key(0), v), jnp.zeros(())
+            return guessed_means(net, jax.random.key(0), v), jnp.zeros((), jnp.float32)
         if isinstance(model, BeliefNet):
-            return recognised(model, v), jnp.zeros(())
+            return recognised(model, v), jnp.zeros((), jnp.float32)
         q = fixed_point(model, {"v": v}, tolerance=tolerance, max_steps=max_steps)
         return {name: model.layers[name].expected_value(mean) for name, mean in q.mean.items()}, q.change
 

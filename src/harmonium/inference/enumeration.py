@@ -77,8 +77,8 @@ def configurations(model: EnergyModel, given: Iterable[str] = ()) -> float:
     return math.exp(log_count) if log_count < 700 else math.inf
 
 
-@eqx.filter_jit
 @in_float32
+@eqx.filter_jit
 def exact_log_partition(model: EnergyModel) -> Float[Array, ""]:
     """`log Z = log sum_x exp(-E(x))`, exactly and differentiably, in nats.
 
@@ -185,7 +185,7 @@ def _all_gaussian(model: EnergyModel) -> bool:
 
 def _gaussian_log_partition(model: EnergyModel) -> Float[Array, ""]:
     """`log Z = -E(m) + (n log 2 pi - log det P) / 2` for the quadratic energy with Hessian `P` and minimum `m`."""
-    zeros = {name: jnp.zeros(unit.size) for name, unit in model.layers.items()}
+    zeros = {name: jnp.zeros(unit.size, jnp.float32) for name, unit in model.layers.items()}
     flat, unravel = jax.flatten_util.ravel_pytree(zeros)
 
     def energy(x: Float[Array, "n"]) -> Float[Array, ""]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
 
+from harmonium.compiling import outermost
 from harmonium.data import Examples
 from harmonium.data.affine import moments
 from harmonium.data.check import as_numbers, reshaped
 from harmonium.errors import InputError
 from harmonium.inference.placing import placed_at
 from harmonium.models import Biased, BiasedModel, Independent, require_model, with_biases
-from harmonium.units import Columns, Gaussian, GaussianBias, Stats, Unit, parts_of
+from harmonium.units import Columns, Gaussian, GaussianBias, Stats, Unit
 
 TINY = 1e-14  # of the squared mean: variances that are rounding errors of float32
 
@@ -110,7 +110,7 @@ def marginal_bias(unit: Unit, x: np.ndarray) -> PyTree:
     500.0
     """
     if isinstance(unit, Columns):
-        return tuple(marginal_bias(part, x[:, at]) for part, at in parts_of(unit))
+        return tuple(marginal_bias(kind.unit, x[:, kind.columns]) for kind in unit.kinds)
     if not isinstance(unit, Gaussian):
         return _bias(unit, jnp.asarray(x))
     mean, deviation = moments(x)
@@ -134,11 +134,11 @@ def independent_at_marginals(layers: Mapping[str, Unit], x: Num[Array | np.ndarr
     return Independent(dict(layers), biases | {"v": _bias(layers["v"], jnp.asarray(x))})
 
 
-@eqx.filter_jit
+@outermost
 def _bias(unit: Unit, x: Num[Array, "n size"]) -> PyTree:
     """The bias at the marginals; the variance of real units is a row's worth larger, so that none is 0."""
     if isinstance(unit, Columns):
-        return tuple(_bias(part, x[:, at].astype(part.dtype)) for part, at in parts_of(unit))
+        return tuple(_bias(kind.unit, x[:, kind.columns].astype(kind.unit.dtype)) for kind in unit.kinds)
     if not isinstance(unit, Gaussian):
         return unit.bias(marginal_natural(unit, mean_stats(unit, x), len(x)))
     mean = jnp.mean(x, axis=0)

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from harmonium.compiling import in_float32
 from harmonium.errors import InputError, whole
 from harmonium.inference.conditional import LayerValues, has_closed_form, layer_stats, natural_parameters
 from harmonium.inference.free_energy import free_energy
@@ -92,6 +93,7 @@ def fixed_point(
     return fixed_point_of_stats(model, layer_stats(model, values), tolerance=tolerance, max_steps=max_steps)
 
 
+@in_float32
 def fixed_point_of_stats(
     model: EnergyModel, given: LayerStats, *, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS
 ) -> MeanField:
@@ -111,7 +113,7 @@ def fixed_point_of_stats(
     reference = {name: model.layers[name].reference() for block in blocks for name in block}
     start = {name: model.layers[name].mean(eta) for name, eta in reference.items()}
     if has_closed_form(model, given):
-        return MeanField(*sweep(start), jnp.zeros(()), jnp.ones((), jnp.int32))
+        return MeanField(*sweep(start), jnp.zeros((), jnp.float32), jnp.ones((), jnp.int32))
 
     def body(state: MeanField) -> MeanField:
         natural, q = sweep(state.mean)
@@ -121,9 +123,12 @@ def fixed_point_of_stats(
     def unsettled(state: MeanField) -> Array:
         return (state.change > tolerance) & (state.steps < max_steps)
 
-    return jax.lax.while_loop(unsettled, body, MeanField(reference, start, jnp.asarray(jnp.inf), jnp.int32(0)))
+    return jax.lax.while_loop(
+        unsettled, body, MeanField(reference, start, jnp.asarray(jnp.inf, jnp.float32), jnp.int32(0))
+    )
 
 
+@in_float32
 def block_means(
     model: EnergyModel,
     stats: LayerStats,
@@ -159,6 +164,7 @@ def block_means(
     return {str(name): natural}, {str(name): mean}
 
 
+@in_float32
 def variational_free_energy(model: EnergyModel, values: LayerValues, q: MeanField | None = None) -> Float[Array, ""]:
     """An upper bound of the free energy, `F(v) <= E(v, q) - H(q)`, in nats; equal where hidden layers are independent.
 

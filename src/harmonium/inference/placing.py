@@ -17,7 +17,18 @@ from jaxtyping import Array, PyTree
 from harmonium.data import Dataset, Examples
 from harmonium.data.affine import moments, resolves
 from harmonium.models import Biased, Centred, EnergyModel, Normalised, Wrapped, with_biases
-from harmonium.units import Columns, Frames, Gaussian, GaussianBias, GaussianStats, Unit, parts_of, real_columns
+from harmonium.units import (
+    Columns,
+    Frames,
+    Gaussian,
+    GaussianBias,
+    GaussianStats,
+    Unit,
+    kinds_of,
+    parts_of,
+    real_columns,
+)
+from harmonium.units.columns import Kind
 
 UNLIKE = 100.0  # a deviation beyond which, or below whose inverse, weights of size one cannot serve a column
 FAR = 8.0  # standard deviations from zero beyond which the energies of real units would cancel in float32
@@ -150,44 +161,46 @@ def _translated(model: Any, unit: Unit) -> tuple[EnergyModel, float]:
     names = [name for name in model.biases if name != "v"]
     moved = {name: model.layers[name].bias(jax.tree.map(jnp.negative, slope[name])) for name in names}
     new = with_biases(with_unit(model, _at(unit, bias)), moved | {"v": _at_zero(unit, bias)})
-    pulls = [
-        np.exp(np.asarray(own.log_precision, np.float64)) * np.asarray(own.mean, np.float64) ** 2
-        for part, own in _parts(unit, bias)
-        if isinstance(part, Gaussian)
-    ]
-    return new, float(0.5 * sum(pull.sum() for pull in pulls))
+    less = 0.0
+    for _, own in _real(unit, bias):
+        mean, log_precision = (np.asarray(part, np.float64) for part in own)
+        less += 0.5 * float((np.exp(log_precision) * mean**2).sum())
+    return new, less
 
 
 def each_real(unit: Unit, change: Callable[..., Any], *trees: PyTree) -> PyTree:
-    """`change(part, *its share of the trees)` of the real parts of a layer, and the last tree's share of the others.
+    """`change(real unit, *its share of the trees)` of the real columns of a layer; of others the last tree's share.
 
-    >>> each_real(Columns([Gaussian(1)]), lambda part, bias: bias.mean, (GaussianBias(jnp.ones(1), jnp.zeros(1)),))
+    >>> each_real(Columns([Gaussian(1)]), lambda unit, bias: bias.mean, (GaussianBias(jnp.ones(1), jnp.zeros(1)),))
     (Array([1.], dtype=float32),)
     """
     if isinstance(unit, Columns):
-        return tuple(each_real(part, change, *own) for part, *own in zip(unit.parts, *trees, strict=True))
+        return tuple(each_real(kind.unit, change, *own) for kind, *own in zip(unit.kinds, *trees, strict=True))
     return change(unit, *trees) if isinstance(unit, Gaussian) else trees[-1]
 
 
-def _parts(unit: Unit, bias: PyTree) -> list[tuple[Unit, PyTree]]:
-    return list(zip(unit.parts, bias, strict=True)) if isinstance(unit, Columns) else [(unit, bias)]
+def _real(unit: Unit, bias: PyTree) -> list[tuple[Kind, GaussianBias]]:
+    """The real columns of a layer with their biases, where these are such."""
+    own = bias if isinstance(unit, Columns) else (bias,)
+    each = zip(kinds_of(unit), own, strict=True)
+    return [(kind, part) for kind, part in each if isinstance(kind.unit, Gaussian) and isinstance(part, GaussianBias)]
 
 
 def _is_far(unit: Unit, bias: PyTree) -> bool:
     """Whether some real column's bias is many deviations from zero."""
-    real = [own for part, own in _parts(unit, bias) if isinstance(part, Gaussian) and isinstance(own, GaussianBias)]
-    return any(float(jnp.max(jnp.abs(own.mean) * jnp.exp(0.5 * own.log_precision))) > FAR for own in real)
+    each = (jnp.abs(own.mean) * jnp.exp(0.5 * own.log_precision) for _, own in _real(unit, bias))
+    return any(float(jnp.max(deviations)) > FAR for deviations in each)
 
 
 def _at(unit: Unit, bias: PyTree) -> Unit:
     """The unit whose zero is where the biases of its real columns are now."""
-    if isinstance(unit, Columns):
-        return Columns([_at(part, own) for part, own in zip(unit.parts, bias, strict=True)])
-    if not isinstance(unit, Gaussian):
-        return unit
-    shift = np.zeros(unit.size) if unit.shift is None else np.asarray(unit.shift)
-    scale = np.ones(unit.size) if unit.scale is None else np.asarray(unit.scale)
-    return Gaussian(unit.size, shift + scale * np.asarray(bias.mean, np.float64), scale)
+    shift, scale = np.zeros(unit.size), np.ones(unit.size)
+    for kind, own in _real(unit, bias):
+        at = kind.columns
+        if kind.unit.scaled:
+            shift[at], scale[at] = kind.unit.shift, kind.unit.scale
+        shift[at] += scale[at] * np.asarray(own.mean, np.float64)
+    return unit.placed(shift, scale)
 
 
 def _at_zero(unit: Unit, bias: PyTree) -> PyTree:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from harmonium.compiling import in_float32
 from harmonium.errors import InputError
 from harmonium.inference.free_energy import free_energy
 from harmonium.inference.sites import sum_over_sites
@@ -16,6 +17,7 @@ from harmonium.models.kinds import require_model
 from harmonium.rng import check_key
 
 
+@in_float32
 def log_pseudo_likelihood(model: Any, key: Key[Array, ""], v: Array, *, sites: int | None = None) -> Float[Array, ""]:
     """Log pseudo-likelihood of one visible configuration, in nats (Besag 1975; book, section 18.3).
 

@@ -173,7 +173,9 @@ def _ascended(net: Layered, v: Array, start: Factors) -> tuple[Factors, Float[Ar
 def _even(net: Layered) -> Factors:
     """Means of one half."""
     sizes = [unit.size for unit in net.layers.values()]
-    return Factors(tuple(jnp.zeros(n) for n in sizes[1:]), tuple(jnp.full(n, 0.5) for n in sizes[:-1]))
+    return Factors(
+        tuple(jnp.zeros(n, jnp.float32) for n in sizes[1:]), tuple(jnp.full(n, 0.5, jnp.float32) for n in sizes[:-1])
+    )
 
 
 def _recognised(net: Layered, v: Array) -> Factors:

@@ -27,7 +27,7 @@ def sum_over_sites(
     (Array(12., dtype=float32), Array(30., dtype=float32))
     """
     every = sites is None or sites >= size
-    chosen = jnp.arange(size) if every else jax.random.choice(key, size, (sites,), replace=False)
+    chosen = jnp.arange(size, dtype=jnp.int32) if every else jax.random.choice(key, size, (sites,), replace=False)
     if len(chosen) <= AT_ONCE:
         terms = jax.vmap(term)(chosen)
     else:

@@ -44,7 +44,7 @@ class ConvEncoder(eqx.Module):
         kernels = [(SIDE, SIDE, m, n) for m, n in itertools.pairwise([self.shape[2], *channels])]
         shapes = [*kernels, (math.prod(sides) * channels[-1], out)]
         self.W = _weights(key, shapes, activation)
-        self.b = tuple(jnp.zeros(shape[-1]) for shape in shapes)
+        self.b = tuple(jnp.zeros(shape[-1], jnp.float32) for shape in shapes)
 
     def __call__(self, x: Float[Array, "size"]) -> Float[Array, "out"]:
         """The output for one picture, given as a row."""
@@ -83,7 +83,7 @@ class ConvDecoder(eqx.Module):
         kernels = [(SIDE, SIDE, m, n) for m, n in itertools.pairwise([*channels, self.shape[2] * each])]
         shapes = [(width, math.prod(first)), *kernels]
         self.W = _weights(key, shapes, activation)
-        self.b = tuple(jnp.zeros(shape[-1]) for shape in shapes)
+        self.b = tuple(jnp.zeros(shape[-1], jnp.float32) for shape in shapes)
 
     def __call__(self, z: Float[Array, "width"]) -> Float[Array, "out"]:
         """The picture, as a row, for one vector."""
@@ -117,7 +117,10 @@ def _weights(key: Key[Array, ""], shapes: Sequence[tuple[int, ...]], activation:
     gain = 2.0 if activation == "relu" else 1.0
     check_weights("A convolutional net", *shapes)
     keys = jax.random.split(key, len(shapes))
-    return tuple((gain / math.prod(s[:-1])) ** 0.5 * jax.random.normal(k, s) for k, s in zip(keys, shapes, strict=True))
+    return tuple(
+        (gain / math.prod(s[:-1])) ** 0.5 * jax.random.normal(k, s, jnp.float32)
+        for k, s in zip(keys, shapes, strict=True)
+    )
 
 
 def _checked(shape: Any, channels: Any, numbers: Any, activation: str) -> tuple[int, int, int]:

@@ -37,10 +37,10 @@ class GRU(eqx.Module):
             raise InputError(f"A GRU takes at least one input and has at least one unit, not {inputs!r} and {size!r}.")
         check_weights("A GRU", (inputs, 3 * size), (size, 3 * size))
         first, second = jax.random.split(key)
-        self.W = jax.random.normal(first, (inputs, 3 * size)) / inputs**0.5
-        self.U = jax.random.normal(second, (size, 3 * size)) / size**0.5
-        self.b = jnp.zeros(3 * size)
-        self.c = jnp.zeros(size)
+        self.W = jax.random.normal(first, (inputs, 3 * size), jnp.float32) / inputs**0.5
+        self.U = jax.random.normal(second, (size, 3 * size), jnp.float32) / size**0.5
+        self.b = jnp.zeros(3 * size, jnp.float32)
+        self.c = jnp.zeros(size, jnp.float32)
 
     @property
     def size(self) -> int:

@@ -44,8 +44,8 @@ class Affine(eqx.Module):
     def __init__(self, inputs: int, out: int, *, key: Key[Array, ""]) -> None:
         _check_sizes("An affine map", inputs, out)
         check_weights("An affine map", (inputs, out))
-        self.W = math.sqrt(2 / (inputs + out)) * jax.random.normal(key, (inputs, out))
-        self.b = jnp.zeros(out)
+        self.W = math.sqrt(2 / (inputs + out)) * jax.random.normal(key, (inputs, out), jnp.float32)
+        self.b = jnp.zeros(out, jnp.float32)
 
     def __call__(self, x: Float[Array, "inputs"]) -> Float[Array, "out"]:
         """The output for one input."""
@@ -74,9 +74,9 @@ class LSTM(eqx.Module):
         _check_sizes("An LSTM", inputs, hidden)
         rows = inputs + hidden
         check_weights("An LSTM", (rows, 4 * hidden))
-        self.W = math.sqrt(2 / (rows + hidden)) * jax.random.normal(key, (rows, 4 * hidden))
-        self.b = jnp.zeros(4 * hidden).at[hidden : 2 * hidden].set(OPEN)
-        self.start = Memory(jnp.zeros(hidden), jnp.zeros(hidden))
+        self.W = math.sqrt(2 / (rows + hidden)) * jax.random.normal(key, (rows, 4 * hidden), jnp.float32)
+        self.b = jnp.zeros(4 * hidden, jnp.float32).at[hidden : 2 * hidden].set(OPEN)
+        self.start = Memory(jnp.zeros(hidden, jnp.float32), jnp.zeros(hidden, jnp.float32))
 
     def __call__(self, state: Memory, x: Float[Array, "inputs"]) -> Memory:
         """The state after one more input."""

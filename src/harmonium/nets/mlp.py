@@ -72,8 +72,10 @@ class MLP(eqx.Module):
         check_weights("A network", *pairs)
         gain = 2.0 if activation == "relu" else 1.0
         keys = jax.random.split(key, len(pairs))
-        self.W = tuple((gain / m) ** 0.5 * jax.random.normal(k, (m, n)) for k, (m, n) in zip(keys, pairs, strict=True))
-        self.b = tuple(jnp.zeros(n) for _, n in pairs)
+        self.W = tuple(
+            (gain / m) ** 0.5 * jax.random.normal(k, (m, n), jnp.float32) for k, (m, n) in zip(keys, pairs, strict=True)
+        )
+        self.b = tuple(jnp.zeros(n, jnp.float32) for _, n in pairs)
         self.activation = activation
 
     def __call__(

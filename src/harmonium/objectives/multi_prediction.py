@@ -55,9 +55,15 @@ class MultiPrediction(Objective):
 
         def one(key: Key[Array, ""], x: LayerValues) -> dict[str, Float[Array, ""]]:
             rate, draw, label = jax.random.split(key, 3)
-            hide = {"v": jax.random.uniform(rate, minval=self.least, maxval=self.most), "y": self.labels}
+            hide = {
+                "v": jax.random.uniform(rate, minval=self.least, maxval=self.most, dtype=jnp.float32),
+                "y": self.labels,
+            }
             keys = {"v": draw, "y": label}
-            observed = {name: jax.random.uniform(keys[name], (model.layers[name].size,)) >= hide[name] for name in x}
+            observed = {
+                name: jax.random.uniform(keys[name], (model.layers[name].size,), jnp.float32) >= hide[name]
+                for name in x
+            }
             natural = infer(model.model, x, observed, steps=model.steps).natural
             return {name: log_prob_missing(model.layers[name], natural[name], x[name], observed[name]) for name in x}
 

@@ -54,8 +54,8 @@ def subsets(key: Key[Array, ""], n: int, size: int) -> Bool[Array, "n size"]:
     [[False], [False], [False]]
     """
     outside, share, draw = jax.random.split(key, 3)
-    never = jax.random.randint(outside, (n, 1), 0, size)
-    inside = jax.random.uniform(draw, (n, size)) < jax.random.uniform(share, (n, 1))
+    never = jax.random.randint(outside, (n, 1), 0, size, jnp.int32)
+    inside = jax.random.uniform(draw, (n, size), jnp.float32) < jax.random.uniform(share, (n, 1), jnp.float32)
     return inside & (jnp.arange(size) != never)
 
 

@@ -103,9 +103,11 @@ class NVIL(Objective):
 
     def init(self, model: Any, key: Key[Array, ""]) -> StepMemory:
         """The baseline's network, its optimizer, and the running means."""
-        latent_rows(self, model, jnp.zeros((0, 0)))
+        latent_rows(self, model, jnp.zeros((0, 0), jnp.float32))
         net = MLP([model.layers["v"].width, self.hidden, 1], key=key, activation="tanh")
-        return StepMemory(own=(net, optax.adam(self.rate).init(net), jnp.zeros(()), jnp.ones(())))
+        return StepMemory(
+            own=(net, optax.adam(self.rate).init(net), jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32))
+        )
 
     def __call__(
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: StepMemory

@@ -69,7 +69,7 @@ class ScoreMatching(Objective):
         """`|psi|^2` and `sum_i d psi_i / d v_i`, or an estimate of it."""
         psi, push = jax.linearize(lambda x: score(model, x), v)
         if self.probes is None:
-            divergence = sum_over_sites(lambda i: push(jax.nn.one_hot(i, v.size))[i], v.size)
+            divergence = sum_over_sites(lambda i: push(jax.nn.one_hot(i, v.size, dtype=jnp.float32))[i], v.size)
         else:
             probes = jax.random.rademacher(key, (self.probes, v.size), jnp.float32)
             divergence = jnp.mean(jax.vmap(lambda u: u @ push(u))(probes))
@@ -104,7 +104,7 @@ class DenoisingScoreMatching(Objective):
         batch = rows_only(self, batch)
         _require_real(model)
         summed_out(self, model)
-        z = jax.random.normal(key, batch.shape)
+        z = jax.random.normal(key, batch.shape, jnp.float32)
         psi = jax.vmap(lambda v: score(model, v))(batch + self.noise * z)
         loss = 0.5 * jnp.mean(jnp.sum((psi + z / self.noise) ** 2, axis=1))
         means = positive_means(jax.lax.stop_gradient(model), batch)

@@ -36,7 +36,7 @@ class Marginals(eqx.Module):
     @classmethod
     def unseen(cls, unit: Unit) -> Marginals:
         """Nothing seen."""
-        return cls(unit.zeros(), jnp.zeros(()))
+        return cls(unit.zeros(), jnp.zeros((), jnp.float32))
 
     def updated(self, unit: Unit, v: Num[Array, "batch size"]) -> Marginals:
         """With a batch more: the mean over all examples, or over about the last `WINDOW`."""
@@ -97,7 +97,7 @@ class TemperedPCD(Contrastive):
 
     def ladder(self, model: EnergyModel, memory: StepMemory) -> Temperatures:
         """The rungs between the base and the model, also for sampling with `hm.samplers.sample_replicas`."""
-        return Temperatures(memory.own.base(model), model, jnp.linspace(0.0, 1.0, self.temperatures))
+        return Temperatures(memory.own.base(model), model, jnp.linspace(0.0, 1.0, self.temperatures, dtype=jnp.float32))
 
     def __call__(
         self, model: EnergyModel, batch: Batch, key: Key[Array, ""], memory: StepMemory

@@ -38,7 +38,7 @@ class Trail(eqx.Module):
     def begun(cls, model: EnergyModel, size: int) -> Trail:
         """Copies of one model: neighbours that are the same are the first to give way to later snapshots."""
         arrays = jax.tree.map(lambda leaf: jnp.stack([leaf] * size), eqx.filter(model, eqx.is_array))
-        return cls(arrays, jnp.ones(size), jnp.zeros((), jnp.int32))
+        return cls(arrays, jnp.ones(size, jnp.float32), jnp.zeros((), jnp.int32))
 
     def ladder(self, model: EnergyModel) -> Snapshots:
         """The snapshots, and the model as it is now on the highest rung."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-Data = Annotated[str | None, "digits, mnist, binarized_mnist, or a file or folder (default: digits)"]
+from harmonium.data import available
+
+Data = Annotated[str | None, f"{', '.join(available())}, or a file or folder (default: digits)"]
 Binarize = Annotated[str | None, "fixed, dynamic, threshold or probabilities, for grey values"]
 Standardize = Annotated[bool, "bring the columns of a table to mean 0 and variance 1"]
 Scale = Annotated[float | None, "what all values of a file are divided by first"]

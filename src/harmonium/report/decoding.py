@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 from scipy.special import ndtri
 
+from harmonium.compiling import outermost
 from harmonium.models import Factorial, Layered
 from harmonium.report.figures import Picture, grid
 from harmonium.report.look import Look
@@ -59,7 +59,7 @@ def _tile(look: Look) -> tuple[int, ...]:
     return look.pictures(np.zeros(int(np.prod(look.shape)))).shape
 
 
-@eqx.filter_jit
+@outermost
 def _decoded(net: Layered, z: Float[Array, "n size"]) -> Array:
     def one(z: Array) -> Array:
         stats = net.prior.layers["v"].stats(z)
@@ -81,7 +81,7 @@ def decoded(net: Layered, z: np.ndarray) -> np.ndarray:
     return np.asarray(_decoded(net, jnp.asarray(z, jnp.float32)))
 
 
-@eqx.filter_jit
+@outermost
 def reconstructed(net: Layered, keys: Key[Array, "n"], rows: Array) -> tuple[Array, Array | tuple[Array, ...]]:
     """Values and means of `p(x | h)` `[n, size]`, `h ~ q(h | x)`, of rows `[n, size]`.
 
@@ -108,7 +108,7 @@ def mean_value(unit: Unit, stats: Stats) -> Array | tuple[Array, ...]:
     [1.5]
     """
     if isinstance(unit, Columns):
-        return tuple(mean_value(part, own) for part, own in zip(unit.parts, stats, strict=True))
+        return tuple(mean_value(kind.unit, own) for kind, own in zip(unit.kinds, stats, strict=True))
     if isinstance(unit, Categorical):
         return stats.reshape(unit.size, unit.states) @ jnp.arange(unit.states, dtype=jnp.float32)
     return unit.expected_value(stats)

@@ -178,7 +178,7 @@ def _complete(model: Ordered | Orderless, keys: Key[Array, "n"], known: Array, m
         if isinstance(model, Ordered):
             order = jnp.asarray(model.order)
         else:
-            order = jnp.argsort(jnp.where(fixed, -1.0, jax.random.uniform(lot, fixed.shape)))
+            order = jnp.argsort(jnp.where(fixed, -1.0, jax.random.uniform(lot, fixed.shape, jnp.float32)))
         return ancestral(model, draw, order, x, fixed)
 
     return over_rows(one, keys, known, mask)

@@ -50,7 +50,7 @@ def refilled(model: Emitting, key: Key[Array, ""], state: Filled, known: Bool[Ar
     seen = model.look(x)
     new = model.weigh(guess, x, seen)
     current = model.log_joint(x, old) - model.log_guess(old, seen)
-    taken = jnp.log(jax.random.uniform(lot, minval=1e-38)) < new.log_weight - current
+    taken = jnp.log(jax.random.uniform(lot, minval=1e-38, dtype=jnp.float32)) < new.log_weight - current
     latents = jax.tree.map(lambda a, b: jnp.where(taken, a, b), new.latents, old)
     value = jax.lax.optimization_barrier(model.law(latents).sample(draw)).astype(x.dtype)
     return Filled(jnp.where(known, x, value), latents)

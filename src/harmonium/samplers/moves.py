@@ -71,7 +71,7 @@ def sweep_sites(log_f: LogDensity, units: dict[str, Unit], key: Key[Array, ""], 
             values = values | {name: values[name].at[i].set(site.values[chosen])}
             return (values, site.log_f[chosen]), None
 
-        carry, _ = jax.lax.scan(update, carry, jnp.arange(unit.size))
+        carry, _ = jax.lax.scan(update, carry, jnp.arange(unit.size, dtype=jnp.int32))
     return carry[0]
 
 
@@ -95,8 +95,8 @@ def hamiltonian(
     push, stretch, choose = jax.random.split(key, 3)
     (h, flat), s = ravel_pytree(values), ravel_pytree(scale)[0]
     slope = jax.value_and_grad(lambda h: log_f(flat(h)))
-    e = step * jax.random.uniform(stretch, minval=0.5, maxval=1.0)
-    r = jax.random.normal(push, h.shape)
+    e = step * jax.random.uniform(stretch, minval=0.5, maxval=1.0, dtype=jnp.float32)
+    r = jax.random.normal(push, h.shape, jnp.float32)
 
     def leap(carry: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], None]:
         h, r, _, gradient = carry
@@ -109,5 +109,5 @@ def hamiltonian(
     (new, end, after, _), _ = jax.lax.scan(leap, (h, r, before, gradient), None, length=leapfrog)
     rise = after - before - 0.5 * (jnp.sum(end**2) - jnp.sum(r**2))
     chance = jnp.where(jnp.isnan(rise), 0.0, jnp.exp(jnp.minimum(rise, 0.0)))
-    accepted = jax.random.uniform(choose) < chance
+    accepted = jax.random.uniform(choose, dtype=jnp.float32) < chance
     return flat(jnp.where(accepted, new, h)), chance

@@ -99,7 +99,7 @@ class Tempering(eqx.Module):
     def __call__(self, key: Key[Array, ""], state: Replicas) -> Replicas:
         """The next state of one ladder."""
         move, choose, draw = jax.random.split(key, 3)
-        rungs, last = jnp.arange(self.ladder.rungs), _last_block(self.ladder)
+        rungs, last = jnp.arange(self.ladder.rungs, dtype=jnp.int32), _last_block(self.ladder)
 
         def sweep(key: Key[Array, ""], rung: Int[Array, ""], x: State) -> State:
             return Gibbs(self.ladder.at(rung), held=last)(key, x)
@@ -107,7 +107,7 @@ class Tempering(eqx.Module):
         moved = jax.vmap(sweep)(jax.random.split(move, len(rungs)), rungs, state.values)
         views = _views(self.ladder, moved)
         chance = _chances(views)
-        swap = (jax.random.uniform(choose, chance.shape) < chance) & (rungs[:-1] % 2 == state.turn)
+        swap = (jax.random.uniform(choose, chance.shape, jnp.float32) < chance) & (rungs[:-1] % 2 == state.turn)
         goes = rungs + jnp.pad(swap, (0, 1)) - jnp.pad(swap, (1, 0))  # its own inverse
         eta = _chosen(views, goes - rungs)
         drawn = jax.vmap(lambda k, e: sample_layers(self.ladder.at(rungs[0]), k, e, last))(
@@ -135,7 +135,7 @@ def initial_replicas(ladder: Ladder, key: Key[Array, ""]) -> Replicas:
     >>> initial_replicas(hm.samplers.Snapshots.of([rbm, rbm]), jax.random.key(0)).values["h"].shape
     (2, 3)
     """
-    rungs = jnp.arange(ladder.rungs)
+    rungs = jnp.arange(ladder.rungs, dtype=jnp.int32)
     values = jax.vmap(lambda k, i: initial_state(ladder.at(i), k))(jax.random.split(key, len(rungs)), rungs)
     return Replicas(values, rungs, jnp.full_like(rungs, NOWHERE), jnp.zeros((), jnp.int32), zero_tally(len(rungs)))
 
@@ -143,7 +143,7 @@ def initial_replicas(ladder: Ladder, key: Key[Array, ""]) -> Replicas:
 def zero_tally(rungs: int) -> Tally:
     """A tally in which nothing has happened yet."""
     zero = jnp.zeros((), jnp.int32)
-    return Tally(zero, jnp.zeros(rungs - 1), zero)
+    return Tally(zero, jnp.zeros(rungs - 1, jnp.float32), zero)
 
 
 def swap_chances(ladder: Ladder, values: State) -> Float[Array, "pairs"]:
@@ -204,7 +204,7 @@ def _views(ladder: Ladder, values: State) -> tuple[_View, _View, _View]:
     Not in the order of models but of states: where the models of a ladder share their weights, XLA finds one matrix
     product in all three.
     """
-    rungs, last = jnp.arange(ladder.rungs), _last_block(ladder)
+    rungs, last = jnp.arange(ladder.rungs, dtype=jnp.int32), _last_block(ladder)
 
     def view(rung: Int[Array, ""], x: State) -> _View:
         model = ladder.at(rung)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
+from harmonium.compiling import outermost
 from harmonium.inference import (
     conditional,
     exact_free_energy,
@@ -205,14 +206,14 @@ def _visible_law(model: EnergyModel) -> tuple[np.ndarray, np.ndarray]:
     return v, np.bincount(index.reshape(-1), truth.probability[0])
 
 
-@eqx.filter_jit
+@outermost
 def log_partition_and_slope(model: EnergyModel) -> tuple[Array, EnergyModel]:
     """`log Z` and its gradient, which several checks share."""
     learned, rest = eqx.partition(model, trainable(model))
     return jax.value_and_grad(lambda part: exact_log_partition(eqx.combine(part, rest)))(learned)
 
 
-@eqx.filter_jit
+@outermost
 def conditionals(model: EnergyModel, states: dict[str, Array]) -> dict[str, tuple[Array, PyTree]]:
     """Log-probability of each layer's value given the rest, and mean statistics, in each state `[n, ...]`.
 
@@ -240,22 +241,22 @@ def _unit_conditionals(model: EnergyModel, name: str, values: dict[str, Array]) 
     return jax.vmap(log_prob)(eta, stats[name]), unit.mean(eta)
 
 
-@eqx.filter_jit
+@outermost
 def _free_energies(model: EnergyModel, given: dict[str, Array]) -> Array:
     return jax.vmap(lambda values: free_energy(model, values))(given)
 
 
-@eqx.filter_jit
+@outermost
 def _free_energy_and_bound(model: EnergyModel, given: dict[str, Array]) -> tuple[Array, Array]:
     return jax.vmap(lambda values: (variational_free_energy(model, values), exact_free_energy(model, values)))(given)
 
 
-@eqx.filter_jit
+@outermost
 def _free_energy_of_nothing(model: EnergyModel) -> Array:
     return free_energy(model, {})[None]
 
 
-@eqx.filter_jit
+@outermost
 def _mean_fields(model: EnergyModel, states: dict[str, Array]) -> list[tuple[dict[str, PyTree], dict[str, PyTree]]]:
     """Mean field of each block given the others, and what its means are updated to."""
 
@@ -269,6 +270,6 @@ def _mean_fields(model: EnergyModel, states: dict[str, Array]) -> list[tuple[dic
     return [jax.vmap(lambda s, b=block: one(s, b))(states) for block in model.blocks]
 
 
-@eqx.filter_jit
+@outermost
 def _pseudo_likelihoods(model: EnergyModel, v: Array) -> Array:
     return jax.vmap(lambda x: log_pseudo_likelihood(model, jax.random.key(0), x))(v)

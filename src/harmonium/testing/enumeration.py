@@ -11,11 +11,11 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, PyTree
 
+from harmonium.compiling import outermost
 from harmonium.errors import InputError
 from harmonium.models import EnergyModel
 from harmonium.units import Gaussian, Unit
@@ -146,17 +146,17 @@ def some_states(model: EnergyModel, rng: np.random.Generator, n: int = 64) -> Va
     return {name: x[0, chosen] for name, x in truth.values.items()}
 
 
-@eqx.filter_jit
+@outermost
 def _energies(model: EnergyModel, stats: PyTree) -> Array:
     return jax.vmap(model.energy)(stats)
 
 
-@eqx.filter_jit
+@outermost
 def _stats(unit: Unit, rows: Array) -> PyTree:
     return jax.vmap(unit.stats)(rows)
 
 
-@eqx.filter_jit
+@outermost
 def _values(unit: Unit, index: Array) -> Array:
     return jax.vmap(unit.values)(index)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Key
 
+from harmonium.compiling import outermost
 from harmonium.models import EnergyModel
 from harmonium.rng import cheap
 from harmonium.samplers import Clamp, Gibbs, State
@@ -106,7 +106,7 @@ def _moments(model: EnergyModel, values: Values) -> np.ndarray:
     return np.hstack([x, x[:, i] * x[:, j]])
 
 
-@eqx.filter_jit
+@outermost
 def _sweeps(model: EnergyModel, keys: Array, state: State, steps: Array, masks: dict[str, Array]) -> State:
     def chain(key: Key[Array, ""], start: State) -> State:
         kernel = Gibbs(model, {name: Clamp(mask, start[name]) for name, mask in masks.items()})

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
+from harmonium.compiling import outermost
 from harmonium.models import BiHM, LatentModel, trainable
 from harmonium.objectives import Bidirectional, Objective, ReweightedWakeSleep
 from harmonium.samplers import sample
@@ -173,7 +174,7 @@ def _refuse_idle(rule: Objective, model: LatentModel | BiHM, key: Key[Array, ""]
     refuse_idle(_slope(rule, model, key, sample(model, key, ROWS)))
 
 
-@eqx.filter_jit
+@outermost
 def _log_probs(model: LatentModel, pairs: PyTree) -> tuple[Array, Array]:
     def one(pair: PyTree) -> tuple[Array, Array]:
         x, latents = pair["v"], {name: value for name, value in pair.items() if name != "v"}
@@ -182,17 +183,17 @@ def _log_probs(model: LatentModel, pairs: PyTree) -> tuple[Array, Array]:
     return jax.vmap(one)(pairs)
 
 
-@eqx.filter_jit
+@outermost
 def _simulated(model: LatentModel, keys: Key[Array, "n"]) -> PyTree:
     return jax.vmap(model.simulate)(keys)
 
 
-@eqx.filter_jit
+@outermost
 def _guesses(model: LatentModel, keys: Key[Array, "n"], v: Array) -> PyTree:
     return jax.vmap(lambda k, x: model.guess(k, model.look(x)))(keys, v)
 
 
-@eqx.filter_jit
+@outermost
 def _weighed(model: LatentModel, keys: Key[Array, "n"], v: Array) -> PyTree:
     """Guesses as they are weighed, and their log-probabilities asked for again."""
 
@@ -204,25 +205,25 @@ def _weighed(model: LatentModel, keys: Key[Array, "n"], v: Array) -> PyTree:
     return jax.vmap(one)(keys, v)
 
 
-@eqx.filter_jit
+@outermost
 def _half_weights(model: BiHM, keys: Key[Array, "n"], v: Array) -> Array:
     return jax.vmap(lambda k: jax.vmap(lambda x: model.log_half_weight(k, x, model.look(x)))(v))(keys)
 
 
-@eqx.filter_jit
+@outermost
 def _joint_scores(model: LatentModel, v: Array, latents: PyTree) -> PyTree:
     """Gradients of `log p(v, h)` in every array, those that are not learned among them."""
     slope = eqx.filter_grad(lambda m, x, h: m.log_joint(x, h))
     return jax.vmap(lambda x, h: slope(model, x, h))(v, latents)
 
 
-@eqx.filter_jit
+@outermost
 def _guess_scores(model: LatentModel, v: Array, latents: PyTree) -> PyTree:
     slope = eqx.filter_grad(lambda m, x, h: m.log_guess(h, m.look(x)))
     return jax.vmap(lambda x, h: slope(model, x, h))(v, latents)
 
 
-@eqx.filter_jit
+@outermost
 def _slope(rule: Objective, model: LatentModel | BiHM, key: Key[Array, ""], rows: Array) -> PyTree:
     learned, rest = eqx.partition(model, trainable(model))
     return jax.grad(lambda part: rule(eqx.combine(part, rest), rows, key, None)[0])(learned)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
+from harmonium.compiling import outermost
 from harmonium.inference import free_energy
 from harmonium.models import EnergyModel, Normalised, trainable
 from harmonium.objectives import contrast
@@ -72,12 +73,12 @@ def _sum(a: PyTree, b: PyTree) -> PyTree:
     return jax.tree.map(lambda x, y: np.asarray(x) + np.asarray(y), a, b)
 
 
-@eqx.filter_jit
+@outermost
 def _energy_slope(model: EnergyModel, stats: PyTree) -> PyTree:
     return _gradient(lambda m: jnp.mean(jax.vmap(m.energy)(stats)), model)
 
 
-@eqx.filter_jit
+@outermost
 def _contrast_and_free_slopes(model: EnergyModel, data: Array, negative: Array, weight: Array) -> tuple[PyTree, PyTree]:
     def contrastive(model: EnergyModel) -> Array:
         return weight @ jax.vmap(lambda v: contrast(model, data, v[None])[0])(negative)

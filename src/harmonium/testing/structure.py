@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
+from harmonium.compiling import outermost
 from harmonium.inference import natural_parameters
 from harmonium.models import Coloured, EnergyModel, acting_on
 from harmonium.samplers import Gibbs, initial_state
@@ -178,7 +179,7 @@ def _replaced(a: PyTree, b: PyTree, units: np.ndarray) -> PyTree:
     return jax.tree.map(lambda x, y: np.where(units.reshape(-1, *(1,) * (x.ndim - 2)), y, x), a, b)
 
 
-@eqx.filter_jit
+@outermost
 def _acting_on_units(model: EnergyModel, stats: PyTree, name: str) -> PyTree:
     """What acts on the units of a layer, asked for in two parts, the last units first."""
     size = model.layers[name].size
@@ -187,12 +188,12 @@ def _acting_on_units(model: EnergyModel, stats: PyTree, name: str) -> PyTree:
     return jax.tree.map(lambda a, b: jnp.concatenate([a, b], axis=1), first, last)
 
 
-@eqx.filter_jit
+@outermost
 def _minus_slope(model: EnergyModel, stats: PyTree, name: str) -> PyTree:
     return jax.tree.map(lambda g: -g, jax.vmap(jax.grad(model.energy))(stats)[name])
 
 
-@eqx.filter_jit
+@outermost
 def _acting_on(model: EnergyModel, stats: PyTree, name: str) -> PyTree:
     return jax.vmap(lambda row: natural_parameters(model, row, (name,)))(stats)
 

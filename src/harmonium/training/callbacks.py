@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,23 @@ def progress_bar(enabled: bool) -> Iterator[Callback | None]:
         yield None
         return
     from rich.console import Console
+
+    console = Console(stderr=True)
+    with _line_in_notebook() if console.is_jupyter else _bar(console) as show:
+        yield show
+
+
+@contextmanager
+def _bar(console: Any) -> Iterator[Callback]:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     columns = (
         TextColumn("epoch {task.fields[epoch]:.0f}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[numbers]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+        TextColumn("{task.fields[numbers]}", markup=False), TimeElapsedColumn(), TextColumn("left"),
+        TimeRemainingColumn(),
     )  # fmt: skip
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    with Bar(*columns, console=console) as bar:
         task = bar.add_task("train", total=None, epoch=0.0, numbers="compiling")
 
         def show(progress: Progress) -> None:
@@ -57,6 +67,27 @@ def progress_bar(enabled: bool) -> Iterator[Callback | None]:
             bar.update(task, total=progress.steps, completed=progress.step, epoch=progress.epoch, numbers=numbers)
 
         yield show
+
+
+@contextmanager
+def _line_in_notebook() -> Iterator[Callback]:
+    """One line that is rewritten in its place: Rich needs ipywidgets for that, and shows nothing without them."""
+    from IPython.display import display  # which is what runs the notebook
+
+    handle = display({"text/plain": "compiling"}, raw=True, display_id=True)
+    first: list[Progress] = []
+
+    def show(progress: Progress) -> None:
+        first.extend([] if first else [progress])
+        done = progress.step - first[0].step  # a resumed run does not start from its first step
+        parts = [f"epoch {progress.epoch:.0f}", f"{progress.step / progress.steps:.0%}", _short(progress.metrics)]
+        parts.append(str(timedelta(seconds=round(progress.seconds))))
+        if done:
+            seconds = (progress.seconds - first[0].seconds) / done * (progress.steps - progress.step)
+            parts.append(f"left {timedelta(seconds=round(seconds))}")
+        handle.update({"text/plain": "  ".join(part for part in parts if part)}, raw=True)
+
+    yield show
 
 
 def _short(metrics: dict[str, float]) -> str:

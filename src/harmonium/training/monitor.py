@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from harmonium.compiling import over_rows
+from harmonium.compiling import outermost, over_rows
 from harmonium.data import Dataset
 from harmonium.inference import has_closed_form, log_pseudo_likelihood, variational_free_energy
 from harmonium.models import BiHM, EnergyModel, LatentModel, Orderless, TractableModel
@@ -64,7 +63,7 @@ class Monitor:
         return {name: float(value) - less.get(name, 0.0) for name, value in found.items()}
 
 
-@eqx.filter_jit
+@outermost
 def _measure(
     model: Any, key: Key[Array, ""], train: Float[Array, "n size"], valid: Float[Array, "m size"] | None
 ) -> dict[str, Float[Array, ""]]:

@@ -34,7 +34,7 @@ def first_state(
 ) -> TrainState:  # fmt: skip
     """The state before the first step."""
     learned = eqx.filter(model, trainable(model))
-    memory = eqx.filter_jit(objective.init)(model, jax.random.fold_in(key, 0))  # one compilation, not one for each line
+    memory = outermost(objective.init)(model, jax.random.fold_in(key, 0))  # one compilation, not one for each line
     mean = jax.tree.map(jnp.copy, eqx.filter(model, eqx.is_inexact_array)) if average is not None else None
     state = TrainState(model, optimizer.init(learned), memory, mean, jnp.zeros((), jnp.int32))
     return jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, state)  # its own buffers
@@ -115,7 +115,7 @@ def final_model(state: TrainState) -> Any:
     return eqx.combine(state.average, state.model)
 
 
-@eqx.filter_jit
+@outermost
 def all_finite(tree: PyTree) -> Bool[Array, ""]:
     """Whether every real number of a tree is finite."""
     leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array))

@@ -2,7 +2,7 @@
 
 from harmonium.units.bernoulli import Bernoulli
 from harmonium.units.categorical import Categorical
-from harmonium.units.columns import Columns, parts_of, real_columns
+from harmonium.units.columns import Columns, kinds_of, parts_of, real_columns
 from harmonium.units.conditional import Conditional
 from harmonium.units.frames import Frames
 from harmonium.units.gaussian import Gaussian, GaussianBias, GaussianStats
@@ -23,6 +23,7 @@ __all__ = [
     "Stats",
     "Unit",
     "inner",
+    "kinds_of",
     "limited",
     "parts_of",
     "real_columns",

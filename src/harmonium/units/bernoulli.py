@@ -43,7 +43,7 @@ class Bernoulli(Unit):
 
     def sample(self, key: Key[Array, ""], eta: Float[Array, "size"]) -> Float[Array, "size"]:
         """`x_i = 1` where a uniform number falls below `sigmoid(eta_i)`, compared without a division."""
-        return (jax.random.uniform(key, eta.shape) * (1 + jnp.exp(-eta)) < 1).astype(eta.dtype)
+        return (jax.random.uniform(key, eta.shape, jnp.float32) * (1 + jnp.exp(-eta)) < 1).astype(eta.dtype)
 
     def natural_from_mean(self, mean: Float[Array, "size"]) -> Float[Array, "size"]:
         """Log-odds of the mean."""

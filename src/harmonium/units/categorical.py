@@ -27,7 +27,7 @@ class Categorical(Unit):
 
     def stats(self, x: Num[Array, "size"]) -> Float[Array, "size states"]:
         """The one-hot code of each unit's state."""
-        return jax.nn.one_hot(x, self.states)
+        return jax.nn.one_hot(x, self.states, dtype=jnp.float32)
 
     def log_partition(self, eta: Float[Array, "size states"]) -> Float[Array, ""]:
         """`sum_i log sum_k exp eta_ik`."""

@@ -6,10 +6,9 @@ import dataclasses
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.units.columns import Columns, parts_of
+from harmonium.units.columns import Columns
 from harmonium.units.unit import Stats, Unit
 
 
@@ -48,9 +47,11 @@ class Conditional(eqx.Module):
     def log_probs(self, x: Array) -> Float[Array, "size"]:
         """Log-probability of each unit's own value, in nats: the terms whose sum is `log_prob`."""
         self.unit.check_shape(x, "x")
-        naturals = self.natural if isinstance(self.unit, Columns) else (self.natural,)
-        parts = zip(parts_of(self.unit), naturals, strict=True)
-        return jnp.concatenate([_each(part, eta, x[at].astype(part.dtype)) for (part, at), eta in parts])
+        unit = self.unit
+        if not isinstance(unit, Columns):
+            return _each(unit, self.natural, x.astype(unit.dtype))
+        each = zip(unit.kinds, self.natural, unit.by_kind(x), strict=True)
+        return unit.in_order([_each(kind.unit, eta, own.astype(kind.unit.dtype)) for kind, eta, own in each])
 
 
 def _each(unit: Unit, natural: Stats, x: Array) -> Float[Array, "size"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -98,7 +99,7 @@ class Gaussian(Unit):
     def sample(self, key: Key[Array, ""], eta: GaussianStats) -> Float[Array, "size"]:
         """`m + z / sqrt(beta)` with `z` standard normal."""
         precision = -2 * eta.square
-        return eta.x / precision + jax.random.normal(key, eta.x.shape) / jnp.sqrt(precision)
+        return eta.x / precision + jax.random.normal(key, eta.x.shape, jnp.float32) / jnp.sqrt(precision)
 
     def natural_from_mean(self, mean: GaussianStats) -> GaussianStats:
         """`(m / s2, -1 / (2 s2))` with the variance `s2 = E[x^2] - m^2`."""
@@ -111,7 +112,7 @@ class Gaussian(Unit):
 
     def reference(self) -> GaussianStats:
         """The standard normal distribution."""
-        return GaussianStats(jnp.zeros(self.size), jnp.full(self.size, -0.5))
+        return GaussianStats(jnp.zeros(self.size, jnp.float32), jnp.full(self.size, -0.5, jnp.float32))
 
     def natural(self, bias: GaussianBias) -> GaussianStats:
         """`(beta m, -beta / 2)`."""
@@ -137,6 +138,11 @@ class Gaussian(Unit):
         mean, log_precision = out.reshape(self.size, 2).T
         return self.natural(GaussianBias(bias.mean + mean, bias.log_precision + limited(log_precision)))
 
+    @property
+    def family(self) -> type:
+        """The class: each unit has a mean and a precision of its own."""
+        return type(self)
+
     def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
         """Refuse values that are not finite."""
         inside = np.isfinite(x)
@@ -145,6 +151,20 @@ class Gaussian(Unit):
                 f"Gaussian units take finite numbers, but the data holds {first_outside(x, inside)}: "
                 "remove or fill such cells first."
             )
+
+    @property
+    def family(self) -> type:
+        """All real units: each column has a shift and a scale of its own."""
+        return Gaussian
+
+    def joined(self, others: Sequence[Unit]) -> Gaussian:
+        """One layer of all the columns."""
+        size = sum(unit.size for unit in others)
+        if not any(unit.scaled for unit in others):
+            return Gaussian(size)
+        shift = [unit.shift or (0.0,) * unit.size for unit in others]
+        scale = [unit.scale or (1.0,) * unit.size for unit in others]
+        return Gaussian(size, np.concatenate(shift), np.concatenate(scale))
 
     @property
     def scaled(self) -> bool:

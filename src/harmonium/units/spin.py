@@ -44,7 +44,7 @@ class Spin(Unit):
 
     def sample(self, key: Key[Array, ""], eta: Float[Array, "size"]) -> Float[Array, "size"]:
         """`x_i = +1` where a uniform number falls below `sigmoid(2 eta_i)`, compared without a division."""
-        up = jax.random.uniform(key, eta.shape) * (1 + jnp.exp(-2 * eta)) < 1
+        up = jax.random.uniform(key, eta.shape, jnp.float32) * (1 + jnp.exp(-2 * eta)) < 1
         return jnp.where(up, 1.0, -1.0).astype(eta.dtype)
 
     def natural_from_mean(self, mean: Float[Array, "size"]) -> Float[Array, "size"]:

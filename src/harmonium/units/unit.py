@@ -12,6 +12,7 @@ are pytrees of the same structure; values are arrays `[size]`; nothing here has 
 # No `from __future__ import annotations`: Equinox cannot read AbstractVar from a string.
 import dataclasses
 from abc import abstractmethod
+from collections.abc import Hashable, Sequence
 
 import equinox as eqx
 import jax
@@ -125,8 +126,8 @@ class Unit(eqx.Module):
 
         eta = natural(bias) + (d coupling / dT)^T push            for Bernoulli units bias + push
         """
-        _, transpose = jax.vjp(lambda s: self.coupling(s, bias), self.zeros())
-        return jax.tree.map(lambda a, b: a + b, self.natural(bias), transpose(push)[0])
+        own, transpose = jax.vjp(lambda s: self.coupling(s, bias), self.zeros())
+        return jax.tree.map(lambda a, b: a + b, self.natural(bias), transpose(push.astype(own.dtype))[0])
 
     @property
     def out_widths(self) -> tuple[int, ...]:
@@ -167,6 +168,16 @@ class Unit(eqx.Module):
         """The part of `features` that belongs to unit `i` with this value, filled up with zeros."""
         own = dataclasses.replace(self, size=1).features(value[None])
         return jnp.pad(own, (0, most - own.shape[0]))
+
+    @property
+    def family(self) -> Hashable:
+        """What units share that can be computed as one: their class, and all that it was made with but the size."""
+        names = (field.name for field in dataclasses.fields(self) if field.name != "size")
+        return type(self), *(getattr(self, name) for name in names)
+
+    def joined(self, others: Sequence["Unit"]) -> "Unit":
+        """One unit of all the columns of several of this family, itself the first of them."""
+        return dataclasses.replace(self, size=sum(unit.size for unit in others))
 
     # ---- rows of data --------------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ class FVBN(Conditionals):
         check_weights("An FVBN", (visible.width, visible.width))
         self.visible = visible
         self.order = check_order(order, visible.size)
-        self.W = jnp.zeros((visible.width, visible.width))
+        self.W = jnp.zeros((visible.width, visible.width), jnp.float32)
         self.b = visible.bias(visible.reference())
 
     def natural(self, x: Array) -> Stats:
@@ -57,7 +57,7 @@ class FVBN(Conditionals):
 
     def begin(self) -> Float[Array, "width"]:
         """Nothing acts on any variable yet."""
-        return jnp.zeros(self.visible.width)
+        return jnp.zeros(self.visible.width, jnp.float32)
 
     def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Float[Array, "width"]) -> Array:
         """A value of variable `i`."""

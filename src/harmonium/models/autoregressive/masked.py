@@ -73,11 +73,14 @@ class MADE(Conditionals):
         gain = 2.0 if activation == "relu" else 1.0
         weights = []
         for mask, k in zip(self.masks, jax.random.split(key, len(degrees) + 1), strict=True):
-            fan = np.maximum(mask.sum(axis=0), 1)  # what is masked does not count
-            weights.append((gain / fan) ** 0.5 * jax.random.normal(k, mask.shape))
+            fan = np.maximum(mask.sum(axis=0), 1).astype(np.float32)  # what is masked does not count
+            weights.append((gain / fan) ** 0.5 * jax.random.normal(k, mask.shape, jnp.float32))
         self.W = (*weights[:-1], 0.1 * weights[-1])
-        self.D = jnp.zeros((visible.out_width, visible.width)) if direct else None
-        self.b, self.c = visible.bias(visible.reference()), tuple(jnp.zeros(len(degree)) for degree in degrees)
+        self.D = jnp.zeros((visible.out_width, visible.width), jnp.float32) if direct else None
+        self.b, self.c = (
+            visible.bias(visible.reference()),
+            tuple(jnp.zeros(len(degree), jnp.float32) for degree in degrees),
+        )
 
     @property
     def masks(self) -> list[Bool[np.ndarray, "below above"]]:

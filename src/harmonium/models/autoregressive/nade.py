@@ -62,9 +62,9 @@ class NADE(Conditionals):
         check_weights("A NADE", (visible.width, hidden), (visible.out_width, hidden))
         self.visible, self.order, self.activation = visible, check_order(order, visible.size), activation
         below, above = jax.random.split(key)
-        self.W = scale * jax.random.normal(below, (visible.width, hidden))
-        self.V = scale * jax.random.normal(above, (visible.out_width, hidden))
-        self.b, self.c = visible.bias(visible.reference()), jnp.zeros(hidden)
+        self.W = scale * jax.random.normal(below, (visible.width, hidden), jnp.float32)
+        self.V = scale * jax.random.normal(above, (visible.out_width, hidden), jnp.float32)
+        self.b, self.c = visible.bias(visible.reference()), jnp.zeros(hidden, jnp.float32)
 
     def natural(self, x: Array) -> Stats:
         """Natural parameters of all variables, each given those before it."""

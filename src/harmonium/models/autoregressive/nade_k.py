@@ -88,7 +88,7 @@ class NADEk(Orderless):
             out = self.V @ h
             return out, out
 
-        return jax.lax.scan(step, jnp.zeros(unit.out_width), length=self.steps)[1]
+        return jax.lax.scan(step, jnp.zeros(unit.out_width, jnp.float32), length=self.steps)[1]
 
     def out(self, i: Int[Array, ""], carry: Taken) -> Float[Array, "most"]:
         """What the net says of variable `i` alone, given those taken."""

@@ -186,7 +186,7 @@ def slot(widths: tuple[int, ...], x: Float[Array, "width *rest"], i: Int[Array, 
     if (each == most).all():
         return jax.lax.dynamic_slice_in_dim(x, starts[i], most)
     padded = jnp.concatenate([x, jnp.zeros((most, *x.shape[1:]), x.dtype)])
-    own = jnp.arange(most) < jnp.asarray(each)[i]
+    own = jnp.arange(most, dtype=jnp.int32) < jnp.asarray(each)[i]
     return jnp.where(own.reshape(-1, *(1,) * (x.ndim - 1)), jax.lax.dynamic_slice_in_dim(padded, starts[i], most), 0)
 
 

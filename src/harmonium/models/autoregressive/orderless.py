@@ -98,7 +98,7 @@ class Orderless(eqx.Module):
     def sample(self, key: Key[Array, ""]) -> Array:
         """A value `[size]`: one of the orders by lot, then one variable after the other."""
         lot, draw = jax.random.split(key)
-        which = jax.random.randint(lot, (), 0, len(self.orders.value))
+        which = jax.random.randint(lot, (), 0, len(self.orders.value), jnp.int32)
         return ancestral(self, draw, self.orders.value[which])
 
     def with_orders(self, n: Any, *, key: Key[Array, ""]) -> "Orderless":
@@ -157,7 +157,7 @@ class OrderlessNADE(Orderless):
         self.visible, self.activation, self.orders = visible, activation, check_orders(orders, visible.size)
         net, mask = jax.random.split(key)
         self.W, self.V, self.c = started(visible, sizes, activation, net)
-        self.U = (1 / visible.size) ** 0.5 * jax.random.normal(mask, (visible.size, sizes[0]))
+        self.U = (1 / visible.size) ** 0.5 * jax.random.normal(mask, (visible.size, sizes[0]), jnp.float32)
         self.b = visible.bias(visible.reference())
 
     def outs(self, x: Array, mask: Bool[Array, "size"]) -> Float[Array, "refinements out_width"]:
@@ -224,6 +224,6 @@ def started(
     gain = 2.0 if activation == "relu" else 1.0
     below, keys = [unit.width, *sizes[:-1]], jax.random.split(key, len(sizes) + 1)
     pairs = zip(keys[:-1], below, sizes, strict=True)
-    W = tuple((gain / m) ** 0.5 * jax.random.normal(k, (m, n)) for k, m, n in pairs)
-    V = 0.1 * (gain / sizes[-1]) ** 0.5 * jax.random.normal(keys[-1], (unit.out_width, sizes[-1]))
-    return W, V, tuple(jnp.zeros(n) for n in sizes)
+    W = tuple((gain / m) ** 0.5 * jax.random.normal(k, (m, n), jnp.float32) for k, m, n in pairs)
+    V = 0.1 * (gain / sizes[-1]) ** 0.5 * jax.random.normal(keys[-1], (unit.out_width, sizes[-1]), jnp.float32)
+    return W, V, tuple(jnp.zeros(n, jnp.float32) for n in sizes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,8 +22,8 @@ from harmonium.units import Gaussian, Unit, limited
 
 # log p(z) of a component with mean 0 and scale 1, and how it is drawn
 DENSITIES = {
-    "gaussian": (lambda z: -0.5 * z * z - 0.5 * np.log(2 * np.pi), jax.random.normal),
-    "laplace": (lambda z: -jnp.abs(z) - np.log(2.0), jax.random.laplace),
+    "gaussian": (lambda z: -0.5 * z * z - 0.5 * math.log(2 * math.pi), jax.random.normal),
+    "laplace": (lambda z: -jnp.abs(z) - math.log(2.0), jax.random.laplace),
 }
 
 
@@ -82,11 +83,13 @@ class RNADE(eqx.Module):
         self.visible, self.order = visible, check_order(order, visible.size)
         self.kind, self.activation, self.scaled_means = kind, activation, scaled_means
         below, above = jax.random.split(key)
-        self.W = scale * jax.random.normal(below, (visible.size, hidden))
-        self.V = scale * jax.random.normal(above, (visible.size, 3, components, hidden))
-        spread = ndtri((jnp.arange(components) + 0.5) / components)  # means apart, or components would stay alike
-        self.b = jnp.zeros((visible.size, 3, components)).at[:, 1].set(spread)
-        self.c, self.rho = jnp.zeros(hidden), jnp.ones(visible.size)
+        self.W = scale * jax.random.normal(below, (visible.size, hidden), jnp.float32)
+        self.V = scale * jax.random.normal(above, (visible.size, 3, components, hidden), jnp.float32)
+        spread = ndtri(
+            (jnp.arange(components, dtype=jnp.float32) + 0.5) / components
+        )  # means apart, or components would stay alike
+        self.b = jnp.zeros((visible.size, 3, components), jnp.float32).at[:, 1].set(spread)
+        self.c, self.rho = jnp.zeros(hidden, jnp.float32), jnp.ones(visible.size, jnp.float32)
 
     @property
     def layers(self) -> dict[str, Unit]:
@@ -123,7 +126,7 @@ class RNADE(eqx.Module):
         choose, place = jax.random.split(key)
         u, mu, s = self._mixture(i, carry)
         k = jax.random.categorical(choose, u)
-        return mu[k] + jnp.exp(s[k]) * DENSITIES[self.kind][1](place)
+        return mu[k] + jnp.exp(s[k]) * DENSITIES[self.kind][1](place, dtype=jnp.float32)
 
     def taken(self, i: Int[Array, ""], value: Array, carry: Float[Array, "hidden"]) -> Float[Array, "hidden"]:
         """The activations with one variable more."""

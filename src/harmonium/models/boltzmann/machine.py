@@ -134,7 +134,7 @@ class BoltzmannMachine(eqx.Module):
         """`b_i + sum_j U_ij x_j` of chosen units of a layer: a row of `U` for each."""
         unit = self.layers[layer]
         first, states = (0 if layer == "v" else self.visible.width), unit.width // unit.size
-        places = first + (units[:, None] * states + jnp.arange(states)).reshape(-1)
+        places = first + (units[:, None] * states + jnp.arange(states, dtype=jnp.int32)).reshape(-1)
         push = self.pairs.product(self.weights, self._joined(stats), places)
         own = jax.tree.map(lambda leaf: leaf[units], unit.natural(self.biases[layer]))
         return jax.tree.map(lambda leaf: leaf + push.reshape(leaf.shape), own)

@@ -56,7 +56,7 @@ class Pairs(eqx.Module):
     def matrix(self, weights: Float[Array, "weights"]) -> Float[Array, "n n"]:
         """`U` itself."""
         size = len(self.which)
-        half = jnp.zeros((size, size)).at[self.ends[:, 0], self.ends[:, 1]].set(weights)
+        half = jnp.zeros((size, size), jnp.float32).at[self.ends[:, 0], self.ends[:, 1]].set(weights)
         return half + half.T
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError, shown, whole
@@ -127,7 +128,7 @@ def link(unit: Unit, given: Unit, key: Key[Array, ""], scale: float | None = Non
     """
     check_weights("A link between layers", (unit.width, given.width))
     scale = (2 / (unit.width + given.width)) ** 0.5 if scale is None else scale
-    W: Float[Array, "width given"] = scale * jax.random.normal(key, (unit.width, given.width))
+    W: Float[Array, "width given"] = scale * jax.random.normal(key, (unit.width, given.width), jnp.float32)
     return Link(unit, given, W, unit.bias(unit.reference()))
 
 

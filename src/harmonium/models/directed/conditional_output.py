@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from harmonium.errors import InputError
@@ -64,7 +63,7 @@ class ConditionalGenerator(eqx.Module):
         if any(part.widths != (1,) * part.size for part, _ in parts_of(unit)):
             raise InputError("Categorical units have no mean value: take law(c).mean, the probabilities of each state.")
         found = unit.expected_value(self.law(c).mean)
-        return jnp.concatenate(found) if isinstance(unit, Columns) else found
+        return unit.in_order(found) if isinstance(unit, Columns) else found
 
     def split(self, row: Array) -> tuple[Array, Array]:
         """The code and the value of a row `[c, x]`."""

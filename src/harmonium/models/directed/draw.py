@@ -125,7 +125,7 @@ class DRAW(eqx.Module):
             canvas = canvas + self._written(state.h)
             return (state, canvas), canvas
 
-        start = (self.decoder.start, jnp.zeros(self.visible.out_width))
+        start = (self.decoder.start, jnp.zeros(self.visible.out_width, jnp.float32))
         return jax.lax.scan(step, start, latents["z"].reshape(self.steps, -1))[1]
 
     def simulate(self, key: Key[Array, ""]) -> tuple[Array, Latents]:
@@ -166,7 +166,7 @@ class DRAW(eqx.Module):
             below = self.decoder(below, z)
             return (above, below, canvas + self._written(below.h)), (z, eta)
 
-        start = (self.encoder.start, self.decoder.start, jnp.zeros(self.visible.out_width))
+        start = (self.encoder.start, self.decoder.start, jnp.zeros(self.visible.out_width, jnp.float32))
         (_, _, canvas), (z, eta) = jax.lax.scan(step, start, given)
         return z.ravel(), jax.tree.map(jnp.ravel, eta), canvas
 

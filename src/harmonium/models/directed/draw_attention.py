@@ -51,10 +51,10 @@ def filters_at(place: Float[Array, "5"], grid: int, shape: tuple[int, int]) -> F
     log_variance, log_stride, log_intensity = limited(place[2:])
     height, width = shape
     stride = (max(shape) - 1) / max(grid - 1, 1) * jnp.exp(log_stride)
-    steps = (jnp.arange(grid) - (grid - 1) / 2) * stride
+    steps = (jnp.arange(grid, dtype=jnp.float32) - (grid - 1) / 2) * stride
 
     def bank(centre: Array, length: int) -> Array:
-        away = 1.0 + jnp.arange(length) - ((length + 1) / 2 * (centre + 1) + steps)[:, None]
+        away = 1.0 + jnp.arange(length, dtype=jnp.float32) - ((length + 1) / 2 * (centre + 1) + steps)[:, None]
         return jax.nn.softmax(-0.5 * jnp.exp(-log_variance) * away**2, axis=1)  # finite however far away the grid is
 
     return Filters(bank(down, height), bank(across, width), jnp.exp(log_intensity))

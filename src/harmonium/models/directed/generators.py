@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
@@ -61,7 +62,7 @@ def standard_normal(z: Float[Array, "size"]) -> Float[Array, ""]:
     >>> round(float(standard_normal(jnp.zeros(2))), 4)                                        # -log 2 pi
     -1.8379
     """
-    return -0.5 * jnp.sum(z * z + np.log(2 * np.pi))
+    return -0.5 * jnp.sum(z * z + math.log(2 * math.pi))
 
 
 class AffineGenerator(eqx.Module):
@@ -92,8 +93,8 @@ class AffineGenerator(eqx.Module):
         check_real("An AffineGenerator", visible)
         check_weights("An AffineGenerator", (visible.size, visible.size))
         self.visible = visible
-        self.mu, self.log_diagonal = jnp.zeros(visible.size), jnp.zeros(visible.size)
-        self.lower = jnp.zeros((visible.size, visible.size))
+        self.mu, self.log_diagonal = jnp.zeros(visible.size, jnp.float32), jnp.zeros(visible.size, jnp.float32)
+        self.lower = jnp.zeros((visible.size, visible.size), jnp.float32)
 
     @classmethod
     def from_moments(cls, mean: Any, covariance: Any) -> AffineGenerator:
@@ -152,7 +153,7 @@ class AffineGenerator(eqx.Module):
 
     def sample(self, key: Key[Array, ""]) -> Float[Array, "size"]:
         """A value `[size]`."""
-        return self.forward(jax.random.normal(key, self.mu.shape))
+        return self.forward(jax.random.normal(key, self.mu.shape, jnp.float32))
 
 
 class LogisticMixture(eqx.Module):
@@ -174,9 +175,9 @@ class LogisticMixture(eqx.Module):
     def __init__(self, size: int, components: int = 1) -> None:
         if not whole(size, components):
             raise InputError(f"A mixture needs columns and components, not size={size} and components={components}.")
-        self.u = jnp.zeros((size, components))
-        self.m = jnp.tile(2 * (jnp.arange(components) + 0.5) / components - 1, (size, 1))
-        self.log_s = jnp.full((size, components), -0.5 * np.log(components))
+        self.u = jnp.zeros((size, components), jnp.float32)
+        self.m = jnp.tile(2 * (jnp.arange(components, dtype=jnp.float32) + 0.5) / components - 1, (size, 1))
+        self.log_s = jnp.full((size, components), -0.5 * np.log(components), jnp.float32)
 
     def __call__(self, x: Float[Array, "size"]) -> Float[Array, "size"]:
         """`logit F(x)` of each column, in which neither tail is lost to rounding."""
@@ -234,7 +235,7 @@ class InverseTransform(eqx.Module):
 
     def sample(self, key: Key[Array, ""]) -> Float[Array, "size"]:
         """A value `[size]`: the logit of a uniform number is a logistic one, drawn without rounding near 0 and 1."""
-        return self._where(jax.random.logistic(key, (self.visible.size,)))
+        return self._where(jax.random.logistic(key, (self.visible.size,), jnp.float32))
 
     def _where(self, g: Float[Array, "size"]) -> Float[Array, "size"]:
         """Where `G(x) = g`, by bisection of a bracket that is doubled until it holds it."""
@@ -261,7 +262,7 @@ def _check_logit(logit: Any, size: int) -> None:
     if not callable(logit):
         raise InputError(f"A cumulative function is a module that can be called, not {shown(logit)}.")
     try:
-        slopes = np.asarray(jax.jacfwd(logit)(jnp.zeros(size)))
+        slopes = np.asarray(jax.jacfwd(logit)(jnp.zeros(size, jnp.float32)))
     except (TypeError, ValueError) as error:
         raise InputError(f"The cumulative function does not take {size} columns: make it of as many.") from error
     if slopes.shape != (size, size):

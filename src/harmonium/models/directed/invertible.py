@@ -117,11 +117,11 @@ class InvertibleNet(eqx.Module):
 
     def sample(self, key: Key[Array, ""]) -> Float[Array, "size"]:
         """A value `[size]`."""
-        return self.forward(jax.random.normal(key, (self.visible.size,)))
+        return self.forward(jax.random.normal(key, (self.visible.size,), jnp.float32))
 
     def _pulled(self, x: Float[Array, "size"]) -> tuple[Float[Array, "size"], Float[Array, ""]]:
         """`z = g^-1(x)`, and `log |det dg/dz|` there."""
-        total = jnp.zeros(())
+        total = jnp.zeros((), jnp.float32)
         for coupling in reversed(self.couplings):
             x, log_det = coupling.inverse(x)
             total += log_det
@@ -134,4 +134,4 @@ def _coupling(size: int, first: int, hidden: list[int], key: Key[Array, ""], act
     moved = size - kept
     net = MLP([kept, *hidden, 2 * moved], key=key, activation=activation)
     net = eqx.tree_at(lambda n: n.W[-1], net, START * net.W[-1])
-    return AffineCoupling(net, jnp.ones(moved), first)
+    return AffineCoupling(net, jnp.ones(moved, jnp.float32), first)

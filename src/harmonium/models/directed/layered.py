@@ -77,7 +77,7 @@ class Layered(eqx.Module):
     def log_guess(self, latents: Latents, seen: PyTree) -> Float[Array, ""]:
         """`log q(h | x)`, in nats."""
         if not self.up:
-            return jnp.zeros(())
+            return jnp.zeros((), jnp.float32)
         first = Conditional(self.up[0].unit, seen).log_prob(latents[list(self.layers)[1]])
         return first + log_prob_upwards(_Above(self), latents)
 

@@ -66,14 +66,20 @@ def log_prob_downwards(net: Linked, values: Mapping[str, Array]) -> Float[Array,
     """`sum_l log p(x_l | x_{l+1})` of the layers that links give, in nats."""
     names = linked(net)
     pairs = zip(names, names[1:], net.down, strict=False)
-    return sum((log_prob_of(link, values[name], values[above]) for name, above, link in pairs), start=jnp.zeros(()))
+    return sum(
+        (log_prob_of(link, values[name], values[above]) for name, above, link in pairs),
+        start=jnp.zeros((), jnp.float32),
+    )
 
 
 def log_prob_upwards(net: Linked, values: Mapping[str, Array]) -> Float[Array, ""]:
     """`sum_l log q(x_{l+1} | x_l)` of the layers that the recognition links guess, in nats."""
     names = linked(net)
     pairs = zip(names, names[1:], net.up, strict=False)
-    return sum((log_prob_of(link, values[above], values[name]) for name, above, link in pairs), start=jnp.zeros(()))
+    return sum(
+        (log_prob_of(link, values[above], values[name]) for name, above, link in pairs),
+        start=jnp.zeros((), jnp.float32),
+    )
 
 
 def linked(net: Linked) -> list[str]:

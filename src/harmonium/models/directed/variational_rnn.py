@@ -143,7 +143,7 @@ class VariationalRNN(eqx.Module):
             seen = self._features(self.features, unit, x[None])[0]
             return self.gru(h, self.gru.drive(jnp.concatenate([seen, after]))), (x, z)
 
-        _, (x, z) = jax.lax.scan(frame, jnp.zeros(self.gru.size), self._keys(key))
+        _, (x, z) = jax.lax.scan(frame, jnp.zeros(self.gru.size, jnp.float32), self._keys(key))
         return x.reshape(-1), {"z": z.reshape(-1)}
 
     def sample(self, key: Key[Array, ""]) -> Array:
@@ -171,7 +171,7 @@ class VariationalRNN(eqx.Module):
 
     def _keys(self, key: Key[Array, ""]) -> Key[Array, "frames"]:
         """A key for each frame, the same however many others there are."""
-        return jax.vmap(lambda t: jax.random.fold_in(key, t))(jnp.arange(self.visible.frames))
+        return jax.vmap(lambda t: jax.random.fold_in(key, t))(jnp.arange(self.visible.frames, dtype=jnp.int32))
 
     def _guessed(self, key: Key[Array, ""], seen: Seen) -> tuple[Array, Array, Stats, Array]:
         """Of every frame `z_t`, `h_{t-1}`, the natural parameters of `q`, and the features of `z_t`."""
@@ -183,7 +183,7 @@ class VariationalRNN(eqx.Module):
             features = self._features(self.latent_features, self.latent, z[None])[0]
             return self.gru(h, drive + self._pull(features)), (z, h, natural, features)
 
-        return jax.lax.scan(frame, jnp.zeros(self.gru.size), (self._keys(key), seen))[1]
+        return jax.lax.scan(frame, jnp.zeros(self.gru.size, jnp.float32), (self._keys(key), seen))[1]
 
     def _pull(self, features: Float[Array, "*frames features"]) -> Float[Array, "*frames gates"]:
         """What features of `z_t` add to what acts on the gates."""
@@ -193,7 +193,7 @@ class VariationalRNN(eqx.Module):
         self, drive: Float[Array, "frames gates"], features: Float[Array, "frames features"]
     ) -> Float[Array, "frames hidden"]:
         """`h_{t-1}` of every frame."""
-        start = jnp.zeros(self.gru.size)
+        start = jnp.zeros(self.gru.size, jnp.float32)
         return jax.lax.scan(lambda h, d: (self.gru(h, d), h), start, drive + self._pull(features))[1]
 
     def _log_joint(

@@ -15,6 +15,7 @@ import numpy as np
 import optax
 from PIL import Image
 
+from harmonium.compiling import outermost
 from harmonium.data import shapes, space_of
 from harmonium.data.shapes import KINDS, SIDE
 from harmonium.evaluation.estimate import mean_estimate
@@ -105,7 +106,7 @@ def nearest(codes: np.ndarray, asked: np.ndarray) -> np.ndarray:
     return np.argmin(np.sum(a * a, axis=1) - 2 * b @ a.T, axis=1)
 
 
-@eqx.filter_jit
+@outermost
 def _moments(model: ConditionalGenerator, codes: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Mean and standard deviation of each pixel, `[n, size]`."""
     natural = jax.vmap(lambda c: model.law(c).natural)(codes)

@@ -20,6 +20,7 @@ from harmonium.evaluation.rows import rows_of, some_of
 from harmonium.evaluation.sampling_bound import sampling_bound
 from harmonium.evaluation.tractable import log_probs, per_variable
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
+from harmonium.evaluation.watch import Stage, watched
 
 __all__ = [
     "ActiveUnits",
@@ -29,6 +30,7 @@ __all__ = [
     "Estimate",
     "Finding",
     "LatentDiagnosis",
+    "Stage",
     "active_units",
     "at_least_one",
     "base_for",
@@ -59,4 +61,5 @@ __all__ = [
     "simulated_interval",
     "some_of",
     "training_path",
+    "watched",
 ]

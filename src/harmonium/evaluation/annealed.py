@@ -59,6 +59,18 @@ def base_for(model: EnergyModel, v: Float[Array, "n size"]) -> Independent:
     return independent_at_marginals(model.layers, v)
 
 
+def neutral_base(model: EnergyModel) -> Independent:
+    """Independent units, every one neutral: from here on, modes are reached by how wide they are and not by what is
+    known of them.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> round(float(neutral_base(rbm).log_partition()), 4)                                   # 9 log 2
+    6.2383
+    """
+    return Independent(dict(model.layers), {name: unit.bias(unit.reference()) for name, unit in model.layers.items()})
+
+
 def visible_block(model: EnergyModel) -> tuple[str, ...]:
     """The layers that the chains hold: the block with the data in it, or all where the others cannot be summed out."""
     block = next(block for block in model.blocks if "v" in block)
@@ -92,9 +104,10 @@ def reverse(model: EnergyModel, base: Independent, key: Key[Array, ""], start: S
     return anneal(model, base, key, held, jnp.asarray(ladder(steps)[::-1].copy(), jnp.float32))
 
 
-def resampled(weights: Weights, key: Key[Array, ""]) -> State:
-    """The ends of forward chains drawn again in proportion to their weights: nearly samples of the model."""
-    rows = jax.random.categorical(key, weights.log_w, shape=weights.log_w.shape)
+def resampled(weights: Weights, key: Key[Array, ""], number: int) -> State:
+    """So many of the ends of forward chains, drawn again in proportion to their weights: nearly samples of the
+    model."""
+    rows = jax.random.categorical(key, jnp.asarray(weights.log_w - weights.log_w.max()), shape=(number,))
     return {name: x[rows] for name, x in weights.end.items()}
 
 

@@ -16,6 +16,7 @@ from harmonium.compiling import outermost
 from harmonium.errors import InputError, shown, whole
 from harmonium.evaluation.estimate import Estimate, standard_error
 from harmonium.evaluation.partition import log_partition
+from harmonium.evaluation.watch import Stage, tell
 from harmonium.inference import configurations, exact_free_energy, variational_free_energy
 from harmonium.models.directed import BeliefNet, log_prob_downwards, log_prob_upwards, upwards
 from harmonium.rng import cheap, words
@@ -50,10 +51,11 @@ def belief_net_bound(
     draw, top_key = jax.random.split(cheap(key))
     unit = net.layers["v"]
     keys = jax.random.split(draw, len(rows))
-    parts = [
-        np.asarray(_bounds(net, keys[i : i + ROWS], unit.from_data(rows[i : i + ROWS]), samples), np.float64)
-        for i in range(0, len(rows), ROWS)
-    ]
+    parts = []
+    for i in range(0, len(rows), ROWS):
+        some = unit.from_data(rows[i : i + ROWS])
+        parts.append(np.asarray(_bounds(net, keys[i : i + ROWS], some, samples), np.float64))
+        tell(Stage("importance weighting", min(i + ROWS, len(rows)), len(rows)))
     bound = np.concatenate(parts)
     reached = _upper_layer(net, keys[: 4 * ROWS], unit.from_data(rows[: 4 * ROWS]))
     log_z = log_partition(net.top, key=top_key, method=method, data=reached, **options)

@@ -15,6 +15,7 @@ from harmonium.compiling import outermost
 from harmonium.data import space_of
 from harmonium.errors import InputError, articled, shown, whole
 from harmonium.evaluation.estimate import Estimate, at_least_one, mean_estimate
+from harmonium.evaluation.watch import Stage, tell
 from harmonium.inference.latent import exact_log_prob, latent_count
 from harmonium.models import BiHM, LatentModel
 from harmonium.rng import cheap, words
@@ -107,11 +108,12 @@ def _by_importance(model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, 
     keys = jax.random.split(cheap(key), len(blocks))
     sums = [Sums(jnp.full(len(block), -jnp.inf), jnp.full(len(block), -jnp.inf)) for block in blocks]
     done, rise, each = 0, math.inf, np.zeros(0)
-    for target in _stages(samples):
-        sums = [
-            _more(model, jax.random.fold_in(k, done), block, s, total, target - done)
-            for k, block, s, total in zip(keys, blocks, seen, sums, strict=True)
-        ]
+    stages = _stages(samples)
+    for target in stages:
+        for i, (k, block, s) in enumerate(zip(keys, blocks, seen, strict=True)):
+            sums[i] = _more(model, jax.random.fold_in(k, done), block, s, sums[i], target - done)
+            guessed = done * len(blocks) + (target - done) * (i + 1)
+            tell(Stage("importance weighting", guessed, stages[-1] * len(blocks), samples is None), after=sums[i])
         total = np.concatenate([np.asarray(s.weights, np.float64) for s in sums])
         new = _power(model) * (total - math.log(target))
         rise, each, done = (float(new.mean() - each.mean()) if done else math.inf), new, target

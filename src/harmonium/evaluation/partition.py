@@ -5,40 +5,28 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import jax
 from jaxtyping import Array, Key
 
 from harmonium.errors import InputError, whole
 from harmonium.evaluation.agreement import agreement
-from harmonium.evaluation.annealed import (
-    MeanWeight,
-    Weights,
-    base_for,
-    forward,
-    mean_weight,
-    model_samples,
-    own_samples,
-    resampled,
-    reverse,
-)
-from harmonium.evaluation.estimate import ONE_SIDED, Estimate, interval_verdict
+from harmonium.evaluation.annealed import MeanWeight, forward, reverse
+from harmonium.evaluation.both_ways import BOTH, OWN, Route, Runs, both_ways
+from harmonium.evaluation.estimate import GAP_LIMIT, ONE_SIDED, Estimate, interval_verdict
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 from harmonium.inference import configurations, exact_log_partition
 from harmonium.inference.placing import near
 from harmonium.models import UNBOUNDED, BiHM, EnergyModel, require_model
 from harmonium.rng import cheap, words
-from harmonium.samplers import State
 
 Method = Literal["auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory"]
 METHODS = ("auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory")
 
 AUTO_LIMIT = 2**21  # configurations up to which `auto` enumerates: seconds on two cores
-ERRORS = 2.0  # standard errors by which the two ends of an interval are moved outwards
-ROWS = 1000  # rows of data, at most, that the base's marginals are fitted to
+ERRORS = 3.0  # standard errors by which the two ends of an interval are moved outwards
 
 
 def log_partition(
@@ -55,18 +43,21 @@ def log_partition(
     """`log Z` of an energy model, in nats, as an `Estimate`.
 
     `exact` sums the largest block of layers out in closed form and enumerates the rest. `ais` is a lower bound in
-    expectation, `reverse_ais` an upper one as far as its starting samples are exact: they come from `burn_in` Gibbs
-    sweeps, once from the ends of AIS drawn again by weight and once from `data`, and the higher answer counts (a mode
-    that one of the two misses then shows as a gap). `two_sided` runs both and returns the interval, its ends moved
-    outwards by two standard errors. `auto` is exact up to 2^21 configurations and two-sided beyond. `trajectory` is
-    AIS along `snapshots` of the training (Béreux et al. 2024); with them, the other methods take the same path.
+    expectation, from independent units at the marginals of the model's own samples and once more from neutral ones.
+    `reverse_ais` is an upper bound as far as its starting samples are exact: they come from `burn_in` Gibbs sweeps,
+    from the ends of AIS drawn again by weight, from random states, and from `data`; the highest answer counts (a mode
+    that one of them misses then shows as a gap). `two_sided` runs both and returns the interval, its ends moved
+    outwards by three standard errors; starts that contradict each other are not to be reported. `auto` is exact up to
+    2^21 configurations and two-sided beyond. `trajectory` is AIS along `snapshots` of the training (Béreux et al.
+    2024); with them, the other methods take the same path.
 
     Of a bidirectional Helmholtz machine it is at most 0, and estimated by draws of its generative net, whatever the
     method.
 
-    Arguments: `key`, needed by all but `exact`; `data` `[n, size]`, rows to fit the base's marginals to and to start
-    from (default: samples of chains from random states); `chains`, parallel chains; `temperatures`, steps of the path;
-    `snapshots`, models of the same structure from early to late, whose segments share the temperatures evenly.
+    Arguments: `key`, needed by all but `exact`; `data` `[n, size]`, rows that reverse chains are to start from too;
+    `chains`, those that walk along the path one way, shared evenly by the runs (reverse AIS takes twice as many);
+    `temperatures`, steps of the path; `snapshots`, models of the same structure from early to late, whose segments
+    share the temperatures evenly.
     Raises `InputError` for an unknown method, a missing key, snapshots of another structure, or an enumeration too
     large.
 
@@ -80,7 +71,7 @@ def log_partition(
         raise InputError(f"There is no method '{method}' for log Z: choose one of {', '.join(METHODS)}.")
     if isinstance(model, BiHM):
         return agreement(model, key)
-    model, less = near(model)
+    model, less = near(model) if snapshots is None else (model, 0.0)
     if less:
         own = log_partition(model, key=key, method=method, data=data, chains=chains, temperatures=temperatures,
                             burn_in=burn_in, snapshots=snapshots)  # fmt: skip
@@ -94,10 +85,13 @@ def log_partition(
     if method == "trajectory" and snapshots is None:
         snapshots = ()  # refused with the cure
     route = _route(model, snapshots, temperatures)
-    ends = _annealed(model, route, cheap(key), method, data, chains=chains, burn_in=burn_in)
+    back = method not in ("ais", "trajectory")
+    runs = both_ways(model, route, cheap(key), data, chains=chains, burn_in=burn_in, back=back)
+    if method == "reverse_ais":
+        runs = runs._replace(below={})
     settings = {"chains": chains, "temperatures": temperatures, "burn_in": burn_in, **route.settings}
     settings |= {"seed": words(key), "seconds": round(time.perf_counter() - clock, 2)}
-    return _estimate(ends, settings, route.name)
+    return _estimate(runs, settings, route.name)
 
 
 def check_annealing(chains: int, temperatures: int, burn_in: int = 1) -> None:
@@ -130,64 +124,27 @@ def _exact(model: EnergyModel) -> Estimate:
 # ---- annealing -----------------------------------------------------------------------------------------------
 
 
-class Route(NamedTuple):
-    """The way between base and model: `up(base, key, chains)`, `down(base, key, start)`, the `first` model after the
-    base, and what the estimate says of it."""
-
-    up: Callable[..., Weights]
-    down: Callable[..., Weights]
-    first: EnergyModel
-    name: str
-    settings: dict[str, Any]
-
-
 def _route(model: EnergyModel, snapshots: Sequence[EnergyModel] | None, temperatures: int) -> Route:
     if snapshots is None:
         up, down = partial(forward, model, steps=temperatures), partial(reverse, model, steps=temperatures)
-        return Route(up, down, model, "", {})
+        return Route(up, down, model, temperatures, "", {})
     path = training_path(model, snapshots, temperatures)
     up, down = partial(forward_along, path, steps=temperatures), partial(reverse_along, path, steps=temperatures)
-    return Route(up, down, path[0], " along snapshots of training", {"snapshots": len(path)})
+    return Route(up, down, path[0], temperatures, " along snapshots of training", {"snapshots": len(path)})
 
 
-def _annealed(
-    model: EnergyModel, route: Route, key: Key[Array, ""], method: str, data: Array | None, *, chains: int,
-    burn_in: int,
-) -> dict[str, MeanWeight]:  # fmt: skip
-    """`log Z` by each direction that the method asks for: `lower` from AIS, `upper` from reverse AIS."""
-    draw, up, again, down, pick = jax.random.split(key, 5)
-    given = None if data is None else model.layers["v"].from_data(data[:ROWS])
-    rows = own_samples(route.first, draw, chains, burn_in)["v"] if given is None else given
-    base = base_for(model, rows)
-    known = float(base.log_partition())
-    weights = route.up(base, up, chains)
-    mean = mean_weight(weights.log_w)
-    ends = {"lower": mean._replace(value=known + mean.value)}
-    if method in ("ais", "trajectory"):
-        return ends
-    from_data = {"v": jax.random.choice(pick, rows, (chains,), replace=chains > len(rows))}
-    starts = [resampled(weights, again), from_data]
-    uppers = [_upper(model, partial(route.down, base), jax.random.fold_in(down, i), start, burn_in)
-              for i, start in enumerate(starts)]  # fmt: skip
-    highest = max(uppers, key=lambda end: end.value if math.isfinite(end.value) else math.inf)
-    ends["upper"] = highest._replace(value=known + highest.value)
-    return ends if method != "reverse_ais" else {"upper": ends["upper"]}
-
-
-def _upper(
-    model: EnergyModel, down: Callable[..., Weights], key: Key[Array, ""], start: State, burn_in: int
-) -> MeanWeight:
-    """`log Z / Z_base` by reverse AIS from Gibbs chains that start at `start`."""
-    first, second = jax.random.split(key)
-    samples = model_samples(model, first, start, burn_in)
-    mean = mean_weight(down(second, samples).log_w)
-    return mean._replace(value=-mean.value)
-
-
-def _estimate(ends: dict[str, MeanWeight], settings: dict[str, Any], along: str) -> Estimate:
+def _estimate(runs: Runs, settings: dict[str, Any], along: str) -> Estimate:
+    """The best of the bounds from below, and the most pessimistic of those from above."""
+    ends = {}
+    if runs.below:
+        ends["lower"] = max((runs.below[name] for name in (OWN, BOTH)), key=lambda run: _end(run, -ERRORS))
+    if runs.above:
+        ends["upper"] = max(runs.above.values(), key=lambda run: _end(run, ERRORS))
     settings["effective_chains"] = {name: round(end.effective, 1) for name, end in ends.items()}
     settings["log_partition"] = {name: round(end.value, 4) for name, end in ends.items()}
-    effective = min(end.effective for end in ends.values())
+    settings["runs"] = {
+        side: {name: round(run.value, 4) for name, run in found.items()} for side, found in runs._asdict().items()
+    }
     if len(ends) == 1:
         ((kind, end),) = ends.items()
         method = {"lower": f"AIS{along}", "upper": f"reverse AIS{along} from Gibbs chains"}[kind]
@@ -198,8 +155,24 @@ def _estimate(ends: dict[str, MeanWeight], settings: dict[str, Any], along: str)
     lower = min(ends["lower"].value - ERRORS * ends["lower"].stderr, ends["upper"].value)
     upper = max(ends["upper"].value + ERRORS * ends["upper"].stderr, ends["lower"].value)
     middle, error = (lower + upper) / 2, max(end.stderr for end in ends.values())
-    verdict = interval_verdict(upper - lower, effective)
     return Estimate(
         middle, error, "interval", "log_partition", lower, upper, False, f"AIS and reverse AIS{along}", settings,
-        verdict=verdict,
+        verdict=_verdict(runs, upper - lower, min(end.effective for end in ends.values())),
     )  # fmt: skip
+
+
+def _end(run: MeanWeight, errors: float) -> float:
+    """Where a run ends, by which one is chosen: one whose weights are not finite is not passed over."""
+    return run.value + errors * run.stderr if math.isfinite(run.value) else math.inf
+
+
+def _verdict(runs: Runs, gap: float, effective: float) -> str:
+    """That of an interval, unless its runs contradict each other."""
+    if math.isfinite(gap):
+        apart, high, low = runs.contradiction(ERRORS)
+        if apart > GAP_LIMIT:
+            return (
+                f"do not report: the starts disagree by {apart:.3g} nats ({high} is the higher, {low} the lower), for "
+                "chains do not pass between modes; use more temperatures"
+            )
+    return interval_verdict(gap, effective)

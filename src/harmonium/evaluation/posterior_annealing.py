@@ -31,6 +31,7 @@ from harmonium.data import space_of
 from harmonium.errors import InputError, articled, shown
 from harmonium.evaluation.annealed import mean_weight
 from harmonium.evaluation.estimate import Estimate, at_least_one, mean_estimate
+from harmonium.evaluation.watch import Stage, tell
 from harmonium.models import LatentModel, Latents, Layered
 from harmonium.models.directed.passes import log_prob_of
 from harmonium.rng import cheap, check_key, words
@@ -167,6 +168,7 @@ def annealed(
             turned = (betas[::-1], log_steps[:, ::-1])
             ends.append(_walk(model, prior, back, x, known, scale, *turned, still, leapfrog).log_w)
         parts.append(([np.asarray(e, np.float64)[: len(rows) - i] for e in ends], float(walk.acceptance)))
+        tell(Stage(METHOD, min(i + together, len(rows)), len(rows)))
     forward, *backward = (np.concatenate(e) for e in zip(*(ends for ends, _ in parts), strict=True))
     return Ends(forward, backward[0] if backward else None, float(np.mean([accepted for _, accepted in parts])))
 

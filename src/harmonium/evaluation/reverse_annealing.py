@@ -28,6 +28,7 @@ from harmonium.compiling import outermost
 from harmonium.evaluation.annealed import base_for, mean_weight, own_samples, reverse, transition, visible_block
 from harmonium.evaluation.estimate import Estimate, at_least_one, one_sided_verdict, standard_error
 from harmonium.evaluation.rows import some_of, space_under
+from harmonium.evaluation.watch import Stage, tell
 from harmonium.inference import free_energy, layer_stats, mean_field, natural_parameters
 from harmonium.models import EnergyModel, Independent
 from harmonium.rng import cheap, words
@@ -100,6 +101,7 @@ def log_weights(
         begun, log_start = _first_step(model, first, some)
         log_w = np.asarray(reverse(model, base, rest, begun, steps).log_w, np.float64)
         parts.append(np.asarray(log_start, np.float64) + log_w - known)
+        tell(Stage("RAISE", min(i + together, len(v)), len(v)))
     return np.concatenate(parts).reshape(len(v), chains)
 
 

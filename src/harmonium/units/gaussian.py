@@ -140,7 +140,7 @@ class Gaussian(Unit):
 
     @property
     def family(self) -> type:
-        """The class: each unit has a mean and a precision of its own."""
+        """The class: each unit has a mean, a precision, a shift and a scale of its own."""
         return type(self)
 
     def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
@@ -151,11 +151,6 @@ class Gaussian(Unit):
                 f"Gaussian units take finite numbers, but the data holds {first_outside(x, inside)}: "
                 "remove or fill such cells first."
             )
-
-    @property
-    def family(self) -> type:
-        """All real units: each column has a shift and a scale of its own."""
-        return Gaussian
 
     def joined(self, others: Sequence[Unit]) -> Gaussian:
         """One layer of all the columns."""

@@ -31,6 +31,7 @@ from harmonium.inference import (
     exact_free_energy,
     fixed_point,
     has_closed_form,
+    require_linear,
     variational_free_energy,
 )
 from harmonium.inference.mean_field import MAX_STEPS, TOLERANCE, warn_unsettled
@@ -89,6 +90,7 @@ def log_likelihood(
     -4.1589
     """
     require_model("hm.log_likelihood", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
+    require_linear(model)
     if isinstance(model, TractableModel):
         return exact_likelihood(model, data, method, given, orders, key, **options)
     if given is not None or orders is not None:

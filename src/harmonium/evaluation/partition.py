@@ -27,7 +27,7 @@ from harmonium.evaluation.annealed import (
 )
 from harmonium.evaluation.estimate import ONE_SIDED, Estimate, interval_verdict
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
-from harmonium.inference import configurations, exact_log_partition
+from harmonium.inference import configurations, exact_log_partition, require_linear
 from harmonium.models import UNBOUNDED, BiHM, EnergyModel, require_model
 from harmonium.rng import cheap, words
 from harmonium.samplers import State
@@ -66,8 +66,8 @@ def log_partition(
     Arguments: `key`, needed by all but `exact`; `data` `[n, size]`, rows to fit the base's marginals to and to start
     from (default: samples of chains from random states); `chains`, parallel chains; `temperatures`, steps of the path;
     `snapshots`, models of the same structure from early to late, whose segments share the temperatures evenly.
-    Raises `InputError` for an unknown method, a missing key, snapshots of another structure, or an enumeration too
-    large.
+    Raises `InputError` for an unknown method, a missing key, snapshots of another structure, an enumeration too large,
+    or an energy of your own that is not linear in each layer.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.0)
@@ -75,6 +75,7 @@ def log_partition(
     log Z 6.24 ± 0.00 nats (exact, by enumeration)
     """
     require_model("hm.log_partition", model, EnergyModel, BiHM)
+    require_linear(model)
     if method not in METHODS:
         raise InputError(f"There is no method '{method}' for log Z: choose one of {', '.join(METHODS)}.")
     if isinstance(model, BiHM):

@@ -13,6 +13,7 @@ from jaxtyping import PyTree
 from harmonium.data import Dataset
 from harmonium.data.storage import blocks
 from harmonium.errors import InputError, shown
+from harmonium.inference import require_linear
 from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel
 from harmonium.models.kinds import require_blocks
 from harmonium.objectives import Objective
@@ -34,10 +35,11 @@ class Optimizer(Protocol):
 
 
 def check_parts(model: Any, objective: Any, optimizer: Any, key: Any) -> None:
-    """Refuse what is no model, learning rule, optimizer or key."""
+    """Refuse what is no model, or one whose energy is none, and what is no learning rule, optimizer or key."""
     if not isinstance(model, eqx.Module):
         raise InputError(f"Training takes a model, such as an hm.RBM, not {shown(model)}: make one and pass it.")
     require_blocks(model)
+    require_linear(model)
     if not isinstance(objective, Objective):
         raise InputError(
             f"A learning rule is an object, such as hm.objectives.CD(), not {shown(objective)}: make one and pass it."

@@ -103,7 +103,7 @@ WRONG = REFUSED | {
     Swapped: r"Energy of layer 'h2' alone, beside what its entry in `biases` says",
     Halved: r"Energy of layer 'h1' alone",
     Entangled: r"Change of the energy when the bias of layer 'h1' is replaced",
-    Made: r"The biases of this Made cannot be replaced: let `biases` return the model's own arrays",
+    Made: r"The biases of this Made cannot be replaced: let `biases` return its own arrays",
 }
 
 

@@ -2,6 +2,7 @@
 
 from harmonium.evaluation.active_units import ActiveUnits, active_units
 from harmonium.evaluation.annealed import base_for, forward, ladder, mean_weight, reverse
+from harmonium.evaluation.baseline import baseline, independent
 from harmonium.evaluation.bidirectional import simulated_interval
 from harmonium.evaluation.compare import Comparison, compare
 from harmonium.evaluation.convergence import effective_samples, r_hat
@@ -32,6 +33,7 @@ __all__ = [
     "active_units",
     "at_least_one",
     "base_for",
+    "baseline",
     "check_annealing",
     "compare",
     "diagnose",
@@ -40,6 +42,7 @@ __all__ = [
     "forward",
     "forward_along",
     "free_energies",
+    "independent",
     "interval_verdict",
     "ladder",
     "log_likelihood",

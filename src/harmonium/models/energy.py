@@ -178,6 +178,6 @@ def with_biases(model: Biased, biases: Mapping[str, PyTree]) -> Biased:
         return eqx.tree_at(lambda m: [m.biases[name] for name in names], model, [biases[name] for name in names])
     except (TypeError, ValueError) as error:  # Equinox finds nothing to replace
         raise InputError(
-            f"The biases of this {type(model).__name__} cannot be replaced: let `biases` return the model's own arrays, "
-            "as they are, such as {'v': self.b}."
+            f"The biases of this {type(model).__name__} cannot be replaced: let `biases` return its own arrays, as "
+            "they are, such as {'v': self.b}."
         ) from error

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from harmonium.errors import InputError
-from harmonium.evaluation import ErrorRate, Estimate
+from harmonium.evaluation import ErrorRate, Estimate, independent
 from harmonium.models import Classifier, Orderless
 from harmonium.report.figures import Picture, curves
 from harmonium.report.head import KINDS, headline
-from harmonium.report.measure import baseline
 from harmonium.report.section import Section, Table
 from harmonium.report.subject import NotApplicable, Subject, count, number
 from harmonium.training.monitor import FEW_VARIABLES, ORDERLESS_ROWS
@@ -75,7 +74,7 @@ def baseline_of(subject: Subject) -> Estimate | None:
     if subject.split == "train" and subject.data.decode is not None:
         return None  # the rows of such a file are known by the chunk only
     try:
-        return baseline(subject.unit, subject.train, rows, subject.held_name)
+        return independent(subject.unit, subject.train, rows, subject.held_name)
     except InputError:
         return None
 

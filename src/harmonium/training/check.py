@@ -7,20 +7,25 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
 from harmonium.data import Dataset
 from harmonium.data.storage import blocks
 from harmonium.errors import InputError, shown
-from harmonium.inference import require_linear
-from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel
+from harmonium.inference import marginal_natural, mean_stats, require_linear
+from harmonium.models import BeliefNet, BiasedModel, BiHM, EnergyModel, LatentModel, TractableModel
 from harmonium.models.kinds import require_blocks
 from harmonium.objectives import Objective
 from harmonium.products import check_products
 from harmonium.rng import check_key
 from harmonium.training.folder import RunFolder
-from harmonium.units import Columns, Frames, Unit, real_columns
+from harmonium.units import Columns, Frames, Unit, inner, real_columns
+
+MARGINAL_ROWS = 1000  # training rows, at most, whose marginals are looked at
+FAR = 10.0  # nats an example between the neutral member and the marginals, from which the start matters
 
 
 @runtime_checkable
@@ -149,3 +154,40 @@ def warn_constant(model: Any, data: Dataset) -> None:
             f"training may diverge; drop {'it' if one else 'them'}.",
             stacklevel=3,
         )
+
+
+def warn_start(model: Any, data: Dataset) -> None:
+    """Warn of a machine whose visible biases are neutral where the data's marginals are far from that.
+
+    Its weights then learn what biases say better: with 20 hidden units on MNIST it ended 40 nats below the same machine
+    started at the marginals.
+
+    >>> import harmonium as hm, jax, warnings
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(64), hidden=hm.units.Bernoulli(2), key=jax.random.key(0))
+    >>> with warnings.catch_warnings(record=True, action="always") as told:
+    ...     warn_start(rbm, hm.data.from_arrays(np.eye(64)))
+    >>> str(told[0].message)
+    "The visible biases of this RBM are neutral, and 'array' is 39 nats an example likelier at its own marginals: ..."
+    """
+    if not isinstance(model, BiasedModel):
+        return
+    unit = model.layers["v"]
+    pairs = zip(jax.tree.leaves(unit.bias(unit.reference())), jax.tree.leaves(model.biases["v"]), strict=True)
+    if any(not np.array_equal(a, b) for a, b in pairs):
+        return
+    gain = float(_gain_at_marginals(unit, jnp.asarray(data.shown(data.train[:MARGINAL_ROWS]), unit.dtype)))
+    if gain > FAR:
+        warnings.warn(
+            f"The visible biases of this {type(model).__name__} are neutral, and '{data.name}' is {gain:.0f} nats an "
+            "example likelier at its own marginals: start there with model = hm.at_marginals(model, data.train), "
+            "before hm.Centred where that is used, or training ends far below what it could reach.",
+            stacklevel=3,
+        )
+
+
+@eqx.filter_jit
+def _gain_at_marginals(unit: Unit, rows: Array) -> Float[Array, ""]:
+    """How much likelier a row is under independent units at the marginals than under neutral ones, in nats."""
+    mean, neutral = mean_stats(unit, rows), unit.reference()
+    eta = marginal_natural(unit, mean, len(rows))
+    return inner(eta, mean) - unit.log_partition(eta) - inner(neutral, mean) + unit.log_partition(neutral)

@@ -24,7 +24,7 @@ from harmonium.errors import NonFiniteLossError
 from harmonium.objectives import Metrics, Objective
 from harmonium.rng import cheap, words
 from harmonium.training.callbacks import Callback, Interrupt, Progress, progress_bar, tensorboard
-from harmonium.training.check import check_data, check_parts, check_settings, warn_constant
+from harmonium.training.check import check_data, check_parts, check_settings, warn_constant, warn_start
 from harmonium.training.devices import Placement, anywhere, is_main, local
 from harmonium.training.folder import RunFolder, describe, form
 from harmonium.training.log import Log, Run
@@ -77,6 +77,7 @@ def fit(
     check_parts(model, objective, optimizer, key)
     check_data(model, data)
     warn_constant(model, data)
+    warn_start(model, data)
     check_settings(epochs, average, products)
     optimizer = _adam() if optimizer is None else optimizer
     steps = epochs * data.steps_per_epoch(batch_size)

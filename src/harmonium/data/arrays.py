@@ -30,12 +30,16 @@ class Raw:
         labels: of the same splits, perhaps of none.
         image_shape: of one example, if it is known and the arrays are flat.
         divisor: of the known encoding of the values, 255 for 8-bit pictures.
+        columns: their names, where the file has names.
+        notes: what a reader took, left out or assumed, a sentence each.
     """
 
     arrays: dict[str, object]
     labels: dict[str, object] = field(default_factory=dict)
     image_shape: tuple[int, ...] | None = None
     divisor: float | None = None
+    columns: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def from_arrays(
@@ -173,6 +177,8 @@ def assemble(
         binarization=coded.binarization,
         decode=coded.decode,
         affine=None if coded.space.support == "binary" and not standardize else affine,
+        columns=raw.columns,
+        notes=raw.notes,
     )
 
 

@@ -51,6 +51,8 @@ class Dataset:
             the same.
         affine: shift and scale, [d] or numbers, of rows that a model is shown as (value - shift) / scale; None where
             the values are the given ones or binary.
+        columns: their names, where the file has names.
+        notes: what was read, and what was left out or assumed, a sentence each.
 
     >>> import harmonium as hm
     >>> data = hm.data.from_arrays(np.eye(7)); len(data.train), data.steps_per_epoch(2)
@@ -69,6 +71,8 @@ class Dataset:
     binarization: str | None = None
     decode: Callable[[np.ndarray], np.ndarray] | None = None
     affine: tuple[np.ndarray | float, np.ndarray | float] | None = None
+    columns: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def streamed(self) -> bool:

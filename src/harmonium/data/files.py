@@ -15,7 +15,7 @@ from harmonium.data.arrays import Raw
 from harmonium.data.binarize import SPLITS
 from harmonium.data.idx import read_idx
 from harmonium.data.pictures import ENDINGS, read_pictures
-from harmonium.data.text import read_text
+from harmonium.data.text import column_names, read_text
 from harmonium.errors import InputError
 
 _DATA_KEYS = ("x", "X", "data")
@@ -111,7 +111,9 @@ def _from_mapping(contents: Mapping[str, np.ndarray], path: Path) -> Raw:
 def _read_text(path: Path) -> Raw:
     with path.open("rb") as file:
         start = file.read(6)
-    return _read_matlab(path) if start == b"MATLAB" else Raw({"train": read_text(path)})
+    if start == b"MATLAB":
+        return _read_matlab(path)
+    return Raw({"train": read_text(path)}, columns=tuple(column_names(path)) or None)
 
 
 def _read_matlab(path: Path) -> Raw:

@@ -257,8 +257,10 @@ def describe(data: Dataset, **about: Any) -> dict[str, Any]:
     """
     device = jax.devices()[0]
     space = dataclasses.replace(data.space, hash=space_of(data.train).hash)
+    names = None if data.columns is None else list(data.columns)
+    known = {"name": data.name, "image_shape": data.image_shape, "columns": names, "notes": list(data.notes)}
     return about | {
-        "data": {"name": data.name, "image_shape": data.image_shape, "space": space.to_dict(), **_affine(data)},
+        "data": known | {"space": space.to_dict()} | _affine(data),
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
         "git_commit": _git_commit(),

@@ -2,7 +2,7 @@
 
 from harmonium.evaluation.active_units import ActiveUnits, active_units
 from harmonium.evaluation.annealed import base_for, forward, ladder, mean_weight, reverse
-from harmonium.evaluation.baseline import baseline, independent
+from harmonium.evaluation.baseline import Standing, baseline, few_rows, independent, standing
 from harmonium.evaluation.bidirectional import simulated_interval
 from harmonium.evaluation.compare import Comparison, compare
 from harmonium.evaluation.convergence import effective_samples, r_hat
@@ -30,6 +30,7 @@ __all__ = [
     "Estimate",
     "Finding",
     "LatentDiagnosis",
+    "Standing",
     "active_units",
     "at_least_one",
     "base_for",
@@ -39,6 +40,7 @@ __all__ = [
     "diagnose",
     "effective_samples",
     "error_rate",
+    "few_rows",
     "forward",
     "forward_along",
     "free_energies",
@@ -61,5 +63,6 @@ __all__ = [
     "sampling_bound",
     "simulated_interval",
     "some_of",
+    "standing",
     "training_path",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from harmonium.data import Dataset
+from harmonium.errors import IncomparableError
+from harmonium.evaluation.compare import compare
 from harmonium.evaluation.estimate import Estimate, mean_estimate
 from harmonium.evaluation.rows import rows_of, space_under
 from harmonium.inference import marginal_natural, mean_stats
@@ -18,6 +20,14 @@ from harmonium.units import Columns, Gaussian, Stats, Unit
 
 BLOCK = 5000  # rows looked at together
 FITTED = 100_000  # training rows, at most, that the marginals are taken from
+FEW = 30  # rows below which a mean and its error say little of other rows
+
+
+class Standing(NamedTuple):
+    """Where a number stands beside that of independent units: whether it is `better`, and a sentence."""
+
+    better: bool
+    words: str
 
 
 def baseline(model: Any, data: Any, rows: Any = None) -> Estimate:
@@ -40,6 +50,36 @@ def baseline(model: Any, data: Any, rows: Any = None) -> Estimate:
     measured = rows_of(model, data if rows is None else rows)
     train = data.shown(data.train[:FITTED]) if isinstance(data, Dataset) else rows_of(model, data)
     return independent(model.layers["v"], train, measured, named)
+
+
+def standing(found: Estimate, base: Estimate) -> Standing | None:
+    """Whether a model's number is better than that of independent units; None where the two cannot be compared.
+
+    >>> print(standing(Estimate(-27.35, 0.2, "exact"), Estimate(-27.35, 0.2, "exact")).words)
+    No better than independent units, which reach -27.35: +0.00 ± 0.28 nats per example.
+    """
+    try:
+        answer = compare(found, base)
+    except IncomparableError:
+        return None
+    least = {"lower": "at least ", "upper": "at most "}.get(found.kind, "")
+    gain = f"which reach {base.value:.2f}: {least}{answer.difference:+.2f} ± {answer.stderr:.2f} nats per example"
+    if answer == "better":
+        return Standing(True, f"Better than independent units, {gain}.")
+    verdict = "Worse" if answer == "worse" else "Not shown to be better" if least else "No better"
+    return Standing(False, f"{verdict} than independent units, {gain}.")
+
+
+def few_rows(found: Any) -> str:
+    """A sentence where a number, an `Estimate` or an `ErrorRate`, is a mean over few rows, else nothing.
+
+    >>> few_rows(Estimate(-27.35, 0.2, "exact", n=5))
+    'Measured on 5 rows only, which say little of others: gather or hold back more.'
+    """
+    if found.n is None or found.n >= FEW:
+        return ""
+    rows = "1 row" if found.n == 1 else f"{found.n} rows"
+    return f"Measured on {rows} only, which say little of others: gather or hold back more."
 
 
 def independent(unit: Unit, train: np.ndarray, rows: np.ndarray, split: str) -> Estimate:

@@ -240,8 +240,8 @@ def test_a_stopped_run_says_how_to_go_on(harmonium, monkeypatch):
         (("train", "boltzmann", "--edges", "run/run.json"), "ending that is not read"),
         (("train", "boltzmann", "--visible", "gaussian"), "use an RBM"),
         (("train", "mpdbm", "--sweeps", "0"), "at least one sweep"),
-        (("train", "mpdbm", "--classes", "--data", "binarized.npy"), "no labels"),
-        (("train", "classifier", "--data", "binarized.npy"), "no labels"),
+        (("train", "mpdbm", "--classes", "--data", "binarized.npy", "--batch-size", "16"), "no labels"),
+        (("train", "classifier", "--data", "binarized.npy", "--batch-size", "16"), "no labels"),
         (("train", "classifier", "--from", "rbm"), "dbn or a dbm"),
         (("train", "classifier", "--from", "dbm", "--hidden", "4,3,2"), "two hidden layers"),
         (("train", "classifier", "--drop-inputs", "1"), "below 1"),
@@ -530,7 +530,7 @@ def test_missing_cells_are_filled(harmonium):
 def test_a_few_pictures_are_trained_on_at_the_defaults(harmonium):
     """Fifty rows: a batch is all forty training rows, which is said, and so is what five test rows are worth."""
     np.save(harmonium.folder / "few.npy", np.random.default_rng(0).integers(0, 2, (50, 3, 3)))
-    with pytest.warns(UserWarning, match=r"^A batch is all 40 training rows of 'few', and not 50"):
+    with pytest.warns(UserWarning, match=r"^A batch is all 40 training rows of 'few.npy', and not 50"):
         code, out, err = harmonium("train", "rbm", "--data", "few.npy", "--hidden", "3", "--epochs", "1", "--out", "f")
     assert code == 0, err
     assert "independent units, which reach" in out

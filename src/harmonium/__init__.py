@@ -40,6 +40,7 @@ _EXPORTS = {
     "RBM": "harmonium.models",
     "RNADE": "harmonium.models",
     "Estimate": "harmonium.evaluation",
+    "baseline": "harmonium.evaluation",
     "compare": "harmonium.evaluation",
     "error_rate": "harmonium.evaluation",
     "diagnose": "harmonium.evaluation",

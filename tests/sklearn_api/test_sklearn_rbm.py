@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from scipy.stats import chisquare
 from sklearn.datasets import load_digits
 from sklearn.neural_network import BernoulliRBM as Theirs
@@ -198,3 +199,24 @@ def test_more_sweeps_learn_no_less(trained):
     longer = BernoulliRBM(10, n_iter=5, random_state=0, gibbs_steps=5).fit(DIGITS)
     assert (longer.components_ != trained.components_).any()
     assert longer.log_likelihood(DIGITS).value > trained.log_likelihood(DIGITS).value - TOLERANCE
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix])
+def test_visible_biases_begin_at_the_marginals_where_asked(form):
+    model = BernoulliRBM(3, n_iter=0, random_state=0, init="marginals").fit(form(DIGITS))
+    start = hm.RBM(visible=hm.units.Bernoulli(64), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    np.testing.assert_allclose(model.intercept_visible_, hm.at_marginals(start, DIGITS).b, rtol=1e-4)
+    assert not BernoulliRBM(3, n_iter=0, random_state=0).fit(form(DIGITS)).intercept_visible_.any()
+
+
+def test_the_marginals_are_the_better_start():
+    zeros, marginals = (
+        BernoulliRBM(8, n_iter=3, random_state=0, init=init).fit(DIGITS).log_likelihood(DIGITS).value
+        for init in ("zeros", "marginals")
+    )
+    assert marginals > zeros
+
+
+def test_another_start_is_refused():
+    with pytest.raises(ValueError, match="init='ones' is not possible: choose 'zeros' or 'marginals'"):
+        BernoulliRBM(3, init="ones").fit(DIGITS)

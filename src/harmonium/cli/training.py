@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harmonium.cli.flags import as_flags
 from harmonium.errors import InputError, RunError
+from harmonium.evaluation import few_rows, standing
 from harmonium.recipes.common import COMMON, new_folder
 from harmonium.recipes.common import about as describe_recipe
-from harmonium.training import RunFolder
+from harmonium.training import Run, RunFolder
 
 
 def train(name: str, function: Callable[..., Any], arguments: dict[str, Any], given: set[str]) -> None:
@@ -27,11 +29,23 @@ def train(name: str, function: Callable[..., Any], arguments: dict[str, Any], gi
     if "progress" not in given:
         arguments["progress"] = sys.stderr.isatty()
     out = arguments["out"]
-    run = function(**arguments)
+    try:
+        run = function(**arguments)
+    except InputError as error:
+        raise type(error)(as_flags(str(error), inspect.signature(function).parameters)) from error
     if not run.finished:
         raise RunError(f"stopped at step {run.step}; go on with: harmonium train {name} --out {out} --resume")
     print(run.estimate)
+    for sentence in remarks(run):
+        print(sentence)
     print(f"report: {out / 'report.html'}")
+
+
+def remarks(run: Run) -> list[str]:
+    """What stands beside a run's number: that of independent units, and whether few rows were measured."""
+    found, base = run.estimate, run.baseline
+    beside = standing(found, base) if base is not None and found.verdict == "trust" else None
+    return [words for words in (beside.words if beside else "", few_rows(found)) if words]
 
 
 def _resumed(name: str, function: Callable[..., Any], arguments: dict[str, Any], given: set[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from harmonium.evaluation.active_units import ActiveUnits, active_units
 from harmonium.evaluation.annealed import base_for, forward, ladder, mean_weight, reverse
+from harmonium.evaluation.baseline import Standing, baseline, few_rows, independent, standing
 from harmonium.evaluation.bidirectional import simulated_interval
 from harmonium.evaluation.compare import Comparison, compare
 from harmonium.evaluation.convergence import effective_samples, r_hat
@@ -31,17 +32,21 @@ __all__ = [
     "Finding",
     "LatentDiagnosis",
     "Stage",
+    "Standing",
     "active_units",
     "at_least_one",
     "base_for",
+    "baseline",
     "check_annealing",
     "compare",
     "diagnose",
     "effective_samples",
     "error_rate",
+    "few_rows",
     "forward",
     "forward_along",
     "free_energies",
+    "independent",
     "interval_verdict",
     "ladder",
     "log_likelihood",
@@ -60,6 +65,7 @@ __all__ = [
     "sampling_bound",
     "simulated_interval",
     "some_of",
+    "standing",
     "training_path",
     "watched",
 ]

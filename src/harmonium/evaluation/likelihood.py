@@ -32,6 +32,7 @@ from harmonium.inference import (
     exact_free_energy,
     fixed_point,
     has_closed_form,
+    require_linear,
     variational_free_energy,
 )
 from harmonium.inference.mean_field import MAX_STEPS, TOLERANCE, warn_unsettled
@@ -92,6 +93,7 @@ def log_likelihood(
     -4.1589
     """
     require_model("hm.log_likelihood", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
+    require_linear(model)
     warn_of_rows(model, data)
     if isinstance(model, EnergyModel):
         model, _ = near(model)

@@ -17,7 +17,7 @@ from harmonium.evaluation.annealed import MeanWeight, forward, reverse
 from harmonium.evaluation.both_ways import BOTH, OWN, Route, Runs, both_ways
 from harmonium.evaluation.estimate import GAP_LIMIT, ONE_SIDED, Estimate, interval_verdict
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
-from harmonium.inference import configurations, exact_log_partition
+from harmonium.inference import configurations, exact_log_partition, require_linear
 from harmonium.inference.placing import near
 from harmonium.models import UNBOUNDED, BiHM, EnergyModel, require_model
 from harmonium.rng import cheap, words
@@ -58,8 +58,8 @@ def log_partition(
     `chains`, those that walk along the path one way, shared evenly by the runs (reverse AIS takes twice as many);
     `temperatures`, steps of the path; `snapshots`, models of the same structure from early to late, whose segments
     share the temperatures evenly.
-    Raises `InputError` for an unknown method, a missing key, snapshots of another structure, or an enumeration too
-    large.
+    Raises `InputError` for an unknown method, a missing key, snapshots of another structure, an enumeration too large,
+    or an energy of your own that is not linear in each layer.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.0)
@@ -67,6 +67,7 @@ def log_partition(
     log Z 6.24 ± 0.00 nats (exact, by enumeration)
     """
     require_model("hm.log_partition", model, EnergyModel, BiHM)
+    require_linear(model)
     if method not in METHODS:
         raise InputError(f"There is no method '{method}' for log Z: choose one of {', '.join(METHODS)}.")
     if isinstance(model, BiHM):

@@ -17,6 +17,7 @@ from harmonium.inference.free_energy import free_energy
 from harmonium.inference.marginals import at_marginals, independent_at_marginals, marginal_natural, mean_stats
 from harmonium.inference.mean_field import MeanField, fixed_point, mean_field, variational_free_energy
 from harmonium.inference.partial import Inferred, infer, log_prob_missing
+from harmonium.inference.probe import require_linear, try_linear
 from harmonium.inference.pseudo_likelihood import log_pseudo_likelihood
 from harmonium.inference.saul import belief_mean_field
 from harmonium.inference.score import score
@@ -50,8 +51,10 @@ __all__ = [
     "mean_field",
     "mean_stats",
     "natural_parameters",
+    "require_linear",
     "score",
     "states_at",
     "sum_over_sites",
+    "try_linear",
     "variational_free_energy",
 ]

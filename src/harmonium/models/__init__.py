@@ -72,7 +72,7 @@ from harmonium.models.energy import (
     trainable,
     with_biases,
 )
-from harmonium.models.kinds import UNBOUNDED, require_model
+from harmonium.models.kinds import UNBOUNDED, require_biases, require_model
 from harmonium.models.saving import load, save, write_atomically, written_aside
 from harmonium.models.tractable import TractableModel
 
@@ -167,6 +167,7 @@ __all__ = [
     "linear_gaussian",
     "load",
     "recentred",
+    "require_biases",
     "require_model",
     "save",
     "trainable",

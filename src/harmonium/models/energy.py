@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
+from harmonium.errors import InputError
 from harmonium.units import Stats, Unit
 
 LayerStats = Mapping[str, Stats]
@@ -165,7 +166,7 @@ def is_weight(path: tuple) -> bool:
 
 
 def with_biases(model: Biased, biases: Mapping[str, PyTree]) -> Biased:
-    """The same model with the named layers' biases replaced.
+    """The same model with the named layers' biases replaced. Raises `InputError` where they are no arrays of its own.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -173,4 +174,10 @@ def with_biases(model: Biased, biases: Mapping[str, PyTree]) -> Biased:
     Array([1., 1., 1.], dtype=float32)
     """
     names = list(biases)
-    return eqx.tree_at(lambda m: [m.biases[name] for name in names], model, [biases[name] for name in names])
+    try:
+        return eqx.tree_at(lambda m: [m.biases[name] for name in names], model, [biases[name] for name in names])
+    except (TypeError, ValueError) as error:  # Equinox finds nothing to replace
+        raise InputError(
+            f"The biases of this {type(model).__name__} cannot be replaced: let `biases` return its own arrays, as "
+            "they are, such as {'v': self.b}."
+        ) from error

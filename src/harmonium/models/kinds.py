@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+import jax
+import jax.numpy as jnp
 
 from harmonium.errors import InputError, articled, shown
 from harmonium.models.directed.bihm import BiHM
@@ -37,8 +41,8 @@ EXCLUSIVE = (EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM, Classifi
 def require_model(asked: str, model: Any, *kinds: type) -> None:
     """Refuse a model of another kind than a function is for, in a sentence that says what it can do instead.
 
-    A model is also of one kind alone, and an energy model has each of its layers in one block. Arguments: `asked`, the
-    function's name; `kinds` that it takes, of `NAMES`.
+    A model is also of one kind alone, an energy model has each of its layers in one block, and where it is asked for
+    these a bias for each. Arguments: `asked`, the function's name; `kinds` that it takes, of `NAMES`.
 
     >>> require_model("hm.free_energy", "an RBM", EnergyModel)
     Traceback (most recent call last):
@@ -46,6 +50,8 @@ def require_model(asked: str, model: Any, *kinds: type) -> None:
     """
     if isinstance(model, kinds) and not isinstance(model, type):  # a class has the methods too
         require_sound(model)
+        if BiasedModel in kinds:
+            require_biases(model)
         return
     *others, last = [NAMES[kind] for kind in kinds]
     named = f"{', '.join(others)} or {last}" if others else last
@@ -87,6 +93,36 @@ def _require_blocks(model: Any) -> None:
             f"The blocks of this {type(model).__name__} are names, and a block is a tuple of names: write "
             f"blocks = {blocks!r}."
         )
+
+
+def require_biases(model: Any) -> None:
+    """Refuse an energy model whose `biases` are not one for each layer, in the form that its units have.
+
+    >>> import harmonium as hm, jax
+    >>> require_biases(hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0)))
+    """
+    if not isinstance(model, BiasedModel):
+        return
+    name, biases, layers = type(model).__name__, model.biases, model.layers
+    if not isinstance(biases, Mapping) or set(biases) != set(layers):
+        held = ", ".join(biases) if isinstance(biases, Mapping) else shown(biases)
+        raise InputError(
+            f"The biases of this {name} are of {held or 'no layer'}, and its layers are {', '.join(layers)}: give each "
+            "layer its bias, such as {'v': self.b, 'h': self.c}."
+        )
+    for layer, unit in layers.items():
+        expected, found = _form(jax.eval_shape(lambda unit=unit: unit.bias(unit.reference()))), _form(biases[layer])
+        if found != expected:
+            raise InputError(
+                f"The bias of layer '{layer}' of this {name} has the form {found[1]}, and {type(unit).__name__} units "
+                f"want {expected[1]}: give it as unit.bias(natural parameters) does."
+            )
+
+
+def _form(tree: Any) -> tuple[Any, str]:
+    """The structure of a bias with the shapes of its arrays, and both in words."""
+    shapes = jax.tree.map(jnp.shape, tree)
+    return jax.tree.structure(tree), str(shapes)
 
 
 def _instead(model: Any) -> str:

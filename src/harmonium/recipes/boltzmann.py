@@ -74,7 +74,7 @@ def boltzmann(
     check_data(model, dataset)
     rows = dataset.shown(dataset.train[:MARGINAL_ROWS])
     model, rule = learning_rule(arguments, at_marginals(model, rows), rows, MACHINE_RULES)
-    total = epochs * dataset.steps_per_epoch(batch_size)
+    total = epochs * dataset.steps_per_epoch(arguments["batch_size"])
     optimizer = sgd(learning_rate, total, momentum=momentum, weight_decay=weight_decay, schedule=schedule)
     return trained("boltzmann", arguments, model, dataset, rule, optimizer)
 

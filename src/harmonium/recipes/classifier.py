@@ -77,7 +77,7 @@ def classifier(
     dataset = opened(arguments)
     key, rule = jax.random.key(seed), CrossEntropy(drop_inputs, drop_hidden)
     classes, layers, unit = class_unit(dataset).states, layer_units(hidden), visible_unit(dataset, visible)
-    fine = annealed(fine_rate, epochs * dataset.steps_per_epoch(batch_size))
+    fine = annealed(fine_rate, epochs * dataset.steps_per_epoch(arguments["batch_size"]))
     shown = _seen_by_machines(dataset, unit, arguments)
     like = (DBN if from_ == "dbn" else DBM)(unit, layers, key=key)
     check_data(like, shown)

@@ -19,7 +19,7 @@ from harmonium import data as datasets
 from harmonium import units
 from harmonium.data import Dataset, space_of
 from harmonium.data.classes import titled
-from harmonium.errors import InputError
+from harmonium.errors import InputError, whole
 from harmonium.evaluation import check_annealing
 from harmonium.inference import encode
 from harmonium.models import EnergyModel, is_weight, unlabelled
@@ -219,7 +219,24 @@ def opened(arguments: dict[str, Any]) -> Dataset:
     data = load_data(arguments["data"], arguments["binarize"], arguments["seed"], **named)
     if data.notes and is_main():
         logging.getLogger("harmonium").info("read %s: %s", data.name, "; ".join(data.notes))
+    arguments["batch_size"] = batch_that_fits(arguments["batch_size"], data)
     return data
+
+
+def batch_that_fits(size: int, data: Dataset) -> int:
+    """The size of a batch, or the number of training rows where these are fewer, which is said in a warning.
+
+    >>> batch_that_fits(50, datasets.from_arrays(np.eye(60)))
+    50
+    """
+    rows = len(data.train)
+    if not whole(size) or size <= rows:
+        return size
+    warnings.warn(
+        f"A batch is all {rows} training rows of '{data.name}', and not {size}: --batch-size {rows} or less says so.",
+        stacklevel=4,  # the line that called the recipe
+    )
+    return rows
 
 
 def staged(recipe: str, arguments: dict[str, Any], data: Dataset) -> tuple[dict[str, Any], bool]:

@@ -69,11 +69,17 @@ def dbm(
     model = DBM(unit, layers, top, key=jax.random.fold_in(key, 1))
     check_data(model, dataset)
     model = at_marginals(model, dataset.shown(dataset.train[:MARGINAL_ROWS]))
-    total = epochs * dataset.steps_per_epoch(batch_size)
+    total = epochs * dataset.steps_per_epoch(arguments["batch_size"])
     optimizer = sgd(learning_rate, total, momentum=momentum, weight_decay=weight_decay, schedule=schedule)
     stages, begun = staged("dbm", arguments, dataset) if pretraining else ({}, False)
     if pretraining and not begun:  # a run that has begun reads its machine from the checkpoint
-        first = {"visible": unit, "labels": top, "key": key, "epochs": pretraining, "batch_size": batch_size}
+        first = {
+            "visible": unit,
+            "labels": top,
+            "key": key,
+            "epochs": pretraining,
+            "batch_size": arguments["batch_size"],
+        }
         model = pretrained_dbm(dataset, layers, PCD(1, chains), products=products, progress=progress, **first, **stages)
     model = Centred(model) if centred and not pretraining else model
     rule = PCD(steps, chains, mean_field_steps=mean_field_steps)

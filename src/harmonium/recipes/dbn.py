@@ -60,13 +60,19 @@ def dbn(
     check_data(model, dataset)
 
     def optimizer(rate: float, passes: int) -> optax.GradientTransformation:
-        total = passes * dataset.steps_per_epoch(batch_size)
+        total = passes * dataset.steps_per_epoch(arguments["batch_size"])
         return sgd(rate, total, momentum=0.0, weight_decay=0.0, schedule="linear")
 
     fine = optimizer(fine_rate, epochs)
     stages, begun = staged("dbn", arguments, dataset) if greedy_epochs else ({}, False)
     if greedy_epochs and not begun:  # a run that has begun reads its net from the checkpoint
-        first = {"visible": unit, "key": key, "labels": top, "epochs": greedy_epochs, "batch_size": batch_size}
+        first = {
+            "visible": unit,
+            "key": key,
+            "labels": top,
+            "epochs": greedy_epochs,
+            "batch_size": arguments["batch_size"],
+        }
         first |= {"optimizer": lambda: optimizer(learning_rate, greedy_epochs), "products": products}
         first |= {"progress": progress, **stages}
         model = DBN.stacked(stack(dataset, layers, PCD(1, chains), centred=True, **first))

@@ -8,9 +8,10 @@ import jax
 
 from harmonium.data import Dataset
 from harmonium.errors import InputError
-from harmonium.evaluation import ErrorRate, Estimate, error_rate, log_likelihood
+from harmonium.evaluation import ErrorRate, Estimate, baseline, error_rate, log_likelihood
 from harmonium.models import MPDBM, Classifier
 from harmonium.training import Run, is_main
+from harmonium.units import Frames
 
 
 def held_out(data: Dataset, *, labelled: bool = False) -> tuple[str, Any]:
@@ -37,6 +38,14 @@ def error_of(model: Any, data: Dataset, split: str, rows: Any) -> ErrorRate:
     return error_rate(model, rows, labels)
 
 
+def _baseline(model: Any, data: Dataset, rows: Any) -> Estimate | None:
+    """What independent units make of the rows; None where these are no values of the units, or sequences."""
+    try:
+        return None if isinstance(model.layers["v"], Frames) else baseline(model, data, rows)
+    except InputError:
+        return None
+
+
 def measured(run: Run, data: Dataset, *, seed: int, **options: Any) -> Estimate | ErrorRate:
     """The held-out log-likelihood of a finished run, or the error rate of a classifier; with a folder, recorded in it
     and shown in its report."""
@@ -46,6 +55,7 @@ def measured(run: Run, data: Dataset, *, seed: int, **options: Any) -> Estimate 
         found = error_of(run.model, data, split, rows if split != "train" else data.shown(rows))
     else:
         found = log_likelihood(run.model, rows, key=jax.random.key(seed), **options)
+        run.baseline = _baseline(run.model, data, rows)
     if run.folder and is_main():
         from harmonium.report import write_report  # brings Matplotlib, which only finished runs need
 

@@ -58,5 +58,5 @@ def mpdbm(
     check_data(model, dataset)
     model = at_marginals(model, dataset.shown(dataset.train[:MARGINAL_ROWS]))
     rule = MultiPrediction(least, most, label_hidden, label_weight)
-    optimizer = annealed(learning_rate, epochs * dataset.steps_per_epoch(batch_size))
+    optimizer = annealed(learning_rate, epochs * dataset.steps_per_epoch(arguments["batch_size"]))
     return trained("mpdbm", arguments, model, dataset, rule, optimizer)

@@ -67,7 +67,7 @@ def rbm(
     check_data(model, dataset)
     rows = dataset.shown(dataset.train[:MARGINAL_ROWS])
     model = at_marginals(model, rows)
-    total = epochs * dataset.steps_per_epoch(batch_size)
+    total = epochs * dataset.steps_per_epoch(arguments["batch_size"])
     optimizer = sgd(learning_rate, total, momentum=momentum, weight_decay=weight_decay, schedule=schedule)
     model, rule = learning_rule(arguments, Centred(model) if centred else model, rows)
     return trained("rbm", arguments, model, dataset, constrained(arguments, rule), optimizer)

@@ -61,7 +61,7 @@ def vrnn(
     dataset = opened(arguments)
     model = started(dataset, latent, hidden, sizes(networks), jax.random.fold_in(jax.random.key(seed), 1))
     check_data(model, dataset)
-    total = epochs * dataset.steps_per_epoch(batch_size)
+    total = epochs * dataset.steps_per_epoch(arguments["batch_size"])
     steps = annealed(learning_rate, total, weight_decay=weight_decay)
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), steps)
     return trained("vrnn", arguments, model, dataset, ELBO(samples), optimizer, samples=ESTIMATE)

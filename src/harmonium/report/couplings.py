@@ -7,9 +7,11 @@ import numpy as np
 from harmonium.models import BoltzmannMachine
 from harmonium.report.figures import Picture, grid, heat_map
 from harmonium.report.look import Look
+from harmonium.report.names import ticks
 from harmonium.report.section import Section
 from harmonium.report.subject import NotApplicable, Subject, count, number
 
+NAMED = 25  # units, at most, whose names stand beside it
 MOST = 200  # units whose matrix of couplings is shown
 SCHEME = "red where two units tend to agree, blue where they tend to differ, white where nothing acts"
 
@@ -26,9 +28,10 @@ def couplings(subject: Subject) -> Section:
         raise NotApplicable("no visible units act on each other")
     size = float(np.percentile(np.abs(values[values != 0]), 99)) or 1.0
     chosen = np.sort(np.argsort(-np.linalg.norm(values, axis=0), kind="stable")[:MOST])
+    names = ticks(subject, NAMED)
     matrix = heat_map(
         values[np.ix_(chosen, chosen)], "The matrix of couplings", title="All couplings", labels=("unit", "unit"),
-        span=(-size, size), colours="RdBu_r", size=(460, 400),
+        span=(-size, size), colours="RdBu_r", size=(460, 400), rows=names, columns=names,
     )  # fmt: skip
     pictures = _neighbours(subject, values, size) if subject.look.shape and len(subject.look.shape) == 2 else []
     some = f" (of the {MOST} units with the strongest)" if len(values) > MOST else ""

@@ -18,7 +18,10 @@ DENSITY = 2  # image pixels per CSS pixel
 DPI = 96 * DENSITY
 INK, SOFT, RULE = "#20242a", "#6a727d", "#d5d9df"
 BLUE, ORANGE = "#1f5a94", "#d9772b"
+MARGIN = 3 * DENSITY  # image pixels, at least, between what is written and the picture's edge
+SIDE_BY_SIDE = 50  # letters of names that stand beside each other under a chart
 GAP = 2 * DENSITY  # between pictures
+POINTS = 20  # of a curve, at least, before its first tenth may lie outside of the frame
 FRAME = 222  # grey around each of them
 
 
@@ -90,7 +93,7 @@ def _paint(pixels: np.ndarray, tiles: np.ndarray, x: np.ndarray, y: np.ndarray, 
 def curves(x: np.ndarray, lines: dict[str, np.ndarray], alt: str, *, title: str, label: str, note: str = "") -> Picture:
     """One small chart of a few curves over steps or epochs, with a gap where a value is not finite.
 
-    Where the first tenth dwarfs the rest, the frame is that of the rest, and the note says so.
+    Where the first tenth of many points dwarfs the rest, the frame is that of the rest, and the note says so.
     """
     figure, axes = _axes(298, 190, (label, ""))
     for (name, y), colour in zip(lines.items(), (BLUE, ORANGE, SOFT), strict=False):
@@ -101,11 +104,14 @@ def curves(x: np.ndarray, lines: dict[str, np.ndarray], alt: str, *, title: str,
     if frame := _later_frame(np.stack(list(lines.values()))):
         axes.set_ylim(*frame)
         note = f"{note} Early values lie outside the frame.".strip()
+    _fit(figure, axes)
     return _png(figure, alt, title, note)
 
 
 def _later_frame(y: np.ndarray) -> tuple[float, float] | None:
-    """The range of curves `[lines, points]` without their first tenth, where that is much wider."""
+    """The range of curves `[lines, points]` without their first tenth, where these are many and that is much wider."""
+    if y.shape[1] < POINTS:
+        return None
     later = y[:, -(-y.shape[1] // 10) :]
     later, every = later[np.isfinite(later)], y[np.isfinite(y)]
     if not later.size or np.ptp(later) == 0 or np.ptp(every) < 4 * np.ptp(later):
@@ -124,6 +130,7 @@ def scatter(x: np.ndarray, y: np.ndarray, alt: str, *, title: str, labels: tuple
     axes.scatter(x, y, s=9 if len(x) < 500 else 4, color=BLUE, alpha=0.75 if len(x) < 500 else 0.35, linewidths=0)
     axes.set_xlim(ends)
     axes.set_ylim(ends)
+    _fit(figure, axes)
     return _png(figure, alt, title)
 
 
@@ -145,6 +152,7 @@ def points(
     else:
         axes.scatter(*xy.T, **style, **({"c": kinds, "cmap": "viridis"} if named else {"color": BLUE}))
     axes.set_aspect("equal", adjustable="datalim")
+    _fit(figure, axes)
     return _png(figure, alt, title)
 
 
@@ -167,11 +175,14 @@ def histogram(
         axes.stairs(heights, edges, fill=True, color=colour, alpha=0.6, label=name)
     if len(values) > 1:
         axes.legend(fontsize=7, frameon=False, labelcolor=INK)
+    _fit(figure, axes)
     return _png(figure, alt, title)
 
 
-def bars(values: dict[str, np.ndarray], alt: str, *, title: str, labels: tuple[str, str]) -> Picture:
-    """One bar a set and entry, side by side, by the entries' numbers."""
+def bars(
+    values: dict[str, np.ndarray], alt: str, *, title: str, labels: tuple[str, str], names: Sequence[str] = ()
+) -> Picture:
+    """One bar a set and entry, side by side, by the entries' numbers, or `names`."""
     figure, axes = _axes(620, 230, labels)
     wide = 0.8 / len(values)
     colours = (SOFT, BLUE, ORANGE) if len(values) > 1 else (BLUE,)
@@ -179,16 +190,19 @@ def bars(values: dict[str, np.ndarray], alt: str, *, title: str, labels: tuple[s
         axes.bar(np.arange(len(y)) - 0.4 + (k + 0.5) * wide, y, wide, color=colour, label=name)
     axes.axhline(0, color=RULE, linewidth=1)
     axes.locator_params(axis="x", integer=True, nbins=10)
+    _name(axes, names)
     if len(values) > 1:
         low, high = axes.get_ylim()
         axes.set_ylim(low, high + 0.15 * (high - low))  # room for the legend
         axes.legend(fontsize=7, frameon=False, labelcolor=INK, loc="upper right", ncols=len(values))
+    _fit(figure, axes)
     return _png(figure, alt, title)
 
 
 def heat_map(
     values: np.ndarray, alt: str, *, title: str, labels: tuple[str, str], span: tuple[float, float],
-    colours: str, size: tuple[int, int] = (460, 320), rows: Sequence[str] = (), bar: bool = True,
+    colours: str, size: tuple[int, int] = (460, 320), rows: Sequence[str] = (), columns: Sequence[str] = (),
+    bar: bool = True,
 ) -> Picture:  # fmt: skip
     """A matrix `[rows, columns]` in colours from `span[0]` to `span[1]`, with a `bar` of them beside it."""
     figure, axes = _axes(*size, labels, right=64 if bar else 8)
@@ -197,6 +211,8 @@ def heat_map(
     axes.locator_params(integer=True, nbins=6)
     if len(rows):
         axes.set_yticks(range(len(rows)), rows)
+    _name(axes, columns)
+    _fit(figure, axes)
     if bar:
         box = axes.get_position()
         beside = figure.add_axes((box.x1 + 8 / size[0], box.y0, 10 / size[0], box.height))
@@ -205,6 +221,30 @@ def heat_map(
         scale.ax.locator_params(nbins=6)
         scale.ax.tick_params(labelsize=7, colors=SOFT, length=0)
     return _png(figure, alt, title)
+
+
+def _name(axes: Axes, names: Sequence[str]) -> None:
+    """Names under the entries of an axis, where there are some, in the place of its label."""
+    if not len(names):
+        return
+    short = sum(len(name) + 2 for name in names) <= SIDE_BY_SIDE
+    turned = {} if short else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(names)), names, **turned)
+    axes.set_xlabel("")
+
+
+def _fit(figure: Figure, axes: Axes) -> None:
+    """Move the edges of a chart inwards until all that is written beside it lies in the picture: minus signs, factors
+    such as 1e-6 above it, long names."""
+    canvas = FigureCanvasAgg(figure)
+    for _ in range(2):  # narrower axes may choose other numbers
+        canvas.draw()
+        written, (width, height) = axes.get_tightbbox(canvas.get_renderer()), figure.bbox.size
+        left, foot = max(0.0, MARGIN - written.x0), max(0.0, MARGIN - written.y0)
+        right, top = max(0.0, written.x1 - width + MARGIN), max(0.0, written.y1 - height + MARGIN)
+        box = axes.get_position()
+        inside = box.width - (left + right) / width, box.height - (foot + top) / height
+        axes.set_position((box.x0 + left / width, box.y0 + foot / height, *(max(0.2, side) for side in inside)))
 
 
 def _axes(width: int, height: int, labels: tuple[str, str], *, right: int = 8) -> tuple[Figure, Axes]:

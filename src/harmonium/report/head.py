@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import equinox as eqx
@@ -10,7 +11,7 @@ import jax
 
 from harmonium.data import Dataset
 from harmonium.errors import IncomparableError, articled
-from harmonium.evaluation import ErrorRate, Estimate, compare
+from harmonium.evaluation import ErrorRate, Estimate, compare, few_rows, standing
 from harmonium.models import (
     MADE,
     MPDBM,
@@ -102,6 +103,16 @@ def facts(subject: Subject, main: Estimate | ErrorRate | None, base: Estimate | 
     if metrics:
         found.append((duration(wall_time(metrics)), f"of training, {count(int(metrics[-1]['step']), 'step')}"))
     return [(value, label) for value, label in found if value]
+
+
+def remarks(main: Estimate | ErrorRate | None, base: Estimate | None) -> list[str]:
+    """What a reader must know beside the number: that the model is no better than independent units, or that few rows
+    were measured."""
+    if main is None:
+        return []
+    beside = standing(main, base) if isinstance(main, Estimate) and base and main.verdict == "trust" else None
+    told = ("" if beside is None or beside.better else beside.words, few_rows(main))
+    return [re.sub(r"-(?=\d)", "−", words) for words in told if words]
 
 
 def gain(main: Estimate, base: Estimate) -> str:

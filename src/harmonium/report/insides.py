@@ -12,11 +12,13 @@ from harmonium.inference import encode
 from harmonium.models import FVBN, Layered, NetLink
 from harmonium.report.figures import Picture, grid, heat_map, histogram
 from harmonium.report.look import Look
+from harmonium.report.names import entry_names, named
 from harmonium.report.section import Section, Table
 from harmonium.report.subject import NotApplicable, Subject, count, number
 from harmonium.report.weights import lowest_weights
 from harmonium.units import Bernoulli, Categorical, Spin, Unit
 
+NAMED = 60  # rows of a weight matrix, at most, that have their names beside them
 MOST = 100  # filters shown, and rows and columns of a weight matrix
 ACROSS = 10
 ROWS = 1000  # held-out rows that the hidden units are shown
@@ -46,7 +48,7 @@ def filters(subject: Subject) -> Section:
         f"largest weights (columns, strongest first); red is positive, blue negative. {spread}",
         judge="Rows that stay white are visible units on which nothing depends; columns that look alike are "
         "hidden units that do the same work twice.",
-        pictures=[_matrix(weights[:MOST, strongest], size)],
+        pictures=[_matrix(subject, weights[:MOST, strongest], size)],
     )
 
 
@@ -102,13 +104,18 @@ def _acting(subject: Subject, weights: np.ndarray, spread: str) -> Section:
         shows="The weights W with which each variable (rows) acts on those after it (columns); red is positive, blue "
         f"negative.{one_hot} {spread}",
         judge="Columns that stay white are variables that depend on nothing before them.",
-        pictures=[_matrix(shown, size, ("acts on", "variable"))],
+        pictures=[_matrix(subject, shown, size, ("acts on", "variable"))],
     )
 
 
 def _matrix(
-    weights: np.ndarray, size: float, labels: tuple[str, str] = ("hidden unit, strongest first", "visible unit")
+    subject: Subject,
+    weights: np.ndarray,
+    size: float,
+    labels: tuple[str, str] = ("hidden unit, strongest first", "visible unit"),
 ) -> Picture:
+    names = entry_names(subject) if named(subject) else []
+    rows = names if len(names) == len(weights) <= NAMED else ()
     return heat_map(
         weights,
         "The weight matrix",
@@ -116,7 +123,8 @@ def _matrix(
         labels=labels,
         span=(-size, size),
         colours="RdBu_r",
-        size=(620, 380),
+        size=(620, max(380, 14 * len(rows) + 60)),
+        rows=rows,
     )
 
 

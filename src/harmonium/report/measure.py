@@ -1,54 +1,16 @@
-"""Numbers that a report computes itself: the baseline, moments, neighbours, what was filled in."""
+"""Numbers that a report computes itself: moments, neighbours, what was filled in."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from harmonium.evaluation import Estimate
-from harmonium.evaluation.estimate import mean_estimate
-from harmonium.evaluation.rows import space_under
-from harmonium.inference import marginal_natural, mean_stats
-from harmonium.inference.marginals import marginal_bias
-from harmonium.units import Categorical, Columns, Gaussian, Spin, Stats, Unit, parts_of
+from harmonium.units import Categorical, Columns, Spin, Unit, parts_of
 
 BLOCK = 5000  # rows looked at together
 FEATURES = 64  # of those that vary most: whose correlations are compared
-
-
-# ---- independent units -------------------------------------------------------------------------------------
-
-
-def baseline(unit: Unit, train: np.ndarray, rows: np.ndarray, split: str) -> Estimate:
-    """Log-likelihood of `rows` under independent units with the marginals of `train`: exact.
-
-    log p(v) = <eta, T(v)> - A(eta), `eta` from the training rows' mean statistics.
-    """
-    eta = training_marginals(unit, train)
-    unit.check(np.asarray(rows))
-    log_prob = jax.jit(jax.vmap(lambda v: unit.log_prob(eta, v)))
-    parts = [log_prob(unit.from_data(block)) for block in _blocks(rows)]
-    values = np.concatenate([np.asarray(part, np.float64) for part in parts]) - unit.log_scale(rows)
-    settings = {"training rows": len(train), "rows": split}
-    method = "independent units fitted to the training marginals"
-    return mean_estimate(values, "exact", method, settings, space_under(unit, rows))
-
-
-def training_marginals(unit: Unit, train: np.ndarray) -> Stats:
-    """Natural parameters of independent units with the mean statistics of `train` `[n, size]`."""
-    if isinstance(unit, Columns | Gaussian):
-        return unit.natural(marginal_bias(unit, train))
-    total = None
-    for block in _blocks(train):
-        mean = mean_stats(unit, unit.from_data(block))
-        leaves, form = jax.tree.flatten(mean)
-        part = [len(block) / len(train) * np.asarray(leaf, np.float64) for leaf in leaves]
-        total = part if total is None else [a + b for a, b in zip(total, part, strict=True)]
-    mean = form.unflatten([jnp.asarray(leaf, jnp.float32) for leaf in total])
-    return marginal_natural(unit, mean, len(train))
 
 
 def _blocks(rows: np.ndarray) -> list[np.ndarray]:

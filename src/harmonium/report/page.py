@@ -76,6 +76,7 @@ def page(subject: Subject) -> str:
         name=subject.folder.path.resolve().name,
         sentence=head.sentence(subject),
         main=main and head.headlines(main),
+        remarks=head.remarks(main, base),
         facts=head.facts(subject, main, base),
         date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC".lstrip("0"),
         by_class=isinstance(subject.model, Classifier),

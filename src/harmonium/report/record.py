@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from harmonium.errors import InputError
-from harmonium.evaluation import ErrorRate, Estimate
-from harmonium.models import Classifier, Orderless
+from harmonium.evaluation import ErrorRate, Estimate, independent
+from harmonium.inference import has_closed_form
+from harmonium.models import Classifier, EnergyModel, Orderless
 from harmonium.report.figures import Picture, curves
 from harmonium.report.head import KINDS, headline
-from harmonium.report.measure import baseline
 from harmonium.report.section import Section, Table
 from harmonium.report.subject import NotApplicable, Subject, count, number
 from harmonium.training.monitor import FEW_VARIABLES, ORDERLESS_ROWS
@@ -34,6 +34,16 @@ EVERY_ORDER = {
     "variables, in the first of the network's orders alone. Where that of the validation rows falls, the training "
     "rows are learned by heart: stop there, or use weight decay.",
 }
+DEEP = {  # of a machine whose hidden layers depend on each other
+    "loss": "What the learning rule differentiates: a mean-field bound on the free energy of the data, less the free "
+    "energy of the chains with other layers summed out. These are different quantities, so that the level means "
+    "nothing: it settles where training does, and is no measure of fit.",
+    "free_energy_data": "Of the batches, a bound by mean field given the visible units alone; of the chains, given all "
+    "layers but those that a sweep draws last. These are different quantities, which need not meet: each should level "
+    "off by itself.",
+    "free_energy_gap": "Bound on the mean free energy of validation rows less that of training rows. Steady growth "
+    "means that the model learns the training rows by heart.",
+}
 BOUND_LOSS = {
     "loss": "What the learning rule differentiates: minus the bound of the batches.",
     "log_guess": "Log-probability of the hidden units of dreams under the recognition net, which learns to raise it.",
@@ -50,7 +60,7 @@ MEANINGS = {
     "log_likelihood_train": "Exact, of up to 1000 rows of each split. Where that of the validation rows falls, the "
     "training rows are learned by heart: stop there, or use weight decay.",
     "loss": "What the learning rule differentiates. For CD and PCD, the free energy of data less that of the "
-    "chains: it hovers near zero and is no measure of fit.",
+    "chains, which is no measure of fit: it hovers near zero while the chains keep up with the data.",
     "log_pseudo_likelihood": "Log-probability of each unit given all the others, summed. It should rise and level off.",
     "free_energy_gap": "Mean free energy of validation rows less that of training rows. Steady growth means "
     "that the model learns the training rows by heart.",
@@ -75,7 +85,7 @@ def baseline_of(subject: Subject) -> Estimate | None:
     if subject.split == "train" and subject.data.decode is not None:
         return None  # the rows of such a file are known by the chunk only
     try:
-        return baseline(subject.unit, subject.train, rows, subject.held_name)
+        return independent(subject.unit, subject.train, rows, subject.held_name)
     except InputError:
         return None
 
@@ -111,8 +121,9 @@ def estimates(subject: Subject, base: Estimate | None) -> Section:
         shows="Log-likelihoods are means per example in nats; larger is better. "
         f"{sure if subject.exact else weighed if subject.directed else bounded}The baseline gives "
         "every unit its training marginal and knows of no connection between units.",
-        judge="A model that has learned structure lies well above the baseline. Compare numbers only on the "
-        "same space: the same examples, binarization and scaling (the hash stands for the rows themselves).",
+        judge="A model that has learned structure lies well above the baseline. The verdict is of the number: whether "
+        "it can be trusted, not whether the model is good. Compare numbers only on the same space: the same examples, "
+        "binarization and scaling (the hash stands for the rows themselves).",
         tables=tables,
     )
 
@@ -192,6 +203,8 @@ def _meanings(subject: Subject) -> dict[str, str]:
         return BOUND_LOSS | ({"loss": WAKE_SLEEP_LOSS} if "WakeSleep" in rule else {})
     if isinstance(subject.model, Orderless):
         return EVERY_ORDER
+    if isinstance(subject.model, EnergyModel) and not has_closed_form(subject.model):
+        return DEEP
     return {"loss": EXACT_LOSS} if subject.exact else {}
 
 
@@ -208,8 +221,17 @@ def _chart(
         return None
     title = (shared.rstrip("_") or group[0]).replace("_", " ").capitalize()
     if len(group) == 1:
-        title += f"  {number(float(values[group[0]][-1]), 3)}"
+        title += f"  {_last(float(values[group[0]][-1]))}"
     return curves(x, lines, f"{title} over {label}s", title=title, label=label, note=note)
+
+
+def _last(x: float) -> str:
+    """The last value of a curve: three decimals, or two digits of what these would show as 0.
+
+    >>> _last(-7.0312), _last(-1.23e-06), _last(0.0)
+    ('−7.031', '−1.2e−06', '0.000')
+    """
+    return number(x, 3) if x == 0 or not abs(x) < 5e-4 else f"{x:.1e}".replace("-", "−")
 
 
 # ---- how to do it again ------------------------------------------------------------------------------------

@@ -8,12 +8,14 @@ import numpy as np
 
 from harmonium.report.figures import Picture, grid, heat_map, histogram, scatter
 from harmonium.report.measure import Filled, in_deviations, metric, moments, nearest, score_filled
+from harmonium.report.names import listed, ticks
 from harmonium.report.section import Section, Table
 from harmonium.report.subject import HIDDEN, Subject, count, number
 from harmonium.units import Columns, Unit, parts_of
 
 SIDE = 8  # pictures along each side of a grid of samples
 COLUMNS = 200  # of a table, at most, in a heat map
+NAMED = 20  # columns, at most, whose names stand under one
 NEIGHBOURS, OF_SAMPLES = 5, 10
 REFERENCE = 200  # held-out rows whose distance to the training rows is the yardstick
 
@@ -79,6 +81,7 @@ def _cell_map(subject: Subject, cells: np.ndarray, title: str, **options: Any) -
     span = (look.low, look.high)
     cells = np.asarray(cells, float)
     bar = subject.unit.states != 2 and not _mixed(subject.unit)
+    options |= {"columns": ticks(subject, NAMED)}
     return heat_map(cells, title, title=title, span=span, colours=look.colours, bar=bar, **options)
 
 
@@ -191,7 +194,7 @@ def scores_of(
     drawn, rows, train = (in_deviations(unit, x, train) for x in (drawn, rows, train))
     for part, at in parts_of(unit):
         if hidden[:, at].any():
-            words = f", columns {at.start} to {at.stop - 1}" if _mixed(unit) else ""
+            words = f", {listed(subject, at)}" if _mixed(unit) else ""
             score = score_filled(part, drawn[..., at], rows[:, at], hidden[:, at], train[:, at])
             found.append((words + (" (standard deviations)" if words and part.states is None else ""), part, score))
     return found

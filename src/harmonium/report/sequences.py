@@ -9,6 +9,7 @@ from harmonium.evaluation import per_variable
 from harmonium.inference.marginals import marginal_bias
 from harmonium.models import Orderless
 from harmonium.report.figures import Picture, bars, heat_map
+from harmonium.report.names import column_names, named, ticks
 from harmonium.report.section import Section, Table
 from harmonium.report.subject import Subject, count, number
 from harmonium.units import Categorical, Conditional, parts_of
@@ -33,7 +34,7 @@ def variables(subject: Subject) -> Section:
         judge=f"The difference is what the network knows of a {noun} from earlier ones, so that late ones should gain. "
         f"Where nothing is gained, nothing before tells of the {noun}; where something is lost, the training rows were "
         "learned by heart.",
-        pictures=_pictures(subject, given, gain) if subject.look.shape else [_chart(alone, given)],
+        pictures=_pictures(subject, given, gain) if subject.look.shape else [_chart(subject, alone, given)],
         tables=[] if subject.look.shape else [_table(subject, alone, given)],
     )
 
@@ -61,9 +62,10 @@ def _pictures(subject: Subject, given: np.ndarray, gain: np.ndarray) -> list[Pic
     return drawn
 
 
-def _chart(alone: np.ndarray, given: np.ndarray) -> Picture:
+def _chart(subject: Subject, alone: np.ndarray, given: np.ndarray) -> Picture:
     sets = {"on its own": alone, "given those before": given}
-    return bars(sets, "Nats of each column", title="Minus log-probability", labels=("column", "nats"))
+    names = ticks(subject, MOST)
+    return bars(sets, "Nats of each column", title="Minus log-probability", labels=("column", "nats"), names=names)
 
 
 def _table(subject: Subject, alone: np.ndarray, given: np.ndarray) -> Table:
@@ -75,9 +77,11 @@ def _table(subject: Subject, alone: np.ndarray, given: np.ndarray) -> Table:
     model = subject.model
     place = np.argsort(model.orders.value[0] if isinstance(model, Orderless) else model.order)
     chosen = np.sort(np.argsort(given - alone, kind="stable")[:MOST])
+    names = column_names(subject)
     rows = [
-        (str(i), kinds[i], str(place[i] + 1), number(alone[i], 3), number(given[i], 3), number(alone[i] - given[i], 3))
+        (names[i], kinds[i], str(place[i] + 1), *(number(x, 3) for x in (alone[i], given[i], alone[i] - given[i])))
         for i in chosen.tolist()
     ]
-    some = f"The {MOST} columns that gain most" if len(given) > MOST else "Columns, counted from 0"
+    counted = "Columns" if named(subject) else "Columns, counted from 0"
+    some = f"The {MOST} columns that gain most" if len(given) > MOST else counted
     return Table(("Column", "Units", "Drawn as", "On its own", "Given those before", "Gain"), rows, some)

@@ -36,7 +36,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     Arguments: `n_components`, hidden units; `learning_rate`, the constant step of gradient ascent;
     `batch_size`, rows per step and number of chains; `n_iter`, passes over the rows; `verbose`, whether to
     print a line per pass; `random_state`, a seed, a `RandomState` or None; `gibbs_steps`, sweeps of the
-    chains per step.
+    chains per step; `init`, where the visible biases begin: at "zeros", as scikit-learn's do, or at the "marginals" of
+    the rows, from which training goes much further where ones are rarer than zeros.
     Attributes: `components_` `[n_components, n_features]`, the weights; `intercept_hidden_` and
     `intercept_visible_`, the biases; `h_samples_` `[batch_size, n_components]`, the chains; `model_`, the
     `hm.RBM`; `n_features_in_`, `feature_names_in_`; `random_state_`, with which training, `gibbs` and
@@ -57,6 +58,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
         gibbs_steps: int = 1,
+        init: str = "zeros",
     ) -> None:
         self.n_components = n_components
         self.learning_rate = learning_rate
@@ -65,6 +67,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.verbose = verbose
         self.random_state = random_state
         self.gibbs_steps = gibbs_steps
+        self.init = init
 
     # ---- training ------------------------------------------------------------------------------------------
 
@@ -108,13 +111,14 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self
 
     def _start(self, X: formulas.Rows) -> None:
-        """Small random weights, no biases, and chains at zero, in the dtype of the rows."""
+        """Small random weights, visible biases where `init` says, and chains at zero, in the dtype of the rows."""
         _warn_outside(X)
         self.random_state_ = check_random_state(self.random_state)
         shape = (self.n_components, X.shape[1])
         self.components_ = self.random_state_.normal(0, START_SCALE, shape).astype(X.dtype)
         self.intercept_hidden_ = np.zeros(self.n_components, X.dtype)
-        self.intercept_visible_ = np.zeros(X.shape[1], X.dtype)
+        marginal = formulas.log_odds(X) if self.init == "marginals" else np.zeros(X.shape[1])
+        self.intercept_visible_ = marginal.astype(X.dtype)
         self.h_samples_ = np.zeros((self.batch_size, self.n_components), X.dtype)
 
     def _advance(self, rows: np.ndarray) -> None:
@@ -145,6 +149,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 raise InputError(f"{name}={value!r} is not possible: give a whole number, at least {least}.")
         if not isinstance(self.learning_rate, Real) or not 0 < self.learning_rate < np.inf:
             raise InputError(f"learning_rate={self.learning_rate!r} is not possible: give a positive number.")
+        if self.init not in ("zeros", "marginals"):
+            raise InputError(f"init={self.init!r} is not possible: choose 'zeros' or 'marginals'.")
 
     # ---- features and scores -------------------------------------------------------------------------------
 

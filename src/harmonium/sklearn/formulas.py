@@ -25,6 +25,15 @@ def visible_means(h: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     return expit(h @ W.astype(h.dtype, copy=False) + b.astype(h.dtype, copy=False))
 
 
+def log_odds(v: Rows) -> np.ndarray:
+    """`log(m / (1 - m))` of each column's mean `m` `[d]`, with one row of even chances added to the rows, as
+    `hm.at_marginals` does; means outside of [0, 1] are taken as its ends."""
+    n = v.shape[0]
+    mean = np.clip(np.asarray(v.sum(axis=0), np.float64).ravel() / n, 0, 1)
+    smooth = (n * mean + 0.5) / (n + 1)
+    return np.log(smooth) - np.log1p(-smooth)
+
+
 def log_pseudo_likelihood(v: Rows, W: np.ndarray, b: np.ndarray, c: np.ndarray, sites: np.ndarray) -> np.ndarray:
     """Log pseudo-likelihood of each row `[n]` by `k` units of each, scaled up without bias, in nats.
 

@@ -15,6 +15,7 @@ from harmonium.testing.belief_nets import (
     check_links,
     check_samples,
 )
+from harmonium.testing.biases import check_biases
 from harmonium.testing.chains import check_clamped_gibbs, check_gibbs_converges, check_gibbs_step
 from harmonium.testing.derived import (
     check_conditionals,
@@ -48,6 +49,7 @@ __all__ = [
     "FAILURE_RATE",
     "Listing",
     "check_acting_on",
+    "check_biases",
     "check_bidirectional",
     "check_blocks",
     "check_bound",

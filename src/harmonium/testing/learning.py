@@ -22,31 +22,56 @@ from harmonium.testing.structure import generator
 TOLERANCE = 1e-4
 EXAMPLES = 4
 REACHED = 1e-6  # a gradient smaller than this everywhere is rounding
+NEAR = 0.1  # standard deviation by which parameters are moved where a gradient vanishes
 
 
 def check_gradients_reach_every_parameter(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
     """The gradient of `mean E(x) + log Z` is finite, and not zero in any trainable array.
 
-    The number of a `Normalised` model cancels there, so the model inside is held to this.
+    Where it is zero at the model's own parameters, as by symmetry at biases of zero, it must not be at others near
+    them. The number of a `Normalised` model cancels there, so the model inside is held to this.
 
     >>> import harmonium as hm, jax
     >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.5)
     >>> check_gradients_reach_every_parameter(tiny)
     """
     model = model.model if isinstance(model, Normalised) else model
-    states = some_states(model, generator(key), EXAMPLES)
-    _, slope = log_partition_and_slope(model)
-    refuse_idle(_sum(_energy_slope(model, stats_of(model, states)), slope))
+    rng = generator(key)
+    states = some_states(model, rng, EXAMPLES)
+
+    def slopes(model: EnergyModel) -> PyTree:
+        return _sum(_energy_slope(model, stats_of(model, states)), log_partition_and_slope(model)[1])
+
+    here = slopes(model)
+    if idle := _idle(here):
+        still = [path for path in _idle(slopes(_near(model, rng))) if path in idle]
+        if still:
+            raise AssertionError(f"No gradient reaches{still[0]}, at these parameter values and at others near them.")
 
 
 def refuse_idle(slopes: PyTree, exempt: str | None = None) -> None:
     """Refuse gradients that are not finite, or zero everywhere in an array whose name does not end in `exempt`."""
+    for path in _idle(slopes):
+        if not (exempt and path.endswith(exempt)):
+            raise AssertionError(f"No gradient reaches{path}, at these parameter values.")
+
+
+def _idle(slopes: PyTree) -> list[str]:
+    """The arrays whose gradient is zero everywhere. Refuses gradients that are not finite."""
+    found = []
     for path, leaf in _leaves(slopes):
         if not np.isfinite(leaf).all():
             raise AssertionError(f"The gradient of{path} is not finite.")
-        idle = leaf.size and np.abs(leaf).max() < REACHED
-        if idle and not (exempt and path.endswith(exempt)):
-            raise AssertionError(f"No gradient reaches{path}.")
+        if leaf.size and np.abs(leaf).max() < REACHED:
+            found.append(path)
+    return found
+
+
+def _near(model: EnergyModel, rng: np.random.Generator) -> EnergyModel:
+    """The model with each of its parameters moved a little."""
+    learned, rest = eqx.partition(model, trainable(model))
+    moved = jax.tree.map(lambda x: x + (NEAR * rng.normal(size=x.shape)).astype(x.dtype), learned)
+    return eqx.combine(moved, rest)
 
 
 def check_learning_rule(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:

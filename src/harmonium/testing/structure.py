@@ -76,7 +76,7 @@ def check_energy_is_linear(model: EnergyModel, key: Key[Array, ""] | None = None
     rng = generator(key)
     for name, units in ((name, units) for group in groups(model) for name, units in group.items()):
         a = random_stats(model, rng)
-        b = a | {name: _replaced(a[name], random_stats(model, rng)[name], units)}
+        b = a | {name: replaced(a[name], random_stats(model, rng)[name], units)}
         mixed = jax.tree.map(lambda x, y: (T * x + (1 - T) * y).astype(np.float32), a, b)
         expected = T * energies_of_stats(model, a) + (1 - T) * energies_of_stats(model, b)
         agree(
@@ -119,7 +119,7 @@ def _check_colours(model: EnergyModel, layer: Coloured, a: dict[str, PyTree], b:
         raise AssertionError(f"Layer '{layer}' of {size} units stands in {model.blocks} with the colours {colours}.")
     for colour in set(colours):
         units = colours == colour
-        changed = a | {str(layer): _replaced(a[layer], b[layer], units)}
+        changed = a | {str(layer): replaced(a[layer], b[layer], units)}
         before, after = (_acting_on_units(model, stats, str(layer)) for stats in (a, changed))
         what = f"What acts on units of colour {colour} of layer '{layer}' when others of that colour change"
         for x, y in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
@@ -174,8 +174,10 @@ def random_stats(model: EnergyModel, rng: np.random.Generator) -> dict[str, PyTr
     return {name: jax.tree.map(draw, unit.zeros()) for name, unit in model.layers.items()}
 
 
-def _replaced(a: PyTree, b: PyTree, units: np.ndarray) -> PyTree:
-    """Statistics `a` `[rows, size, ...]` with those of some units from `b`."""
+def replaced(a: PyTree, b: PyTree, units: np.ndarray) -> PyTree:
+    """Statistics `a` `[rows, size, ...]` with those of some units from `b`, or of all of whatever families."""
+    if units.all():
+        return b
     return jax.tree.map(lambda x, y: np.where(units.reshape(-1, *(1,) * (x.ndim - 2)), y, x), a, b)
 
 

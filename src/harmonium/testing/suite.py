@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from jaxtyping import Array, Key
 
 from harmonium.inference import configurations, has_closed_form
-from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel, UnitwiseModel, coloured
-from harmonium.testing import belief_nets, chains, derived, invariance, latent, learning, structure, tractable
+from harmonium.models import BeliefNet, Biased, BiHM, EnergyModel, LatentModel, TractableModel, UnitwiseModel, coloured
+from harmonium.testing import belief_nets, biases, chains, derived, invariance, latent, learning, structure, tractable
 from harmonium.testing.enumeration import refuse_large
 from harmonium.units import Frames, Gaussian, parts_of
 
@@ -31,7 +31,7 @@ def checks_for(
     >>> import harmonium as hm, jax
     >>> tiny = hm.RBM(visible=hm.units.Gaussian(1), hidden=hm.units.Spin(2), key=jax.random.key(0), scale=0.5)
     >>> sorted(checks_for(tiny))[:3]
-    ['blocks', 'conditionals', 'energy_is_linear']
+    ['biases', 'blocks', 'conditionals']
     """
     checks: Sequence[Check]
     if isinstance(model, TractableModel):
@@ -54,6 +54,8 @@ def _of_energies(model: EnergyModel) -> list[Check]:
     ]
     if isinstance(model, UnitwiseModel):
         checks.append(structure.check_acting_on)
+    if isinstance(model, Biased):
+        checks.append(biases.check_biases)
     units = model.layers.values()
     if all(unit.states is not None or isinstance(unit, Gaussian) for unit in units):
         checks += _checks_by_listing(model)

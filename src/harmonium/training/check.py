@@ -6,18 +6,24 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
+import jax
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
 from harmonium.data import Dataset
 from harmonium.data.storage import blocks
 from harmonium.errors import InputError, shown
+from harmonium.inference import marginal_natural, mean_stats, require_linear
+from harmonium.models import BiasedModel
 from harmonium.models.kinds import require_sound
 from harmonium.objectives import Objective
 from harmonium.products import check_products
 from harmonium.rng import check_key
 from harmonium.training.folder import RunFolder
-from harmonium.units import Columns, Frames, Unit
+from harmonium.units import Columns, Frames, Unit, inner
+
+MARGINAL_ROWS = 1000  # training rows, at most, whose marginals are looked at
+FAR = 10.0  # nats an example between the neutral member and the marginals, from which the start matters
 
 
 @runtime_checkable
@@ -32,10 +38,11 @@ class Optimizer(Protocol):
 
 
 def check_parts(model: Any, objective: Any, optimizer: Any, key: Any) -> None:
-    """Refuse what is no model, learning rule, optimizer or key."""
+    """Refuse what is no model, or one whose energy is none, and what is no learning rule, optimizer or key."""
     if not isinstance(model, eqx.Module):
         raise InputError(f"Training takes a model, such as an hm.RBM, not {shown(model)}: make one and pass it.")
     require_sound(model)
+    require_linear(model)
     if not isinstance(objective, Objective):
         raise InputError(
             f"A learning rule is an object, such as hm.objectives.CD(), not {shown(objective)}: make one and pass it."
@@ -120,3 +127,40 @@ def check_classes(unit: Unit, data: Dataset) -> None:
             unit.check(np.zeros((0, 1), int) if labels is None else np.asarray(labels)[:, None])
         except InputError as error:
             raise InputError(f"The {split} labels of {data.name!r} do not fit the model's layer y: {error}") from error
+
+
+def warn_start(model: Any, data: Dataset) -> None:
+    """Warn of a machine whose visible biases are neutral where the data's marginals are far from that.
+
+    Its weights then learn what biases say better: with 20 hidden units on MNIST, ten epochs by Adam end at -205.9 nats,
+    where independent units are, and at -156.0 started at the marginals.
+
+    >>> import harmonium as hm, jax, warnings
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(64), hidden=hm.units.Bernoulli(2), key=jax.random.key(0))
+    >>> with warnings.catch_warnings(record=True, action="always") as told:
+    ...     warn_start(rbm, hm.data.from_arrays(np.eye(64)))
+    >>> str(told[0].message)
+    "The visible biases of this RBM are neutral, and 'array' is 39 nats an example likelier at its own marginals: ..."
+    """
+    if not isinstance(model, BiasedModel):
+        return
+    unit = model.layers["v"]
+    pairs = zip(jax.tree.leaves(unit.bias(unit.reference())), jax.tree.leaves(model.biases["v"]), strict=True)
+    if any(not np.array_equal(a, b) for a, b in pairs):
+        return
+    gain = float(_gain_at_marginals(unit, unit.from_data(data.shown(data.train[:MARGINAL_ROWS]))))
+    if gain > FAR:
+        warnings.warn(
+            f"The visible biases of this {type(model).__name__} are neutral, and '{data.name}' is {gain:.0f} nats an "
+            "example likelier at its own marginals: start there with model = hm.at_marginals(model, data.train), "
+            "before hm.Centred where that is used, or training ends far below what it could reach.",
+            stacklevel=3,
+        )
+
+
+@eqx.filter_jit
+def _gain_at_marginals(unit: Unit, rows: Array) -> Float[Array, ""]:
+    """How much likelier a row is under independent units at the marginals than under neutral ones, in nats."""
+    mean, neutral = mean_stats(unit, rows), unit.reference()
+    eta = marginal_natural(unit, mean, len(rows))
+    return inner(eta, mean) - unit.log_partition(eta) - inner(neutral, mean) + unit.log_partition(neutral)

@@ -26,7 +26,7 @@ from harmonium.inference.placing import placed
 from harmonium.objectives import Metrics, Objective
 from harmonium.rng import cheap, words
 from harmonium.training.callbacks import Callback, Interrupt, Progress, progress_bar, tensorboard
-from harmonium.training.check import check_data, check_parts, check_settings
+from harmonium.training.check import check_data, check_parts, check_settings, warn_start
 from harmonium.training.devices import Placement, anywhere, is_main, local
 from harmonium.training.folder import RunFolder, describe, form
 from harmonium.training.log import Log, Run
@@ -83,6 +83,7 @@ def fit(
     check_data(model, data)
     warn_of_training_rows(model, data)
     model = placed(model, data)
+    warn_start(model, data)
     check_settings(epochs, average, products)
     optimizer = _adam() if optimizer is None else optimizer
     steps = epochs * data.steps_per_epoch(batch_size)

@@ -33,6 +33,7 @@ class Run:
     folder: RunFolder | None = None
     state: TrainState | None = field(default=None, repr=False)
     estimate: Estimate | ErrorRate | None = None
+    baseline: Estimate | None = None  # of independent units, on the rows of the estimate
 
 
 @dataclass

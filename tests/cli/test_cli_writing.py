@@ -65,8 +65,10 @@ def trained_on(path: Path, names: list[str]):
     folder = RunFolder.open(path)
     about = folder.about
     folder.write_about(about | {"data": about["data"] | {"columns": names}})
-    yield
-    folder.write_about(about)
+    try:
+        yield
+    finally:
+        folder.write_about(about)
 
 
 def holed(n: int = 9) -> np.ndarray:
@@ -138,6 +140,36 @@ def test_names_beyond_ascii_come_back_as_they_were(harmonium):
     with trained_on(harmonium.folder / "bits", ["größe", "naïve", "e", 'd "x"', "f, g", "b"]):
         harmonium.done("sample", "bits", "-n", "2", "--steps", "1", "--out", "named.csv")
     assert (harmonium.folder / "named.csv").read_text().splitlines()[0] == 'größe,naïve,e,"d ""x""","f, g",b'
+
+
+def test_what_the_reader_leaves_out_or_assumes_is_said(harmonium):
+    rows = holed(4)
+    lines = text(rows, NAMES).splitlines()
+    indexed = "\n".join(f"{i},{line}" for i, line in zip(["", 0, 1, 2, 3], lines, strict=True)) + "\n"
+    (harmonium.folder / "indexed.csv").write_text(indexed)
+    said = harmonium.done("impute", "run", "--input", "indexed.csv", "--out", "indexed_full.csv")
+    assert len(said.splitlines()) == 3, said  # what was filled, what was left out, what was rounded
+    names, filled = read(harmonium.folder / "indexed_full.csv")
+    assert (names, filled.shape) == (NAMES, (4, 5))
+
+
+def test_names_in_latin_1_come_back_as_they_were(harmonium):
+    names = ["größe", *NAMES_OF_BITS[1:]]
+    (harmonium.folder / "latin.csv").write_bytes(text(np.where(np.eye(6), np.nan, 1), names).encode("latin-1"))
+    with trained_on(harmonium.folder / "bits", names):
+        harmonium.done("impute", "bits", "--input", "latin.csv", "--out", "latin_full.csv", "--steps", "2")
+    assert (harmonium.folder / "latin_full.csv").read_text("utf-8").startswith("größe,b,")
+    said = harmonium.done("impute", "bits", "--input", "latin.csv", "--out", "latin_full.npy", "--steps", "2")
+    assert "6 cells filled" in said  # by position, as the run's own table had no names
+
+
+def test_numbers_as_names_are_names_where_the_run_has_them(harmonium):
+    years = [str(year) for year in range(2014, 2020)]
+    (harmonium.folder / "years.csv").write_text(text(np.where(np.eye(6), np.nan, 1)[:2], years[::-1]))
+    with trained_on(harmonium.folder / "bits", years):
+        said = harmonium.done("impute", "bits", "--input", "years.csv", "--out", "years_full.csv", "--steps", "2")
+    assert "columns were taken by their names" in said
+    assert len((harmonium.folder / "years_full.csv").read_text().splitlines()) == 3
 
 
 # ---- digits and whole numbers --------------------------------------------------------------------------------
@@ -299,7 +331,7 @@ def test_a_full_memory_is_said_in_a_sentence(harmonium, monkeypatch):
     monkeypatch.setattr(writing, "draw", full)
     said = harmonium.refused("sample", "bits", "--out", "full.npy", code=1)
     assert "the memory is full: ask for fewer units, chains or rows at a time" in said
-    assert not list(harmonium.folder.glob("*full.npy*"))
+    assert not [path for path in harmonium.folder.iterdir() if path.name.lstrip(".").startswith("full.npy")]
 
 
 # ---- features ------------------------------------------------------------------------------------------------

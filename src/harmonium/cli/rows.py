@@ -15,9 +15,8 @@ import numpy as np
 from harmonium import data as datasets
 from harmonium.data import Whole
 from harmonium.data.columns import places
-from harmonium.data.files import read_array
+from harmonium.data.files import read
 from harmonium.data.storage import release
-from harmonium.data.text import column_names
 from harmonium.errors import InputError
 from harmonium.training import RunFolder
 from harmonium.units import Unit, real_columns
@@ -32,12 +31,14 @@ SHOWN = 8  # names of columns in a sentence
 class Given:
     """Rows of a person's file `[n, d]` and their names, in the file's own order of columns.
 
-    `places` says where in them the columns of training lie, or is None where they are in order.
+    `places` says where in them the columns of training lie, or is None where they are in order; `notes`, what the
+    reader left out or assumed.
     """
 
     rows: np.ndarray
     names: Sequence[str]
     places: list[int] | None
+    notes: Sequence[str] = ()
 
     def blocks(self, size: int) -> Iterator[tuple[int, np.ndarray]]:
         """Blocks of `size` rows in the order of training, each with the number of its first row; the last is filled up
@@ -53,24 +54,27 @@ class Given:
         return rows if self.places is None else rows[:, np.argsort(self.places)]
 
     def said(self) -> str:
-        """What was done to the order of columns, as a line of its own."""
-        return "" if self.places is None else "\ncolumns were taken by their names, in another order than at training"
+        """What the reader left out or assumed, and what was done to the order of columns, in lines of their own."""
+        moved = [] if self.places is None else ["columns were taken by their names, in another order than at training"]
+        return "".join(f"\n{line}" for line in [*self.notes, *moved])
 
 
 def given_rows(folder: RunFolder, unit: Unit, source: Path) -> Given:
     """The rows of a file for a run, checked for their columns. Raises `InputError` for those of another table."""
-    rows = read_array(source)
+    raw = read(source, missing=True, like=folder.columns or None)
+    if len(raw.arrays) > 1:
+        raise InputError(f"'{source}' holds {len(raw.arrays)} splits where one table is needed: save that one as .npy.")
+    rows, names = np.asanyarray(raw.arrays["train"]), raw.columns or ()
     if rows.dtype.kind not in "biuf":
         raise InputError(f"'{source}' holds no numbers ({rows.dtype}): give rows of numbers, NaN where one is missing.")
     rows = rows.reshape(len(rows), -1) if rows.ndim > 2 else np.atleast_2d(rows)
-    names = column_names(source)
     found = places(folder.columns, names, str(source))
     if rows.shape[1] != unit.size or not len(rows):
         raise InputError(
             f"The run was trained on {unit.size} columns, but '{source}' has {rows.shape[1]} in {len(rows)} rows: give "
             "it rows of the same columns."
         )
-    return Given(rows, names, found)
+    return Given(rows, names, found, raw.notes)
 
 
 def block_rows(model: Any, n: int) -> int:

@@ -40,7 +40,7 @@ def read_text(
     Args:
         path: of the file: UTF-8, UTF-16 with its mark, or Windows-1252.
         header: whether the first row holds names; None to find out.
-        like: names to compare the first row with: it holds names if it is these.
+        like: names to compare the first row with: it holds names if it is these, in any order.
         missing: whether cells may be missing, as where gaps are to be filled.
 
     Raises:
@@ -95,7 +95,7 @@ class _Lines:
     def table(self, header: bool | None, like: Sequence[str] | None, notes: tuple[str, ...]) -> Table:
         """The numbers, with the names of the first row if that holds any."""
         first = cells_of(self.lines[0][1], self.separator)
-        if header is None and like is not None and [cell for cell in first if cell] == list(like):
+        if header is None and like is not None and sorted(cell for cell in first if cell) == sorted(like):
             header = True
         if header is None and any(map(is_word, first)):
             header = self._words(first)

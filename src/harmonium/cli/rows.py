@@ -113,6 +113,7 @@ class OwnUnits:
     def __init__(self, folder: RunFolder, unit: Unit) -> None:
         affine, self.names = folder.affine, folder.columns
         self.affine = None if affine[0] is None else affine
+        self._exact = self.affine is not None or unit.scaled
         self.whole: Whole = folder.whole.among(real_columns(unit))
 
     def to_model(self, rows: np.ndarray) -> np.ndarray:
@@ -126,7 +127,7 @@ class OwnUnits:
     @property
     def cell_bytes(self) -> int:
         """Of a number in a .npy file."""
-        return 4 if self.affine is None else 8
+        return 8 if self._exact else 4
 
     def said(self) -> str:
         """What was rounded, as a line of its own."""

@@ -36,12 +36,20 @@ def row_groups(rows: np.ndarray, groups: Any = "auto") -> np.ndarray | None:
             raise InputError(
                 f"There are no groups {groups!r}: choose 'auto', 'copies' or None, or give one for each row."
             )
-        possible = sum(math.log(len(np.unique(column))) for column in rows.T)
-        return _numbered(_digests(rows)) if groups == "copies" or possible > 2 * math.log(len(rows)) else None
+        return _numbered(_digests(rows)) if groups == "copies" or not by_chance(rows) else None
     each = np.asarray(groups)
     if each.shape != (len(rows),):
         raise InputError(f"Groups are one number or text a row, {len(rows)} in all, not {shown(groups)}.")
     return _numbered(each.tolist())
+
+
+def by_chance(rows: np.ndarray) -> bool:
+    """Whether rows `[n, d]` may well be equal by chance: their columns' values make n^2 different rows at most.
+
+    >>> by_chance(np.random.default_rng(0).integers(0, 2, (100, 3))), by_chance(np.arange(12.0).reshape(3, 4))
+    (True, False)
+    """
+    return sum(math.log(len(np.unique(column))) for column in rows.T) <= 2 * math.log(len(rows))
 
 
 def kept_together(order: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -71,13 +79,14 @@ def edge_near(order: np.ndarray, groups: np.ndarray, at: int) -> int:
 
 
 def copied_shares(tables: dict[str, np.ndarray]) -> dict[str, float]:
-    """The share of the rows of each held-out split that also stand in the training rows; none for rows in a file.
+    """The share of the rows of each held-out split that also stand in the training rows; none for rows in a file, or
+    that are equal by chance.
 
-    >>> copied_shares({"train": np.eye(3), "test": np.array([[1.0, 0, 0], [1, 1, 1]])})
+    >>> copied_shares({"train": np.eye(5), "test": np.array([[1.0, 0, 0, 0, 0], [1, 1, 1, 1, 1]])})
     {'test': 0.5}
     """
     others = [split for split in tables if split != "train"]
-    if not others or is_memmap(tables["train"]):
+    if not others or is_memmap(tables["train"]) or by_chance(tables["train"]):
         return {}
     train = set(_digests(tables["train"]))
     return {split: float(np.mean([row in train for row in _digests(tables[split])])) for split in others}

@@ -19,6 +19,14 @@ def test_moments(mean, sd):
     assert deviation[0] == pytest.approx(sd * z.std(), rel=1e-5)
 
 
+def test_absent_frames_are_left_out():
+    z = np.random.default_rng(0).normal(size=(60, 2))
+    z[::3, 1] = -(2.0**100)
+    found, deviation = moments(z)
+    there = z[z[:, 1] > -10, 1]
+    assert (found[1], deviation[1]) == (pytest.approx(there.mean()), pytest.approx(there.std()))
+
+
 def test_a_constant_column_is_itself():
     found = moments(np.full((7, 1), 0.1))
     assert (found[0][0], found[1][0]) == (0.1, 1.0)

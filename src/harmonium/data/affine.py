@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from harmonium.data.storage import blocks
 
 Affine = tuple[tuple[float, ...], tuple[float, ...]]  # shift and scale of each column
 
+ABSENT = -(2.0**100)  # in every entry of an absent frame of real values
 RESOLVED = 1e-4  # of a column's deviation: what float32 may round its values by
 
 
 def moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each column of rows `[n, d]`, in float64; a constant column has the deviation 1.
 
+    Entries of absent frames are left out.
+
     >>> [x.tolist() for x in moments(np.array([[1e9 + 1, 5.0], [1e9 + 3, 5.0]]))]
     [[1000000002.0, 5.0], [1.0, 1.0]]
     """
-    n, first = len(rows), np.asarray(rows[0], np.float64)  # a constant column is its first value, to the last bit
-    mean = first + sum(((block.astype(np.float64) - first) / n).sum(axis=0) for _, block in blocks(rows))
-    reach = np.max([np.abs(block - mean).max(axis=0) for _, block in blocks(rows)], axis=0)
+    n, first = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for _, block in _present(rows):
+        there = ~np.isnan(block)
+        begins = np.take_along_axis(block, there.argmax(axis=0)[None], 0)[0]
+        first = np.where((n == 0) & there.any(axis=0), begins, first)
+        n += there.sum(axis=0)
+    n = np.maximum(n, 1)
+    mean = first + sum(np.nansum((block - first) / n, axis=0) for _, block in _present(rows))  # exact where constant
+    away = [np.nan_to_num(np.abs(block - mean)).max(axis=0) for _, block in _present(rows)]
+    reach = np.max(away, axis=0)
     unit = np.where(reach > 0, reach, 1.0)  # so that no square overflows
-    square = sum((((block - mean) / unit) ** 2).sum(axis=0) for _, block in blocks(rows)) / n
+    square = sum(np.nansum(((block - mean) / unit) ** 2, axis=0) for _, block in _present(rows)) / n
     scale = unit * np.sqrt(square)
     return mean, np.where((reach > 0) & (scale > 0), scale, 1.0)
+
+
+def _present(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks in float64, NaN where frames are absent."""
+    for first, block in blocks(rows):
+        block = np.asarray(block, np.float64)
+        yield first, np.where(block == ABSENT, np.nan, block) if (block == ABSENT).any() else block
 
 
 def resolves(mean: np.ndarray, deviation: np.ndarray) -> bool:

@@ -145,6 +145,14 @@ def test_names_of_classes_beside_numbers(tmp_path):
     assert describe(data)["data"]["classes"] == ["ant", "bee", "cat"]
 
 
+def test_names_of_classes_are_words(tmp_path):
+    for names in (cells([np.ones(2), "b"]), np.array([0.5])):
+        with pytest.raises(InputError, match="names of classes that are no words"):
+            load(mat(tmp_path / "a.mat", {"x": X, "y": Y, "class_names": names}))
+    with pytest.raises(InputError, match="has a label 2, counted from 0, and names of 1 classes"):
+        load(mat(tmp_path / "a.mat", {"x": X, "y": Y, "class_names": ["ant"]}))
+
+
 def test_labels_that_count_from_1(tmp_path):
     data = load(mat(tmp_path / "a.mat", {"train": X, "train_labels": Y + 1, "test": X, "test_labels": Y + 1}))
     np.testing.assert_array_equal(data.train_labels, Y)

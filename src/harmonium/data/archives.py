@@ -86,9 +86,16 @@ def _assembled(parts: dict[str, dict[str, object]], single: Mapping[str, object]
         arrays = sequences.padded(cut, path.name)
         sizes = [len(sequence) for part in cut.values() for sequence in part]
         notes.append(f"sequences of {min(sizes)} to {max(sizes)} frames, absent ones {_mark(arrays)} throughout")
-    words = single.get("class_names")
-    names = None if words is None else tuple(str(word).strip() for word in np.ravel(words))
+    names = _names(single["class_names"], path) if "class_names" in single else None
     return Raw(arrays, parts["labels"], notes=tuple(notes), class_names=names, ragged=bool(ragged))
+
+
+def _names(words: object, path: Path) -> tuple[str, ...]:
+    if isinstance(words, list) or np.asarray(words).dtype.kind not in "Uiu":
+        raise InputError(
+            f"{str(path)!r} holds names of classes that are no words: write them as text, or leave them out."
+        )
+    return tuple(str(word).strip() for word in np.ravel(words))
 
 
 def _unpacked(rows: object, columns: object, path: Path) -> np.ndarray:

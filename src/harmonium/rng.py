@@ -42,6 +42,7 @@ def pcg3d(x: UInt32[Array, "..."], y: UInt32[Array, "..."], z: UInt32[Array, "..
 
 def check_key(key: Any, call: str = "") -> None:
     """Refuse what is no single key of JAX, such as a seed or several keys; `call` is how a function takes it.
+
     >>> check_key(0)
     Traceback (most recent call last):
     harmonium.errors.InputError: Random numbers follow from a key, not from 0: pass key=jax.random.key(0).

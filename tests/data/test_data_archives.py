@@ -1,5 +1,7 @@
 """Files of several arrays: known by the usual names, and none dropped without a word."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import scipy.io
@@ -143,6 +145,14 @@ def test_names_of_classes_beside_numbers(tmp_path):
     assert describe(data)["data"]["classes"] == ["ant", "bee", "cat"]
 
 
+def test_names_of_classes_are_words(tmp_path):
+    for names in (cells([np.ones(2), "b"]), np.array([0.5])):
+        with pytest.raises(InputError, match="names of classes that are no words"):
+            load(mat(tmp_path / "a.mat", {"x": X, "y": Y, "class_names": names}))
+    with pytest.raises(InputError, match="has a label 2, counted from 0, and names of 1 classes"):
+        load(mat(tmp_path / "a.mat", {"x": X, "y": Y, "class_names": ["ant"]}))
+
+
 def test_labels_that_count_from_1(tmp_path):
     data = load(mat(tmp_path / "a.mat", {"train": X, "train_labels": Y + 1, "test": X, "test_labels": Y + 1}))
     np.testing.assert_array_equal(data.train_labels, Y)
@@ -229,3 +239,51 @@ def test_cells_that_are_no_sequences(tmp_path, case):
 def test_a_struct_is_refused(tmp_path):
     with pytest.raises(InputError, match="not a number"):
         load(mat(tmp_path / "a.mat", {"x": {"a": 1}}))
+
+
+# --- damage
+
+
+WHOLE = {
+    "array": {"x": np.eye(5)},
+    "cells": {"x": cells([np.eye(2), np.eye(2)])},
+    "sparse": {"x": scipy.sparse.csc_array(np.eye(5))},
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_type_that_does_not_exist_is_refused_before_it_crashes_the_parser(tmp_path, kind):
+    path = mat(tmp_path / "a.mat", WHOLE[kind])
+    whole = path.read_bytes()
+    double = whole.index(b"\x09\x00\x00\x00", 160)  # the tag of its numbers
+    path.write_bytes(whole[:double] + b"\x19" + whole[double + 1 :])
+    with pytest.raises(InputError, match="is not a MATLAB v5 file, or is damaged"):
+        load(path)
+    scipy.io.savemat(path, WHOLE[kind], do_compression=True)
+    assert read(path).arrays["train"].size
+
+
+def test_a_sparse_matrix_with_places_outside_of_it_is_refused(tmp_path):
+    matrix = scipy.sparse.csr_array(np.eye(5))
+    matrix.indices = matrix.indices + 10**6
+    scipy.sparse.save_npz(tmp_path / "a.npz", matrix)
+    with pytest.raises(InputError, match="holds a damaged sparse matrix"):
+        load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_damaged_files_are_read_or_refused(tmp_path, name):
+    """A byte, a bit or the end of it lost, in 150 ways."""
+    random = np.random.default_rng(1)
+    contents = {"train": cells(rolls("train", 2)), "y": ["a", "b", "c"]} if name == "a.mat" else {"x": X, "y": Y}
+    whole = SAVED[name](tmp_path / name, contents).read_bytes()
+    for _ in range(150):
+        content, place = bytearray(whole), random.integers(len(whole))
+        how = random.integers(3)
+        if how == 0:
+            content[place] = random.integers(256)
+        elif how == 1:
+            content[place] ^= 1 << int(random.integers(8))
+        (tmp_path / name).write_bytes(content[:place] if how == 2 else content)
+        with contextlib.suppress(InputError):
+            assert len(load(tmp_path / name).train)

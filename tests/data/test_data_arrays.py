@@ -103,6 +103,7 @@ REFUSED = {
         lambda: from_arrays(X[:2], test=X[:2], labels=["a", "b"], test_labels=[0, 1]),
         "The test labels of 'array' are numbers and the train labels words",
     ),
+    "label ragged": (lambda: from_arrays(X[:2], labels=[[0], [1, 2]]), "not a table of numbers"),
     "label one-hot": (lambda: from_arrays(X[:3], labels=np.eye(3)), r"labels.argmax\(axis=1\)"),
     "one row": (lambda: from_arrays(X[0]), r"x\[None\] is one example of 6 values"),
     "data set": (lambda: from_arrays(from_arrays(X)), "not a Dataset: pass those of one split, such as data.train"),

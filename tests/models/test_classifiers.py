@@ -131,7 +131,7 @@ PLAIN, JX = RBM(B, Bernoulli(3), key=KEY), jnp.asarray(X)
     [
         (lambda: error_rate(MODEL, X, np.full(40, 3)), "from 0 to 2"),
         (lambda: error_rate(MODEL, X, np.zeros(3)), "labels are 3 for 40 rows"),
-        (lambda: error_rate(MODEL, X, ["a"] * 40), "are no numbers: give the numbers of the classes"),
+        (lambda: error_rate(MODEL, X, ["a"] * 40), "with codes 0, 1, 2 in place of words such as 'a'"),
         (lambda: error_rate(MODEL, X, np.eye(3)[[0] * 40]), r"labels.argmax\(axis=1\)"),
         (lambda: error_rate(MODEL, X), r"takes the labels of the rows: call hm.error_rate\(model, rows, labels\)"),
         (lambda: error_rate(MODEL, from_arrays(X)), "no test rows: pass rows and labels, such as data.train and"),

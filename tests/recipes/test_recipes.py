@@ -17,13 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import scipy.io
 
-from harmonium.data import from_arrays
+from harmonium.data import from_arrays, load
 from harmonium.errors import InputError, RunError
 from harmonium.evaluation import ErrorRate, Estimate, log_likelihood
 from harmonium.models import RBM, Centred
 from harmonium.objectives import CD, MaxNorm, Sparse
-from harmonium.recipes import RECIPES, published, recipe
+from harmonium.recipes import RECIPES, published, recipe, vrnn
 from harmonium.recipes.common import (
     class_unit,
     data_of,
@@ -34,7 +35,7 @@ from harmonium.recipes.common import (
 )
 from harmonium.recipes.measuring import error_of, held_out
 from harmonium.recipes.rules import RBM_RULES, constrained, learning_rule
-from harmonium.training import RunFolder
+from harmonium.training import RunFolder, check_data
 from harmonium.training.callbacks import Interrupt
 from harmonium.units import Bernoulli, Categorical, Gaussian, Spin
 
@@ -463,3 +464,16 @@ def test_twenty_steps_on_one_device_and_on_two(names, tmp_path):
         assert one[:2] == two[:2] == [21, kinds.get(name, "exact")]
         assert one[2] == pytest.approx(two[2], abs=1e-3)  # of an error rate: the same rows are wrong
         np.testing.assert_allclose(one[3], two[3], atol=1e-3)
+
+
+def test_own_sequences_of_unlike_length_fit_a_recurrent_network(tmp_path):
+    """Cells as the piano rolls have them, and the marginals of the frames that are there."""
+    rolls = [np.ones((4, 3)), np.zeros((2, 3)), np.ones((1, 3))]
+    cells = np.empty((1, 3), object)
+    cells[0, :] = rolls
+    scipy.io.savemat(tmp_path / "own.mat", {"traindata": cells, "validdata": cells[:, :1], "testdata": cells[:, 1:]})
+    data = load(tmp_path / "own.mat")
+    model = vrnn.started(data, 2, 5, [4], jax.random.key(0))
+    check_data(model, data)
+    assert (model.visible.unit, model.visible.frames) == (Bernoulli(3), 4)
+    np.testing.assert_allclose(model.decoder.b[-1], np.log(5.5 / 2.5), rtol=1e-5)  # of 5 in 7, beside one pseudo-count

@@ -1,11 +1,8 @@
-"""Files of several arrays, .npz and .mat: what each of them is, by the names that such arrays usually have."""
+"""Files of several arrays: what each of them is, by the names that such arrays usually have; and .npz files."""
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +17,6 @@ from harmonium.errors import InputError
 CURE = "name the arrays train, valid and test, or x (and y), labels train_labels and so on, and leave others out"
 SPARSE = {"format", "shape", "data"}  # some of the arrays in a file of scipy.sparse.save_npz
 LARGEST = 2**33  # bytes of a sparse matrix that is written out
-# What np.load raises for a damaged archive, and (the last two) what comes of a .npy file that was named .npz.
-_DAMAGED = (ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile, AttributeError, TypeError)
 
 
 def read_npz(path: Path) -> Raw:
@@ -32,39 +27,8 @@ def read_npz(path: Path) -> Raw:
     """
     contents = _npz_contents(path)
     if contents.keys() >= SPARSE:
-        return Raw({"train": _dense(_sparse(path), path)})
+        return Raw({"train": dense(_sparse(path), path)})
     return from_names(contents, path)
-
-
-def read_matlab(path: Path) -> Raw:
-    """The arrays of a MATLAB file up to version 7; cells of arrays are sequences, cells of text words.
-
-    Labels that count from 1, as they do there, are counted from 0, and keep their numbers as names.
-
-    Raises:
-        InputError: a damaged file, other contents, or names that say nothing.
-    """
-    from scipy.io import loadmat
-    from scipy.sparse import issparse
-
-    try:
-        contents = {key: value for key, value in loadmat(path).items() if not key.startswith("__")}
-    except Exception as error:  # loadmat raises whatever its parser trips over
-        raise InputError(
-            f"{str(path)!r} is not a MATLAB v5 file, or is damaged: save it with -v7 or as .npy."
-        ) from error
-    contents = {key: _dense(value, path) if issparse(value) else _uncelled(value) for key, value in contents.items()}
-    raw = _counted_from_0(from_names(contents, path))
-    return replace(raw, notes=(*raw.notes, *_lying(raw)))
-
-
-def _lying(raw: Raw) -> list[str]:
-    """What is said of an array whose last axis is the longest: there, examples often are columns."""
-    shape = np.shape(raw.arrays["train"])
-    if raw.ragged or len(shape) < 2 or shape[-1] <= shape[0]:
-        return []
-    each = f"{shape[1]} columns" if len(shape) == 2 else "x".join(map(str, shape[1:]))
-    return [f"taken as {shape[0]} rows of {each}: move the last axis to the front if it counts the examples"]
 
 
 def from_names(contents: Mapping[str, object], path: Path) -> Raw:
@@ -122,9 +86,16 @@ def _assembled(parts: dict[str, dict[str, object]], single: Mapping[str, object]
         arrays = sequences.padded(cut, path.name)
         sizes = [len(sequence) for part in cut.values() for sequence in part]
         notes.append(f"sequences of {min(sizes)} to {max(sizes)} frames, absent ones {_mark(arrays)} throughout")
-    words = single.get("class_names")
-    names = None if words is None else tuple(str(word).strip() for word in np.ravel(words))
+    names = _names(single["class_names"], path) if "class_names" in single else None
     return Raw(arrays, parts["labels"], notes=tuple(notes), class_names=names, ragged=bool(ragged))
+
+
+def _names(words: object, path: Path) -> tuple[str, ...]:
+    if isinstance(words, list) or np.asarray(words).dtype.kind not in "Uiu":
+        raise InputError(
+            f"{str(path)!r} holds names of classes that are no words: write them as text, or leave them out."
+        )
+    return tuple(str(word).strip() for word in np.ravel(words))
 
 
 def _unpacked(rows: object, columns: object, path: Path) -> np.ndarray:
@@ -149,25 +120,11 @@ def _sequences(rows: object, lengths: object, split: str, path: Path) -> list[np
     return sequences.cut(np.asarray(rows), np.asarray(lengths), f"the {split} rows of {path.name!r}")
 
 
-def _counted_from_0(raw: Raw) -> Raw:
-    """Labels of a language that counts from 1."""
-    marks = {split: np.asarray(values) for split, values in raw.labels.items()}
-    if not marks or any(
-        values.dtype.kind not in "iuf" or not values.size or values.min() < 1 for values in marks.values()
-    ):
-        return raw
-    highest = int(max(values.max() for values in marks.values()))
-    names = raw.class_names or tuple(str(label) for label in range(1, highest + 1))
-    labels = {split: values.astype(np.int64) - 1 for split, values in marks.items()}
-    note = f"labels count from 1 to {highest} in the file, and from 0 here"
-    return replace(raw, labels=labels, class_names=names, notes=(*raw.notes, note))
-
-
 def _npz_contents(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
-    except _DAMAGED as error:
+    except Exception as error:  # np.load raises whatever the parsers of the archive and its arrays trip over
         if "object arrays" in str(error).lower():
             raise InputError(
                 f"{str(path)!r} holds Python objects, which could run code: save arrays of numbers, and sequences of "
@@ -189,23 +146,17 @@ def _sparse(path: Path) -> object:
         ) from error
 
 
-def _dense(matrix, path: Path) -> np.ndarray:
+def dense(matrix, path: Path) -> np.ndarray:
+    """A sparse matrix written out. Raises `InputError` for one that is too large, or damaged."""
     size = int(np.prod(matrix.shape, dtype=object)) * matrix.dtype.itemsize
     if size > LARGEST:
         raise InputError(
             f"{str(path)!r} holds a sparse matrix of shape {matrix.shape}, which takes {size / 2**30:.0f} GiB with its "
             "zeros: keep fewer rows or columns."
         )
+    try:
+        if matrix.format in ("csr", "csc", "bsr"):
+            matrix.check_format(full_check=True)  # without which places outside of it would be written to
+    except ValueError as error:
+        raise InputError(f"{str(path)!r} holds a damaged sparse matrix ({error}): save it again.") from error
     return matrix.toarray()
-
-
-def _uncelled(value: np.ndarray) -> object:
-    """A cell array as a list of its arrays, or as words; another array as it is."""
-    from scipy.sparse import issparse
-
-    if value.dtype.kind != "O":
-        return value
-    cells = [cell.toarray() if issparse(cell) else cell for cell in value.ravel()]
-    if all(isinstance(cell, np.ndarray) and cell.dtype.kind == "U" and cell.size <= 1 for cell in cells):
-        return np.array(["".join(cell.ravel()) for cell in cells])
-    return [np.asarray(cell) for cell in cells]

@@ -31,9 +31,8 @@ def as_numbers(x: object, what: str) -> np.ndarray:
             f"{what} are not a table of numbers: give every row the same number of columns{beside}."
         ) from error
     except TypeError as error:  # such as a key of JAX, or an array on a device that NumPy does not reach
-        raise InputError(
-            f"{what} are {shown(x)}, which is no array of numbers: {str(error).splitlines()[0]}"
-        ) from error
+        why = (str(error).splitlines() or [""])[0]
+        raise InputError(f"{what} are {shown(x)}, which is no array of numbers ({why}): pass one.") from error
     if array.dtype.kind not in "biuf":
         raise InputError(_no_numbers(x, array, what))
     return array
@@ -122,8 +121,6 @@ def as_labels(labels: object, n: int, what: str) -> np.ndarray:
     Traceback (most recent call last):
     harmonium.errors.InputError: The labels hold -1: number the classes 0, 1, 2 and so on.
     """
-    if np.asarray(labels).dtype.kind in "USO":
-        raise InputError(f"{what} are no numbers: give the numbers of the classes, as the labels of a Dataset are.")
     array = np.squeeze(as_numbers(labels, what))
     array = array.reshape(1) if array.ndim == 0 else array
     if len(array) != n or array.ndim != 1:

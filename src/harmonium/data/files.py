@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from harmonium.data import storage
-from harmonium.data.archives import read_matlab, read_npz
+from harmonium.data.archives import read_npz
 from harmonium.data.arrays import Raw
 from harmonium.data.classes import words_of
 from harmonium.data.folders import ENDINGS
 from harmonium.data.idx import read_idx
+from harmonium.data.matlab import read_matlab
 from harmonium.data.official import joined, siblings, train_file
 from harmonium.data.pictures import read_folder
 from harmonium.data.text import is_matlab, read_text

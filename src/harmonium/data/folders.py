@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from harmonium.data.classes import in_order, listed
+from harmonium.data.classes import in_order, listed, titled
 from harmonium.data.names import split_of
 from harmonium.errors import InputError
 
@@ -25,7 +25,7 @@ class Listing:
         splits: "train", "valid" or "test" of each.
         labels: the class of each, or None where there are no classes.
         class_names: of the classes 0, 1, ..., or None.
-        notes: what was assumed or left out, a sentence each.
+        notes: what was assumed or left out.
     """
 
     files: tuple[Path, ...]
@@ -63,7 +63,7 @@ def listing(path: Path) -> Listing:
     valid and test, or by another of their usual names, are splits, each of which may hold classes.
 
     Raises:
-        InputError: no pictures, or as many beside the sub-folders as in them.
+        InputError: no pictures, or as many beside the sub-folders as in them, or classes in some splits alone.
     """
     folder = _read(path)
     if not folder.all_pictures:
@@ -77,7 +77,7 @@ def listing(path: Path) -> Listing:
     files = [(split, file) for split, part in splits.items() for file in _files(part)]
     notes += [note for part in splits.values() for note in _notes(part, path)]
     if names is not None:
-        bare = [f"{place} ({name})" for place, name in enumerate(names) if place not in labels]
+        bare = [titled(names, place) for place in sorted({*range(len(names))} - {*labels})]
         notes.append(f"classes, numbered from 0: {listed(names)}")
         notes += [f"without a picture: class {listed(bare)}"] * bool(bare)
     return Listing(tuple(file for _, file in files), tuple(split for split, _ in files), labels, names, tuple(notes))

@@ -123,9 +123,8 @@ def fixed_point_of_stats(
     def unsettled(state: MeanField) -> Array:
         return (state.change > tolerance) & (state.steps < max_steps)
 
-    return jax.lax.while_loop(
-        unsettled, body, MeanField(reference, start, jnp.asarray(jnp.inf, jnp.float32), jnp.int32(0))
-    )
+    first = MeanField(reference, start, jnp.asarray(jnp.inf, jnp.float32), jnp.int32(0))
+    return jax.lax.while_loop(unsettled, body, first)
 
 
 @in_float32

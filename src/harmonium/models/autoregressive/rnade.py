@@ -85,9 +85,8 @@ class RNADE(eqx.Module):
         below, above = jax.random.split(key)
         self.W = scale * jax.random.normal(below, (visible.size, hidden), jnp.float32)
         self.V = scale * jax.random.normal(above, (visible.size, 3, components, hidden), jnp.float32)
-        spread = ndtri(
-            (jnp.arange(components, dtype=jnp.float32) + 0.5) / components
-        )  # means apart, or components would stay alike
+        places = (jnp.arange(components, dtype=jnp.float32) + 0.5) / components
+        spread = ndtri(places)  # means apart, or components would stay alike
         self.b = jnp.zeros((visible.size, 3, components), jnp.float32).at[:, 1].set(spread)
         self.c, self.rho = jnp.zeros(hidden, jnp.float32), jnp.ones(visible.size, jnp.float32)
 

@@ -103,11 +103,11 @@ def test_a_model_that_ran_away():
 def test_it_prints_a_line_for_each():
     found = diagnose(made(c=-30.0), rows_like(0.5), **FAST)
     lines = str(found).splitlines()
-    assert len(lines) == len(found.findings) == 8
+    assert len(lines) == len(found.findings) == 10
     assert lines[0].startswith("chains from random states        R-hat 1.0")
-    assert "dead hidden units                12 of 12" in lines[3]
-    assert "poor: never on: use fewer units" in lines[3]
-    assert "unknown: plain rows" in lines[6]
+    assert "dead hidden units                12 of 12" in lines[5]
+    assert "poor: never on: use fewer units" in lines[5]
+    assert "unknown: plain rows" in lines[8]
     with pytest.raises(AttributeError):
         found.dead = found.saturated
 
@@ -132,7 +132,8 @@ def test_traces_begin_where_they_should():
     """Units that are stuck keep their value: chains from data show the data, for ever."""
     stuck = RBM(Bernoulli(4), Bernoulli(2), key=KEY, scale=0.0)
     stuck = eqx.tree_at(lambda m: m.b, stuck, jnp.full(4, 50.0))
-    random, data = traces(stuck, KEY, np.ones((1, 4)), chains=3, sweeps=11)
+    random, data, drawn = traces(stuck, KEY, np.ones((1, 4)), chains=3, sweeps=11)
+    np.testing.assert_array_equal(drawn, np.ones((3, 6, 4)))
     assert random.shape == data.shape == (3, 6, 5)
     np.testing.assert_allclose(data[:, :, -1], -200 - 2 * np.log(2), rtol=1e-5)  # the free energy of all ones
     assert np.ptp(data, axis=(0, 1)).max() < 1e-4

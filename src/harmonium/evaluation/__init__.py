@@ -8,6 +8,7 @@ from harmonium.evaluation.compare import Comparison, compare
 from harmonium.evaluation.convergence import effective_samples, r_hat
 from harmonium.evaluation.diagnose import Diagnosis, diagnose
 from harmonium.evaluation.diagnose_latent import LatentDiagnosis
+from harmonium.evaluation.diagnose_tractable import TractableDiagnosis
 from harmonium.evaluation.error_rate import ErrorRate, error_rate
 from harmonium.evaluation.estimate import Estimate, at_least_one, interval_verdict
 from harmonium.evaluation.finding import Finding
@@ -33,6 +34,7 @@ __all__ = [
     "LatentDiagnosis",
     "Stage",
     "Standing",
+    "TractableDiagnosis",
     "active_units",
     "at_least_one",
     "base_for",

@@ -14,13 +14,15 @@ from harmonium.data import Dataset
 from harmonium.errors import InputError
 from harmonium.evaluation.convergence import DRAWS, effective_samples, r_hat
 from harmonium.evaluation.diagnose_latent import LatentDiagnosis, diagnose_latent
+from harmonium.evaluation.diagnose_tractable import TractableDiagnosis, diagnose_tractable
 from harmonium.evaluation.estimate import at_least_one
 from harmonium.evaluation.finding import DIVERGED, Finding, Findings, gap_between, judged
 from harmonium.evaluation.hidden_units import hidden_findings
 from harmonium.evaluation.likelihood import free_energies
 from harmonium.evaluation.rows import rows_of, training_rows
+from harmonium.evaluation.samples import held_out, sample_findings
 from harmonium.evaluation.traces import traces
-from harmonium.models import BiHM, EnergyModel, LatentModel, is_weight, require_model
+from harmonium.models import BiHM, EnergyModel, LatentModel, TractableModel, is_weight, require_model
 from harmonium.rng import cheap
 
 R_HAT, EFFECTIVE = 1.01, 400.0  # limits of Vehtari et al. (2021)
@@ -32,16 +34,19 @@ class Diagnosis(Findings):
     """What `hm.diagnose` found: a `Finding` for each line of the table that it prints.
 
     Attributes: `random_starts`, `data_starts` and `together`, chains from random states, from data, and both as one
-    set; `dead`, `saturated` and `unchanging` hidden units; `free_energy_gap`; `weights`.
+    set; `means` and `pairs`, of samples against data; `dead`, `saturated` and `unchanging` hidden units;
+    `free_energy_gap`; `weights`.
 
     >>> unknown = Finding("chains", "nothing", "unknown", "an example")
-    >>> print(str(Diagnosis(*[unknown] * 8)).splitlines()[0])
+    >>> print(str(Diagnosis(*[unknown] * 10)).splitlines()[0])
     chains  nothing  unknown: an example
     """
 
     random_starts: Finding
     data_starts: Finding
     together: Finding
+    means: Finding
+    pairs: Finding
     dead: Finding
     saturated: Finding
     unchanging: Finding
@@ -50,20 +55,23 @@ class Diagnosis(Findings):
 
 
 def diagnose(
-    model: EnergyModel | LatentModel | BiHM, data: Dataset | Array, *, key: Key[Array, ""] | None = None,
-    chains: int = 20, sweeps: int = 1000, rows: int = 1000,
-) -> Diagnosis | LatentDiagnosis:  # fmt: skip
-    """Whether a model's chains mix, its hidden units work, its training rows are not learned by heart.
+    model: EnergyModel | LatentModel | BiHM | TractableModel, data: Dataset | Array, *,
+    key: Key[Array, ""] | None = None, chains: int = 20, sweeps: int = 1000, rows: int = 1000,
+) -> Diagnosis | LatentDiagnosis | TractableDiagnosis:  # fmt: skip
+    """Whether a model's chains mix and draw what data are like, its hidden units work, no row is learned by heart.
 
     Chains of block Gibbs sampling are judged by rank-normalised split R-hat and effective sample size (Vehtari et al.
     2021) over the second half of their sweeps, for the free energy and random projections of the visible statistics:
-    from random states, from data, and both together, which tells whether they reach the same distribution.
-    A directed net (a VAE, ...) has no chains: of it is said how many of its latent units are active, and what they
-    cost in nats.
+    from random states, from data, and both together, which tells whether they reach the same distribution. What the
+    first of them drew is held against validation rows (without such, training rows), by the means of columns and by
+    pairs of them (`sample_findings`): a machine that draws other rows than it was shown is poor, however well it mixes.
+    A directed net (a VAE, ...) or an auto-regressive network has no chains: its own draws are held against rows. Of
+    the former is also said how many of its latent units are active, and what they cost in nats.
 
     Arguments: `data`, a `Dataset` (its training rows are looked at, and validation rows for the gap) or rows
     `[n, size]`; `key`; `chains` of each kind; `sweeps` of each; `rows`, how many are shown to the hidden units, drawn
-    without replacement. Returns a `Diagnosis`, of a directed net a `LatentDiagnosis`. Raises `InputError` for a model
+    without replacement. Returns a `Diagnosis`, of a directed net a `LatentDiagnosis`, of an auto-regressive network a
+    `TractableDiagnosis`. Raises `InputError` for a model
     of another kind, rows that do not fit it, a missing key, or numbers too small.
 
     >>> import harmonium as hm, jax, numpy as np
@@ -72,22 +80,27 @@ def diagnose(
     >>> found.unchanging.found, found.free_energy_gap.verdict
     ('2 of 2', 'unknown')
     """
-    require_model("hm.diagnose", model, EnergyModel, LatentModel, BiHM)
+    require_model("hm.diagnose", model, EnergyModel, LatentModel, BiHM, TractableModel)
     if key is None:
         raise InputError("A diagnosis draws random numbers: pass key=jax.random.key(seed).")
     at_least_one("A diagnosis", chains=chains, sweeps=sweeps, rows=rows)
+    if isinstance(model, TractableModel):
+        return diagnose_tractable(model, data, cheap(key), rows)
     if isinstance(model, LatentModel | BiHM):
         return diagnose_latent(model, data, cheap(key), rows)
     if chains < 2 or sweeps < 2 * DRAWS:
         raise InputError(f"Chains are compared from 2 of them and {2 * DRAWS} sweeps on, not {chains} and {sweeps}.")
     pick, walk = jax.random.split(cheap(key))
     shown = training_rows(model, data, pick, rows)
-    random, from_data = traces(model, walk, shown, chains, sweeps)
+    random, from_data, drawn = traces(model, walk, shown, chains, sweeps)
+    if not np.isfinite(random).all():  # binary units have values all the same
+        drawn = np.full(drawn.shape, np.nan)
     return Diagnosis(
         _chains("chains from random states", random, "sample with more steps, and train with PCD instead of CD"),
         _chains("chains from data", from_data, "they keep to the kind of example they started at: trust no estimate "
                 "that rests on Gibbs chains alone, and use method='two_sided'"),
         _agreement(np.concatenate([random, from_data])),
+        *sample_findings(model.layers["v"], drawn, held_out(model, data, shown, rows)),
         *hidden_findings(model, shown),
         _gap(model, data, shown, rows),
         _weights(model),

@@ -15,6 +15,7 @@ from harmonium.evaluation.finding import DIVERGED, Finding, Findings, gap_betwee
 from harmonium.evaluation.hidden_units import hidden_findings
 from harmonium.evaluation.latent import latent_likelihood
 from harmonium.evaluation.rows import rows_of, training_rows
+from harmonium.evaluation.samples import own_findings
 from harmonium.models import BiHM, LatentModel
 
 FEW = 0.1  # of the latent units, below which too few are active
@@ -30,10 +31,11 @@ class LatentDiagnosis(Findings):
     """What `hm.diagnose` found of a directed net: a `Finding` for each line of the table that it prints.
 
     Attributes: `active`, how many latent units are; `kl`, what they cost in nats; `dead`, `saturated` and `unchanging`
-    units, where they are binary; `bound_gap`, between the bounds of training and validation rows.
+    units, where they are binary; `means` and `pairs`, of its draws against data; `bound_gap`, between the bounds of
+    training and validation rows.
 
     >>> unknown = Finding("units", "nothing", "unknown", "an example")
-    >>> print(str(LatentDiagnosis(*[unknown] * 6)).splitlines()[0])
+    >>> print(str(LatentDiagnosis(*[unknown] * 8)).splitlines()[0])
     units  nothing  unknown: an example
     """
 
@@ -42,6 +44,8 @@ class LatentDiagnosis(Findings):
     dead: Finding
     saturated: Finding
     unchanging: Finding
+    means: Finding
+    pairs: Finding
     bound_gap: Finding
 
 
@@ -63,7 +67,8 @@ def diagnose_latent(
         names = ("active latent units", "KL", "dead hidden units", "saturated hidden units")
         why = "there are no latent variables" if len(rows) > 1 else "one row does not tell"
         told = tuple(Finding(name, "not counted", "unknown", why) for name in (*names, "hidden units always the same"))
-    return LatentDiagnosis(*told, _gap(model, data, rows, weigh))
+    compared = own_findings(model, data, rows, n, jax.random.fold_in(key, 1))
+    return LatentDiagnosis(*told, *compared, _gap(model, data, rows, weigh))
 
 
 def cure_of(model: LatentModel | BiHM) -> str:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from harmonium.errors import InputError, NotFiniteError
+from harmonium.errors import NotFiniteError
 
 OF_ROWS = (
     "what is given of that row may lie far outside of what the model was trained on, or its training diverged: look at "
@@ -47,4 +47,4 @@ def require_numbers(model: Any) -> None:
     """
     leaves = [leaf for leaf in jax.tree.leaves(model) if eqx.is_inexact_array(leaf)]
     if any(not isinstance(leaf, jax.core.Tracer) and bool(jnp.isnan(leaf).any()) for leaf in leaves):
-        raise InputError(f"The parameters of this {type(model).__name__} are not numbers (NaN), for {OF_MODEL}.")
+        raise NotFiniteError(f"The parameters of this {type(model).__name__} are not numbers (NaN), for {OF_MODEL}.")

@@ -199,7 +199,7 @@ def _of_chains(sweeps: int) -> tuple[str, str]:
     return (
         f"R-hat compares chains with each other, here over the second half of {count(sweeps, 'sweep')} of 20 chains of "
         "each kind: it is 1 where all have forgotten where they started. Effective draws count what the dependent ones "
-        "are worth.",
+        "are worth. Means and pairs hold what chains from random states drew against held-out rows, in deviations.",
         "Chains that are poor from data but good from random states visit only part of the distribution; samples and "
         "estimates that rest on them then do as well.",
     )
@@ -208,7 +208,8 @@ def _of_chains(sweeps: int) -> tuple[str, str]:
 def _of_nets() -> tuple[str, str]:
     return (
         "A latent unit is active where what is guessed of it varies over the training rows (variance above 0.01). The "
-        "KL divergence is what the guesses cost in the bound.",
+        "KL divergence is what the guesses cost in the bound. Means and pairs hold the model's draws against held-out "
+        "rows, in deviations.",
         "Where few units are active or the divergence is near zero, the samples come from the decoder alone; a gap of "
         "the bounds that is wide against their spread tells of training rows learned by heart.",
     )

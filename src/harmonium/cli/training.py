@@ -30,8 +30,8 @@ def train(name: str, function: Callable[..., Any], arguments: dict[str, Any], gi
     run = function(**arguments)
     if not run.finished:
         raise RunError(f"stopped at step {run.step}; go on with: harmonium train {name} --out {out} --resume")
-    print(run.estimate)
-    print(f"report: {out / 'report.html'}")
+    print(run.estimate or f"not measured; do it with: harmonium evaluate {out}")
+    print(f"report: {out / 'report.html'}" if arguments["report"] else f"no report; do it with: harmonium report {out}")
 
 
 def _resumed(name: str, function: Callable[..., Any], arguments: dict[str, Any], given: set[str]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def test_many_rows_are_taken_in_parts():
 def test_what_the_estimate_says():
     found = log_likelihood(MODEL, ROWS, key=KEY, **FEW | {"samples": 70})
     assert (found.kind, found.lower, found.upper, found.sure) == ("lower", found.value, np.inf, False)
-    assert (found.method, found.n, found.space.support) == ("CSL", 4, "binary")
+    assert (found.method, found.n, found.space.support) == ("CSL, from the model's own chains", 4, "binary")
     assert {"samples": 80, "chains": 40, "thinning": 1, "seed": [0, 0]}.items() <= found.settings.items()
     spread = found.per_example.std(ddof=1) / 2
     assert found.stderr == pytest.approx(np.hypot(spread, found.settings["shared_stderr"]))

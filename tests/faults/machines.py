@@ -142,7 +142,7 @@ def most_misses(trusted: int) -> int:
     """The misses that so many trusted intervals may have: more happen at the declared rate once in a thousand times.
 
     >>> most_misses(80), most_misses(160)
-    (5, 6)
+    (5, 7)
     """
     return int(binom.isf(SURE, trusted, RATE))
 

@@ -35,15 +35,17 @@ def train(name: str, function: Callable[..., Any], arguments: dict[str, Any], gi
         raise type(error)(as_flags(str(error), inspect.signature(function).parameters)) from error
     if not run.finished:
         raise RunError(f"stopped at step {run.step}; go on with: harmonium train {name} --out {out} --resume")
-    print(run.estimate)
+    print(run.estimate or f"not measured; do it with: harmonium evaluate {out}")
     for sentence in remarks(run):
         print(sentence)
-    print(f"report: {out / 'report.html'}")
+    print(f"report: {out / 'report.html'}" if arguments["report"] else f"no report; do it with: harmonium report {out}")
 
 
 def remarks(run: Run) -> list[str]:
     """What stands beside a run's number: that of independent units, and whether few rows were measured."""
     found, base = run.estimate, run.baseline
+    if found is None:
+        return []
     beside = standing(found, base) if base is not None and found.verdict == "trust" else None
     return [words for words in (beside.words if beside else "", few_rows(found)) if words]
 

@@ -73,7 +73,7 @@ def log_likelihood(
     below, by the hidden states that long chains visit (Bengio, Yao & Cho 2013).
 
     Arguments: `data`, rows `[n, size]` (a `Dataset` stands for its test rows); `key`, `method` and the other options
-    as in `log_partition`, where the chains of reverse AIS start at these rows. Options of `raise`: `chains` for each
+    as in `log_partition`, where some chains of reverse AIS start at these rows. Options of `raise`: `chains` for each
     example (10), `temperatures` (10,000), and `rows` (100), how many examples to draw. Options of `csl`: `samples`
     (100,000), `chains` (100), `burn_in` (1000), `thinning` (1). Option of a belief net, beside those of
     `log_partition`: `samples` for each row (10). Of a directed net, whose methods are `importance`, `exact`, `ais` (on

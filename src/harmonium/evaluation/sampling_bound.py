@@ -27,6 +27,7 @@ from harmonium.rng import cheap, words
 from harmonium.samplers import Gibbs, State, run_chain
 from harmonium.units import inner
 
+METHOD = "CSL, from the model's own chains"
 ROWS = 1000  # rows that are looked at together
 
 
@@ -68,7 +69,7 @@ def sampling_bound(
         "shared_stderr": error,
     }
     return Estimate(
-        value, math.hypot(standard_error(values), error), "lower", lower=value, method="CSL", settings=settings,
+        value, math.hypot(standard_error(values), error), "lower", lower=value, method=METHOD, settings=settings,
         space=space_under(model.layers["v"], data), n=len(values), verdict=one_sided_verdict(value), per_example=values,
     )  # fmt: skip
 

@@ -29,10 +29,13 @@ def bihm(
     average: flags.Average = None,
     products: flags.Products = "float32",
     seed: flags.Seed = 0,
+    estimate_samples: flags.EstimateSamples = None,
     out: flags.Out = None,
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train a bidirectional Helmholtz machine (section 20.10.1 of the book), two nets that must agree, measure a
     bound of its held-out log-likelihood, write a report."""

@@ -59,6 +59,8 @@ def boltzmann(
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train a Boltzmann machine with or without hidden units (section 20.1 of the book), measure its held-out
     log-likelihood, write a report."""

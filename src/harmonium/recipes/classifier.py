@@ -62,6 +62,8 @@ def classifier(
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Pretrain a deep machine, turn it into a perceptron and train that by the labels (sections 20.3 and 20.4 of the
     book), measure its test error, write a report."""

@@ -20,14 +20,16 @@ from harmonium import units
 from harmonium.data import Dataset, space_of
 from harmonium.data.classes import titled
 from harmonium.errors import InputError, whole
-from harmonium.evaluation import check_annealing
+from harmonium.evaluation import at_least_one, check_annealing
 from harmonium.inference import encode
 from harmonium.models import EnergyModel, is_weight, unlabelled
 from harmonium.objectives import Objective
 from harmonium.recipes.measuring import measured
 from harmonium.training import Run, RunFolder, check_settings, describe, fit, is_main
 
-COMMON = ("out", "resume", "force", "progress")  # arguments that say where a run goes, not what it is
+PLACE = ("out", "resume", "force", "progress")  # arguments that say where a run goes
+AFTER = ("estimate", "report")  # and what follows it
+COMMON = (*PLACE, *AFTER)  # which all say nothing of what it is
 FIT = ("epochs", "batch_size", "average", "products")  # arguments that a recipe hands to `fit` as they are
 MARGINAL_ROWS = 100_000  # rows, at most, whose marginals the visible biases start at
 FILES = ("data", "labels", "edges")  # arguments that may be the path of a file
@@ -213,6 +215,8 @@ def opened(arguments: dict[str, Any]) -> Dataset:
     logged."""
     if "temperatures" in arguments:
         check_annealing(arguments["ais_chains"], arguments["temperatures"])
+    if arguments.get("estimate_samples") is not None:
+        at_least_one("The final bound", estimate_samples=arguments["estimate_samples"])
     check_settings(**{name: arguments[name] for name in ("epochs", "average", "products", "out", "resume", "force")})
     named = {name: arguments[name] for name in ("scale", "labels")}
     named |= {"standardize": standardizing(arguments)}
@@ -262,13 +266,16 @@ def trained(
     optimizer: optax.GradientTransformation, **options: Any,
 ) -> Run:  # fmt: skip
     """The run that a recipe's arguments ask for; measured, with `options` of the estimate, where it came to its end."""
-    settings = {name: arguments[name] for name in (*FIT, *COMMON)}
+    settings = {name: arguments[name] for name in (*FIT, *PLACE)}
     key, record = jax.random.key(arguments["seed"]), about(recipe, arguments)
     run = fit(model, data, rule, optimizer=optimizer, key=key, about=record, **settings)
     if run.finished:
         if "temperatures" in arguments:
             options |= {"chains": arguments["ais_chains"], "temperatures": arguments["temperatures"]}
-        run.estimate = measured(run, data, seed=arguments["seed"], **options)
+        if arguments.get("estimate_samples") is not None:
+            options |= {"samples": arguments["estimate_samples"]}
+        after = {name: arguments[name] for name in ("progress", *AFTER)}
+        run.estimate = measured(run, data, seed=arguments["seed"], **after, **options)
     return run
 
 

@@ -54,6 +54,8 @@ def dbm(
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train a deep Boltzmann machine (section 20.4 of the book), measure its held-out log-likelihood, write a
     report."""

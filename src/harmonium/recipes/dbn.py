@@ -43,6 +43,8 @@ def dbn(
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train a deep belief network, greedily and then by the up-down rule (section 20.3 of the book), measure a bound of
     its held-out log-likelihood, write a report."""

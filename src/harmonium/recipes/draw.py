@@ -35,10 +35,13 @@ def draw(
     average: flags.Average = None,
     products: flags.Products = "float32",
     seed: flags.Seed = 0,
+    estimate_samples: flags.EstimateSamples = None,
     out: flags.Out = None,
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train DRAW (section 20.10.3 of the book), an auto-encoder whose decoder paints on a canvas in steps, with or
     without attention, measure a bound of its held-out log-likelihood, write a report."""

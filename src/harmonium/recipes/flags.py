@@ -39,7 +39,12 @@ Products = Annotated[str, "matrix products of training: float32, or bfloat16 whe
 Seed = Annotated[int, "seed of everything random"]
 AisChains = Annotated[int, "chains of the final estimate, where it is not exact"]
 Temperatures = Annotated[int, "temperatures of the final estimate, where it is not exact"]
+EstimateSamples = Annotated[
+    int | None, "guesses for each row of the final bound (none: doubled from 50 until it settles, up to 6,400)"
+]
 Out = Annotated[Path | None, "folder of the run (default: a new one in runs/)"]
 Resume = Annotated[bool, "go on with the run in --out, with the arguments it was started with"]
 Force = Annotated[bool, "replace the run in --out"]
 ShowProgress = Annotated[bool, "show a progress bar"]
+Measure = Annotated[bool, "measure the held-out rows at the end of training"]
+Report = Annotated[bool, "write a report at the end of training"]

@@ -28,6 +28,8 @@ def fvbn(
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train a fully visible belief network (section 20.10.8 of the book), measure it exactly, write a report."""
     arguments = dict(locals())

@@ -32,6 +32,8 @@ def made(
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train a masked auto-regressive net, MADE (section 20.10.9 of the book), measure it exactly, write a report."""
     arguments = dict(locals())

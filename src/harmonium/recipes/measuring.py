@@ -8,10 +8,14 @@ import jax
 
 from harmonium.data import Dataset
 from harmonium.errors import InputError
-from harmonium.evaluation import ErrorRate, Estimate, baseline, error_rate, log_likelihood
+from harmonium.evaluation import ErrorRate, Estimate, Stage, baseline, error_rate, log_likelihood, watched
+from harmonium.evaluation.watch import Watcher
 from harmonium.models import MPDBM, Classifier
+from harmonium.recipes.waiting import waiting
 from harmonium.training import Run, is_main
 from harmonium.units import Frames
+
+NAMES = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def held_out(data: Dataset, *, labelled: bool = False) -> tuple[str, Any]:
@@ -46,20 +50,39 @@ def _baseline(model: Any, data: Dataset, rows: Any) -> Estimate | None:
         return None
 
 
-def measured(run: Run, data: Dataset, *, seed: int, **options: Any) -> Estimate | ErrorRate:
+def measured(
+    run: Run, data: Dataset, *, seed: int, progress: bool = False, estimate: bool = True, report: bool = True,
+    **options: Any,
+) -> Estimate | ErrorRate | None:  # fmt: skip
     """The held-out log-likelihood of a finished run, or the error rate of a classifier; with a folder, recorded in it
-    and shown in its report."""
+    and shown in its report.
+
+    Arguments: `progress`, whether to show how far the estimate is; `estimate` and `report`, whether to make them.
+    """
+    found = None
+    with waiting(progress) as show:
+        if estimate:
+            found = _measure(run, data, seed, options, show)
+        if report and run.folder and is_main():
+            from harmonium.report import write_report  # brings Matplotlib, which only finished runs need
+
+            show(Stage("writing the report", 0, 0))
+            write_report(run.folder, run.model, data, key=jax.random.key(seed))
+    return found
+
+
+def _measure(run: Run, data: Dataset, seed: int, options: dict[str, Any], show: Watcher) -> Estimate | ErrorRate:
     by_class = classifies(run.model)
     split, rows = held_out(data, labelled=by_class)
+    doing = f"measuring the {NAMES[split]} rows"
+    show(Stage(doing, 0, 0))
     if by_class:
         found = error_of(run.model, data, split, rows if split != "train" else data.shown(rows))
     else:
-        found = log_likelihood(run.model, rows, key=jax.random.key(seed), **options)
+        with watched(lambda stage: show(stage._replace(what=f"{doing} ({stage.what})"))):
+            found = log_likelihood(run.model, rows, key=jax.random.key(seed), **options)
         run.baseline = _baseline(run.model, data, rows)
     if run.folder and is_main():
-        from harmonium.report import write_report  # brings Matplotlib, which only finished runs need
-
         record = run.folder.save_error_rate if by_class else run.folder.save_estimate
         record(split, found)
-        write_report(run.folder, run.model, data, key=jax.random.key(seed))
     return found

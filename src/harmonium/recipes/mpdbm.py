@@ -45,6 +45,8 @@ def mpdbm(
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train a multi-prediction deep Boltzmann machine (section 20.4.5 of the book), measure its test error (without
     classes, a bound of its log-likelihood), write a report."""

@@ -32,6 +32,8 @@ def nade(
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train a neural auto-regressive density estimator, NADE (section 20.10.10), measure it exactly, write a report."""
     arguments = dict(locals())

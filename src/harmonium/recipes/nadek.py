@@ -35,6 +35,8 @@ def nadek(
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train an iterative net of every order, NADE-k (section 20.10.10), measure it exactly, write a report."""
     arguments = dict(locals())

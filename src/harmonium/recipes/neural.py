@@ -33,6 +33,8 @@ def neural(
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train a neural auto-regressive network (section 20.10.9 of the book), measure it exactly, write a report."""
     arguments = dict(locals())

@@ -32,6 +32,8 @@ def orderless(
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train a deep net of every order, OrderlessNADE (section 20.10.10), measure it exactly, write a report."""
     arguments = dict(locals())

@@ -32,6 +32,8 @@ def rnade(
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train a mixture for each real column given those before it, RNADE (section 20.10.10), with a report."""
     arguments = dict(locals()) | {"binarize": None}

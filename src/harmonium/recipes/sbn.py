@@ -31,10 +31,13 @@ def sbn(
     average: flags.Average = None,
     products: flags.Products = "float32",
     seed: flags.Seed = 0,
+    estimate_samples: flags.EstimateSamples = None,
     out: flags.Out = None,
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train a sigmoid belief network and its recognition network (section 20.10.1 of the book) by one of the rules for
     discrete latent variables, measure a bound of its held-out log-likelihood, write a report."""

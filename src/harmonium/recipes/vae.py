@@ -45,10 +45,13 @@ def vae(
     average: flags.Average = None,
     products: flags.Products = "float32",
     seed: flags.Seed = 0,
+    estimate_samples: flags.EstimateSamples = None,
     out: flags.Out = None,
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train a variational auto-encoder (section 20.10.3 of the book) by the ELBO or the importance-weighted bound,
     measure a bound of its held-out log-likelihood, write a report."""

@@ -43,10 +43,13 @@ def vrnn(
     average: flags.Average = None,
     products: flags.Products = "float32",
     seed: flags.Seed = 0,
+    estimate_samples: flags.EstimateSamples = ESTIMATE,
     out: flags.Out = None,
     resume: flags.Resume = False,
     force: flags.Force = False,
     progress: flags.ShowProgress = False,
+    estimate: flags.Measure = True,
+    report: flags.Report = True,
 ) -> Run:
     """Train a variational recurrent network (section 20.10.3 of the book) on sequences, such as piano rolls (`jsb`), a
     .mat file of cells [length, width], a .npz file of frames with the lengths of the sequences, or a .npy file [n,
@@ -64,7 +67,7 @@ def vrnn(
     total = epochs * dataset.steps_per_epoch(arguments["batch_size"])
     steps = annealed(learning_rate, total, weight_decay=weight_decay)
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), steps)
-    return trained("vrnn", arguments, model, dataset, ELBO(samples), optimizer, samples=ESTIMATE)
+    return trained("vrnn", arguments, model, dataset, ELBO(samples), optimizer)
 
 
 def started(data: Dataset, latent: int, hidden: int, networks: list[int], key: jax.Array) -> VariationalRNN:

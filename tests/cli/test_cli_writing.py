@@ -7,7 +7,9 @@ import tracemalloc
 from contextlib import contextmanager
 from pathlib import Path
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.io import savemat
@@ -303,25 +305,34 @@ def test_what_the_disk_cannot_hold_is_refused_with_its_size(ending, harmonium, m
     assert not list(harmonium.folder.glob("*huge*"))
 
 
-# ---- what is no number ---------------------------------------------------------------------------------------
+# ---- what is refused on the way ------------------------------------------------------------------------------
 
 
-def test_a_cell_that_is_no_number_is_named_and_not_called_filled(harmonium, monkeypatch):
-    rows = holed()
-    rows[7, 2] = 1e30
-    (harmonium.folder / "far.csv").write_text(text(rows[:, ::-1], NAMES[::-1]))
-    real = writing.fill
+def test_what_is_refused_in_a_later_block_says_where_rows_are_counted_from(harmonium, small_blocks):
+    rows = table(10)
+    rows[9, 1] = 7  # a category that there is not
+    (harmonium.folder / "late.csv").write_text(text(rows, NAMES))
+    (harmonium.folder / "moved.csv").write_text(text(rows[:, ::-1], NAMES[::-1]))
+    words = ("--out", "late_full.csv")
+    said = harmonium.refused("impute", "run", "--input", "late.csv", *words)
+    assert "7 in row 1, column 1" in said
+    assert said.endswith("(Counted are rows from row 8 of the file.)\n")
+    said = harmonium.refused("impute", "run", "--input", "moved.csv", *words)
+    assert said.endswith("(Counted are rows from row 8 of the file and columns in the order of training.)\n")
+    assert not [path for path in harmonium.folder.iterdir() if "late_full" in path.name]
 
-    def astray(model, key, x, **options):
-        found = np.array(real(model, key, np.where(np.abs(x) > 1e9, 0, x), **options))
-        return np.where(np.isnan(x) & (np.abs(x) > 1e9).any(axis=1, keepdims=True), np.nan, found)
 
-    monkeypatch.setattr(writing, "fill", astray)
-    said = harmonium.refused("impute", "run", "--input", "far.csv", "--out", "far_full.csv")
-    assert "In row 7 (counted from 0) the model has no number for 'kind' beside 'day' = 1e+30" in said
-    monkeypatch.setattr(writing, "draw", lambda *_, **__: np.full((4, 6), np.nan))
-    assert "Sample 0 is no number" in harmonium.refused("sample", "bits", "-n", "4", "--out", "far.npy", code=1)
-    assert not list(harmonium.folder.glob("*far*full*")) + list(harmonium.folder.glob("far.npy"))
+@pytest.mark.parametrize("command", ["sample", "impute"])
+def test_nan_is_never_written(command, tmp_path):
+    data = hm.data.from_arrays(np.random.default_rng(0).normal(size=(20, 3)))
+    model = hm.OrderlessNADE(units.Gaussian(3), [2], key=KEY)
+    made(tmp_path / "m", data, eqx.tree_at(lambda m: m.V, model, jnp.full_like(model.V, jnp.nan)))
+    np.save(tmp_path / "x.npy", np.full((2, 3), np.nan))
+    words = ("--input", "x.npy") if command == "impute" else ("-n", 2)
+    code, said, err = Command(tmp_path)(command, "m", *words, "--out", "y.npy")
+    assert code in (1, 2)
+    assert (said, err.count("\n")) == ("", 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "x.npy"]
 
 
 def test_a_full_memory_is_said_in_a_sentence(harmonium, monkeypatch):

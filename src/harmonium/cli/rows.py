@@ -17,7 +17,7 @@ from harmonium.data import Whole
 from harmonium.data.columns import places
 from harmonium.data.files import read
 from harmonium.data.storage import release
-from harmonium.errors import InputError
+from harmonium.errors import HarmoniumError, InputError
 from harmonium.training import RunFolder
 from harmonium.units import Unit, real_columns
 
@@ -52,6 +52,18 @@ class Given:
     def in_own_order(self, rows: np.ndarray) -> np.ndarray:
         """Rows in the order of training, put back into that of the file."""
         return rows if self.places is None else rows[:, np.argsort(self.places)]
+
+    @contextmanager
+    def counting_from(self, first: int) -> Iterator[None]:
+        """What is refused of a block says where its rows and columns are counted from, if not as in the file."""
+        try:
+            yield
+        except HarmoniumError as error:
+            rows = [f"rows from row {first} of the file"] if first else []
+            columns = ["columns in the order of training"] if self.places is not None else []
+            if not rows + columns:
+                raise
+            raise type(error)(f"{error} (Counted are {' and '.join(rows + columns)}.)") from error
 
     def said(self) -> str:
         """What the reader left out or assumed, and what was done to the order of columns, in lines of their own."""

@@ -10,9 +10,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from harmonium.cli.rows import Given, OwnUnits, block_rows, counted, given_rows, named_column
-from harmonium.cli.tables import SMALLEST_CELL, check_out, check_room, table, texts
-from harmonium.errors import InputError, RunError, whole
+from harmonium.cli.rows import OwnUnits, block_rows, counted, given_rows
+from harmonium.cli.tables import SMALLEST_CELL, check_out, check_room, table
+from harmonium.errors import InputError, whole
 from harmonium.inference import ENCODED
 from harmonium.inference import encode as hidden_means
 from harmonium.models import require_model
@@ -34,7 +34,6 @@ def write_samples(folder: RunFolder, model: Any, n: int, out: Path, *, steps: in
     with table(out, n, units.names) as write:
         for first in counted(n, size):
             rows = np.asarray(draw(model, jax.random.key(seed), size, steps=steps, first=first))[: n - first]
-            _refuse_infinite(rows, first)
             write(units.to_table(rows))
     return f"{n} samples: {out}{units.said()}"
 
@@ -49,14 +48,12 @@ def write_filled(folder: RunFolder, model: Any, source: Path, out: Path, *, step
     with table(out, n, given.names) as write:
         for first, rows in given.blocks(block_rows(model, n)):
             _refuse_grey(folder, rows)
-            missing, scaled = np.isnan(rows), units.to_model(rows)
-            drawn = fill(model, jax.random.key(seed), scaled, steps=steps, first=first)
-            filled = units.to_table(drawn)
-            own = slice(0, n - first)  # without the rows that fill up the last block
-            _refuse_unfilled(given, first, filled[own], missing[own], scaled[own])
+            with given.counting_from(first):
+                drawn = fill(model, jax.random.key(seed), units.to_model(rows), steps=steps, first=first)
+            missing, filled = np.isnan(rows), units.to_table(drawn)
             found = np.where(missing, filled, rows) if rows.dtype.kind == "f" else rows  # whole numbers miss nothing
-            write(given.in_own_order(found[own]))
-            count += int(missing[own].sum())
+            write(given.in_own_order(found[: n - first]))  # without the rows that fill up the last block
+            count += int(missing[: n - first].sum())
     return f"{count} cells filled: {out}{given.said()}{units.said() if count else ''}"
 
 
@@ -75,7 +72,8 @@ def write_features(folder: RunFolder, model: Any, source: Path, out: Path, *, la
     with table(out, n, names) as write:
         for first, rows in given.blocks(block_rows(model, n)):
             _refuse_missing(source, first, rows[: n - first])
-            found = hidden_means(model, units.to_model(rows))
+            with given.counting_from(first):
+                found = hidden_means(model, units.to_model(rows))
             means = found if isinstance(found, dict) else {hidden[0]: found}
             parts = [np.asarray(part) for name in widths for part in jax.tree.leaves(means[name])]
             write(np.concatenate([part.reshape(len(rows), -1) for part in parts], axis=1)[: n - first])
@@ -103,16 +101,6 @@ def _where(widths: dict[str, int]) -> str:
 # ---- what is refused on the way ------------------------------------------------------------------------------
 
 
-def _refuse_infinite(rows: np.ndarray, first: int) -> None:
-    """Refuse samples that are no numbers, as a model draws that has run away."""
-    bad = ~np.isfinite(rows)
-    if bad.any():
-        raise RunError(
-            f"Sample {first + int(bad.any(axis=1).argmax())} is no number any more, so nothing was written: train the "
-            "model again with a smaller learning rate."
-        )
-
-
 def _refuse_missing(source: Path, first: int, rows: np.ndarray) -> None:
     bad = np.isnan(rows)
     if bad.any():
@@ -120,22 +108,6 @@ def _refuse_missing(source: Path, first: int, rows: np.ndarray) -> None:
             f"Row {first + int(bad.any(axis=1).argmax())} of '{source}' (counted from 0) has a missing cell, of which "
             "there are no features: fill it with `harmonium impute` first."
         )
-
-
-def _refuse_unfilled(given: Given, first: int, filled: np.ndarray, missing: np.ndarray, scaled: np.ndarray) -> None:
-    """Refuse to call a cell filled that is no number, and name the cell beside it that is farthest out."""
-    bad = missing & ~np.isfinite(filled)
-    if not bad.any():
-        return
-    row = int(bad.any(axis=1).argmax())
-    gap, far = int(bad[row].argmax()), int(np.nanargmax(np.where(missing[row], -1, np.abs(scaled[row]))))
-    names = [given.names[place] for place in given.places or range(len(given.names))]
-    value = given.rows[first + row][far if given.places is None else given.places[far]]
-    cause = "" if missing[row].all() else f" beside {named_column(names, far)} = {texts(np.array([value]))[0]}"
-    raise InputError(
-        f"In row {first + row} (counted from 0) the model has no number for {named_column(names, gap)}{cause}, so "
-        "nothing was written: check that cell, or leave it empty."
-    )
 
 
 def _refuse_grey(folder: RunFolder, rows: np.ndarray) -> None:

@@ -37,7 +37,7 @@ def test_force_replaces_only_what_a_run_writes(folder):
     mine.write_text("mine")
     (folder.path / "checkpoints" / "3").mkdir(parents=True)
     RunFolder.create(folder.path, force=True)
-    assert [path.name for path in folder.path.iterdir()] == ["notes.txt"]
+    assert sorted(path.name for path in folder.path.iterdir()) == ["notes.txt", "run.json"]
     assert mine.read_text() == "mine"
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from harmonium.cli.opening import Classes, DataFile, opened, opened_with_data
 from harmonium.cli.recipe import check_seed, unknown
 from harmonium.errors import InputError
 
@@ -35,6 +36,8 @@ def evaluate(
         int | None, typer.Option(help="Rows to measure, drawn at random; all without it (raise: 100).")
     ] = None,
     orders: Annotated[int | None, typer.Option(help="Random orders, of a network of every order.")] = None,
+    data: DataFile = None,
+    classes: Classes = None,
     seed: Seed = 0,
 ) -> None:
     """Measure the log-likelihood of a split (the error rate, where the model is a classifier), print it with its kind
@@ -47,10 +50,10 @@ def evaluate(
     from harmonium.evaluation import at_least_one, log_likelihood, some_of
     from harmonium.recipes.measuring import classifies, error_of
 
-    folder, model, data = _opened(run)
-    chosen, key = _split(data, split), jax.random.key(seed)
+    folder, model, rows_of_run = opened_with_data(run, classes, data)
+    chosen, key = _split(rows_of_run, split), jax.random.key(seed)
     if method == "auto" and classifies(model):
-        rate = error_of(model, data, split, chosen)
+        rate = error_of(model, rows_of_run, split, chosen)
         folder.save_error_rate(split, rate)
         print(f"{rate}\nrecorded in {folder.path / 'error_rates.json'}; `harmonium report {run}` shows it")
         return
@@ -77,6 +80,7 @@ def sample(
     number: Annotated[int, typer.Option("-n", "--number", help="How many samples.")] = 64,
     out: Annotated[Path, typer.Option(help="A .npy or .csv file.")] = Path("samples.npy"),
     steps: Annotated[int, typer.Option(help="Gibbs sweeps of each chain, where there are chains.")] = 1000,
+    classes: Classes = None,
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
@@ -84,12 +88,11 @@ def sample(
     import jax
 
     from harmonium.samplers import sample as draw
-    from harmonium.training import RunFolder
 
     _free(out, force)
-    folder = RunFolder.open(run)
+    folder, model = opened(run, classes)
     shift, scale = folder.affine
-    rows = draw(folder.load_model(), jax.random.key(seed), number, steps=steps)
+    rows = draw(model, jax.random.key(seed), number, steps=steps)
     _write(out, rows if shift is None else rows * scale + shift)
     print(f"{number} samples: {out}")
 
@@ -99,6 +102,7 @@ def impute(
     input: Annotated[Path, typer.Option(help="Rows with missing cells: NaN in .npy, empty in .csv.")],
     out: Annotated[Path, typer.Option(help="A .npy or .csv file.")] = Path("filled.npy"),
     steps: Annotated[int, typer.Option(help="Gibbs sweeps of each row's chain, where there are chains.")] = 500,
+    classes: Classes = None,
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
@@ -111,11 +115,9 @@ def impute(
 
     from harmonium.data.files import read_array
     from harmonium.data.text import column_names
-    from harmonium.training import RunFolder
 
     _free(out, force)
-    folder = RunFolder.open(run)
-    model = folder.load_model()
+    folder, model = opened(run, classes)
     rows = np.asarray(read_array(input))
     if rows.dtype.kind not in "biuf":
         raise InputError(f"'{input}' holds no numbers ({rows.dtype}): give rows of numbers, NaN where one is missing.")
@@ -169,14 +171,14 @@ def compare(run: RunArgument, other: Annotated[Path, typer.Argument(metavar="RUN
     print(f"{run}: {a}\n{other}: {b}\n{answered}: {result.reason}")
 
 
-def report(run: RunArgument, seed: Seed = 0) -> None:
+def report(run: RunArgument, data: DataFile = None, classes: Classes = None, seed: Seed = 0) -> None:
     """Write the run's report.html anew."""
     import jax
 
     from harmonium.report import write_report
 
-    folder, model, data = _opened(run)
-    print(write_report(folder, model, data, key=jax.random.key(seed)))
+    folder, model, rows = opened_with_data(run, classes, data)
+    print(write_report(folder, model, rows, key=jax.random.key(seed)))
 
 
 def reproduce(
@@ -224,14 +226,6 @@ def _data() -> list[tuple[str, str]]:
     from harmonium.data import available
 
     return list(available().items())
-
-
-def _opened(run: Path) -> tuple[Any, Any, Any]:
-    from harmonium.recipes.common import data_of
-    from harmonium.training import RunFolder
-
-    folder = RunFolder.open(run)
-    return folder, folder.load_model(), data_of(folder)
 
 
 def _split(data: Any, split: str) -> Any:

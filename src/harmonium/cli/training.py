@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from harmonium.errors import InputError, RunError
-from harmonium.recipes.common import COMMON, new_folder
+from harmonium.recipes.common import COMMON, STAGES, new_folder
 from harmonium.recipes.common import about as describe_recipe
+from harmonium.signals import Leaving
 from harmonium.training import RunFolder
 
 
@@ -22,20 +24,42 @@ def train(name: str, function: Callable[..., Any], arguments: dict[str, Any], gi
                 "--resume goes on with the run in --out, and --force replaces it: leave one of the two out."
             )
         arguments = _resumed(name, function, arguments, given)
-    elif arguments["out"] is None:
+    elif name != "classifier" and arguments["from_"] is not None:
+        arguments = _as_in(Path(arguments["from_"]), name, arguments, given)
+    if arguments["out"] is None:
         arguments["out"] = new_folder(name, arguments.get("data"))
     if "progress" not in given:
         arguments["progress"] = sys.stderr.isatty()
     out = arguments["out"]
-    run = function(**arguments)
-    if not run.finished:
-        raise RunError(f"stopped at step {run.step}; go on with: harmonium train {name} --out {out} --resume")
+    try:
+        run = function(**arguments)
+    except Leaving as left:
+        left.words = _left_off(name, out)
+        raise
+    if not run.finished:  # by a signal to another process of the run
+        raise RunError(_left_off(name, out))
     print(run.estimate)
     print(f"report: {out / 'report.html'}")
 
 
+def _left_off(name: str, out: Path) -> str:
+    """How far a run has come that was stopped, and how to go on with it."""
+    again = shlex.join(["harmonium", "train", name, "--out", str(out), "--resume"])
+    if not (out / "run.json").is_file():
+        return "stopped before the run began: start it again with the same command"
+    if (out / "model.safetensors").is_file():
+        return f"stopped after training, before the model was measured; go on with: {again}"
+    stages = sorted((out / STAGES).glob("*"), key=lambda path: path.stat().st_mtime)
+    for path in (out, *reversed(stages)):
+        if (step := RunFolder(path).last_step) is not None:
+            of = "" if path == out else f" of {path.relative_to(out)}"
+            return f"stopped at step {step}{of}; go on with: {again}"
+    return f"stopped before its first checkpoint; start it again with: {again}"
+
+
 def _resumed(name: str, function: Callable[..., Any], arguments: dict[str, Any], given: set[str]) -> dict[str, Any]:
-    """The arguments that the run in --out was started with; typed ones must agree with them."""
+    """The arguments that the run in --out was started with; typed ones must agree with them, but for the number of
+    epochs."""
     if arguments["out"] is None:
         raise InputError("--resume goes on with a run: say which with --out FOLDER.")
     about = RunFolder.open(arguments["out"]).about
@@ -48,11 +72,20 @@ def _resumed(name: str, function: Callable[..., Any], arguments: dict[str, Any],
     if not recorded:
         raise InputError(f"The record of the run in '{arguments['out']}' is damaged: train again in another folder.")
     typed = describe_recipe(name, arguments)["arguments"]  # paths of files as they are recorded
-    for key in given - set(COMMON):
+    for key in given - {*COMMON, "epochs"}:
         if typed[key] != recorded.get(key):
             raise InputError(
                 f"The run in '{arguments['out']}' was started with {key}={recorded.get(key)}, not {arguments[key]}: "
                 "leave the flag out to go on with it, or start another run in another folder."
             )
     known = {key: value for key, value in recorded.items() if key in inspect.signature(function).parameters}
-    return known | {key: arguments[key] for key in COMMON} | {"out": Path(arguments["out"])}
+    longer = {"epochs": arguments["epochs"]} if "epochs" in given else {}
+    return known | longer | {key: arguments[key] for key in COMMON} | {"out": Path(arguments["out"])}
+
+
+def _as_in(other: Path, name: str, arguments: dict[str, Any], given: set[str]) -> dict[str, Any]:
+    """The arguments of another run of this recipe, but for those that were typed and where this one goes."""
+    about = RunFolder.open(other).about
+    recorded = about.get("arguments") if about.get("recipe") == name else {}
+    same = set(arguments) - given - {*COMMON, "from_"}
+    return arguments | {key: value for key, value in (recorded or {}).items() if key in same}

@@ -37,7 +37,13 @@ Products = Annotated[str, "matrix products of training: float32, or bfloat16 whe
 Seed = Annotated[int, "seed of everything random"]
 AisChains = Annotated[int, "chains of the final estimate, where it is not exact"]
 Temperatures = Annotated[int, "temperatures of the final estimate, where it is not exact"]
+From = Annotated[
+    str | None, "another run, whose model this one begins with; flags left out are those of that run, where it is of "
+    "this recipe"
+]  # fmt: skip
 Out = Annotated[Path | None, "folder of the run (default: a new one in runs/)"]
-Resume = Annotated[bool, "go on with the run in --out, with the arguments it was started with"]
+Resume = Annotated[
+    bool, "go on with the run in --out, with the arguments it was started with; with more --epochs, train it longer"
+]
 Force = Annotated[bool, "replace the run in --out"]
 ShowProgress = Annotated[bool, "show a progress bar"]

@@ -4,9 +4,9 @@
 
 Each run is the `harmonium train` command in a process of its own, forked from this one, which has imported everything
 and done nothing, so that no time goes by before there is something to kill. Half the runs are killed again while they
-are resumed. Checkpoints are written every `PAUSE` seconds instead of every minute. A point is drawn uniformly from the time
-between the moment at which the folder is there and that at which the model is (`TRAINING` of them), or the end, after
-measuring and report.
+are resumed. Checkpoints are written every `PAUSE` seconds instead of every minute. A point is drawn uniformly between
+the moment at which the folder is there and that at which the model is (`TRAINING` of them), or the end, after measuring
+and report.
 """
 
 from __future__ import annotations
@@ -246,7 +246,7 @@ def rounds(bench: Bench, names: list[str], count: int, seed: int) -> Iterator[tu
 
 
 def table(tallies: dict[str, Tally]) -> str:
-    """The record as a table: how often each recipe was killed, where it then stood, and how often its end was the same."""
+    """The record as a table: how often each recipe was killed, where it then stood, and how often its end was one."""
     lines = [f"| recipe | kills | {' | '.join(STATES)} | runs | same bytes |", "|---" * (len(STATES) + 4) + "|"]
     total = Tally()
     for name, tally in tallies.items():
@@ -290,9 +290,9 @@ def main(words: list[str]) -> int:
 def _text(count: int, minutes: float, found: str) -> str:
     return (
         f"## Kills\n\n`python -m tests.faults kills --count {count}` ({circumstances()}; {minutes:.0f} minutes). Runs "
-        "were killed by SIGKILL at random points, half of them again while they were resumed, and then resumed to their "
-        "end. A run counts as the same where the bytes of its `model.safetensors`, its metrics and its estimates are "
-        f"those of a run that nobody killed.\n\n{found}"
+        "were killed by SIGKILL at random points, half of them again while they were resumed, and then resumed to "
+        "their end. A run counts as the same where the bytes of its `model.safetensors`, its metrics and its estimates "
+        f"are those of a run that nobody killed.\n\n{found}"
     )
 
 

@@ -41,6 +41,10 @@ class Killed(BaseException):
     """What a process hears of, and cannot answer."""
 
 
+def killed(*_: object) -> None:
+    raise Killed
+
+
 def at(step: int):
     """A callback that ends the process, as far as Python goes, after the chunk that ends at a step."""
 
@@ -115,7 +119,7 @@ def test_a_record_that_was_written_half_is_no_run_and_in_no_way(whole, tmp_path)
     out = tmp_path / "run"
     out.mkdir()
     (out / ".run.json.4711.tmp").write_text('{"recipe": "r')
-    with pytest.raises(InputError, match="holds no run .*: start it again without --resume"):
+    with pytest.raises(InputError, match=r"holds no run .*: start it again without --resume"):
         trained(out=out, resume=True)
     assert bits(trained(out=out).state) == bits(whole[2].state)
     assert not list(out.glob(".*.tmp"))
@@ -132,9 +136,10 @@ def test_a_run_that_replaces_another_is_killed_while_it_does(whole, tmp_path, mo
     """The old record stays until the new one takes its place: --force works again, and nothing is stuck."""
     out = tmp_path / "run"
     trained(out=out, epochs=1)
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(RunFolder, "write_about", lambda *_: (_ for _ in ()).throw(Killed))
-        trained(out=out, force=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "write_about", killed)
+        with pytest.raises(Killed):
+            trained(out=out, force=True)
     assert [path.name for path in out.iterdir()] == ["run.json"]
     assert bits(trained(out=out, force=True).state) == bits(whole[2].state)
 
@@ -144,7 +149,7 @@ def test_a_model_without_checkpoints_is_not_trained_again(tmp_path):
     trained(out=out)
     shutil.rmtree(out / "checkpoints")
     kept = {path.name: path.read_bytes() for path in out.iterdir()}
-    with pytest.raises(InputError, match="has its model but no checkpoint .*--from"):
+    with pytest.raises(InputError, match=r"has its model but no checkpoint .*--from"):
         trained(out=out, resume=True)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == kept
 
@@ -192,9 +197,10 @@ def test_what_was_done_is_recorded_and_the_shorter_run_is_kept(whole, tmp_path):
 def test_a_run_killed_between_its_record_and_its_results_loses_neither(whole, tmp_path, monkeypatch):
     out = tmp_path / "run"
     trained(out=out)
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(RunFolder, "_put_aside", lambda *_: (_ for _ in ()).throw(Killed))
-        trained(out=out, epochs=4, resume=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "_put_aside", killed)
+        with pytest.raises(Killed):
+            trained(out=out, epochs=4, resume=True)
     assert bits(trained(out=out, epochs=4, resume=True).state) == bits(whole[4].state)
     assert bits(load(out / "earlier" / "2-epochs")) == bits(whole[2].model)
 

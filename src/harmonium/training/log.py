@@ -141,8 +141,8 @@ def _refuse_other(folder: RunFolder, about: dict[str, Any]) -> None:
     if "from" in folder.about and "from" in about:
         old, new = old | {"from": folder.about["from"]["sha256"]}, new | {"from": about["from"]["sha256"]}
     for name in (name for name in old if old[name] != new[name]):
+        other = "other" if name in ("labels", "sizes") else "another"
         raise InputError(
-            f"The run in '{folder.path}' was started with {'other' if name in ('labels', 'sizes') else 'another'} {name} "
-            f"({old[name]}, now {new[name]}): "
+            f"The run in '{folder.path}' was started with {other} {name} ({old[name]}, now {new[name]}): "
             "resume with the arguments that it was started with, or start another run in another folder."
         )

@@ -17,11 +17,11 @@ from tests.cli.typed import Command
 pytestmark = pytest.mark.xdist_group("cli-opening")
 BITS = (np.random.default_rng(1).random((40, 4)) < 0.5).astype(float)
 MINE = """
+from pathlib import Path
 import jax.numpy as jnp
-import numpy as np
 import harmonium as hm
 
-READ = open("read.txt", "a").write("read\\n")
+Path("read.txt").write_text("imported")
 
 class Mine(hm.RBM):
     def energy(self, stats):

@@ -4,9 +4,9 @@
 
 Each run is the `harmonium train` command in a process of its own, forked from this one, which has imported everything
 and done nothing, so that no time goes by before there is something to kill. Half the runs are killed again while they
-are resumed. Checkpoints are written every `PAUSE` seconds instead of every minute. A point is drawn uniformly between
-the moment at which the folder is there and that at which the model is (`TRAINING` of them), or the end, after measuring
-and report.
+are resumed. Checkpoints are written every `PAUSE` seconds instead of every minute. A point is drawn uniformly in one
+of three stretches: from the moment at which the folder is there to the first checkpoint, from there to the model, and
+to the end of measuring and report.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from tests.faults.record import PAGE, circumstances, write_section
 PAUSE = 0.1  # seconds between checkpoints
 LIMIT = 300  # seconds after which a run hangs
 AGAIN = 0.5  # share of the kills after which the resumed run is killed, too
-TRAINING = 0.75  # share of the points that lie before the model is there
 ROWS = (np.random.default_rng(0).random((60, 8)) < np.linspace(0.1, 0.9, 8)).astype(np.float32)
 AIS = ("--ais-chains", "4", "--temperatures", "20")
 # What is trained: the recipe, its data and its flags.
@@ -59,17 +58,17 @@ CASES = {
     "vrnn": ("rolls", "--latent", "2", "--hidden", "5", "--networks", "4"),
 }  # fmt: skip
 FAST = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"  # to compile: programs are tiny
-FLAGS = ("--epochs", "40", "--batch-size", "12", "--no-progress")
+FLAGS = ("--epochs", "100", "--batch-size", "12", "--no-progress")
 STATES = ("no record", "no checkpoint", "in a stage", "between checkpoints", "being measured")
 
 
 @dataclass
 class Whole:
-    """A run that nobody killed: what it left, and the seconds from its folder's appearance to its model and its end."""
+    """A run that nobody killed: what it left, and the seconds from its folder's appearance to its first checkpoint, to
+    its model and to its end."""
 
     left: dict[str, object]
-    trained: float
-    seconds: float
+    seconds: tuple[float, float, float]
 
 
 @dataclass
@@ -124,7 +123,7 @@ class Bench:
     def killed(self, words: list[str], out: Path, seconds: float) -> bool:
         """Kill a command so many seconds after its folder is there; False where it came to its end before."""
         child = self.start(words)
-        _there(out, time.monotonic() + LIMIT)
+        _there(out, "", time.monotonic() + LIMIT)
         time.sleep(seconds)
         done, _ = os.waitpid(child, os.WNOHANG)
         if done:
@@ -147,10 +146,10 @@ def _harmonium(words: list[str]) -> int:
     return 0
 
 
-def _there(path: Path, limit: float) -> float:
-    """The time at which a path is there, or that at which waiting for it ended."""
-    while not path.exists() and time.monotonic() < limit:
-        time.sleep(0.001)
+def _there(folder: Path, name: str, limit: float) -> float:
+    """The time at which there is something of a name in a folder, or that at which waiting for it ended."""
+    while not (any(folder.glob(name)) if name else folder.exists()) and time.monotonic() < limit:
+        time.sleep(0.005)
     return time.monotonic()
 
 
@@ -171,11 +170,10 @@ def whole(bench: Bench, name: str) -> Whole:
     for out in ("first", "whole"):
         path = bench.folder / f"{out} {name}"
         child, limit = bench.start(bench.command(name, path.name, resume=False)), time.monotonic() + LIMIT
-        begun = _there(path, limit)
-        trained = _there(path / "model.safetensors", limit) - begun
+        begun, *ends = (_there(path, name, limit) for name in ("", "**/checkpoints/[0-9]*", "model.safetensors"))
         code = _ended(child, limit)
         assert code == 0, f"{name}: exit code {code}\n{(bench.folder / 'said.txt').read_text()[-2000:]}"
-        found = Whole(left(path), trained, time.monotonic() - begun)
+        found = Whole(left(path), tuple(end - begun for end in (*ends, time.monotonic())))
     assert left(bench.folder / f"first {name}") == found.left, f"{name}: two runs of one seed differ"
     return found
 
@@ -212,8 +210,8 @@ def attempts(bench: Bench, name: str, known: Whole, random: np.random.Generator,
     shutil.rmtree(path, ignore_errors=True)
     kills, words = 0, bench.command(name, path.name, resume=False)
     while kills < most and (not kills or random.random() < AGAIN):
-        end = known.trained if random.random() < TRAINING else known.seconds
-        if not bench.killed(words, path, random.uniform(0, end)):
+        stretch = random.integers(3)
+        if not bench.killed(words, path, random.uniform(*(0.0, *known.seconds)[stretch : stretch + 2])):
             break  # a resumed run is shorter
         kills += 1
         tally.killed[state(path)] += 1
@@ -236,13 +234,12 @@ def rounds(bench: Bench, names: list[str], count: int, seed: int) -> Iterator[tu
     def killed() -> int:
         return sum(sum(tally.killed.values()) for tally in tallies.values())
 
-    for name in names:
-        known[name] = whole(bench, name)
     while killed() < count:
-        for name in random.permutation(names)[: count - killed()]:
+        for name in map(str, random.permutation(names)):
             if killed() < count:
-                attempts(bench, str(name), known[name], random, tallies[name], count - killed())
-                yield str(name), tallies[name]
+                known[name] = known.get(name) or whole(bench, name)
+                attempts(bench, name, known[name], random, tallies[name], count - killed())
+                yield name, tallies[name]
 
 
 def table(tallies: dict[str, Tally]) -> str:

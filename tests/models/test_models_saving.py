@@ -52,10 +52,10 @@ class Mine(eqx.Module):
 def test_own_classes_are_named_when_loading(tmp_path):
     mine = Mine(MODEL, {"a": jnp.ones(3)}, [0.5, 2.0])
     path = save(mine, tmp_path / "mine")
-    with pytest.raises(InputError, match=r"model class 'Mine'.*`classes`"):
+    with pytest.raises(InputError, match=r"a class 'Mine' .*: give yours, hm.load\(path, classes=\[Mine\]\)"):
         load(path)
-    back = load(path, classes={"Mine": Mine})
-    assert jax.tree.structure(back) == jax.tree.structure(mine)
+    for classes in ({"Mine": Mine}, [Mine]):
+        assert jax.tree.structure(load(path, classes=classes)) == jax.tree.structure(mine)
 
 
 # ---- damage --------------------------------------------------------------------------------------------------

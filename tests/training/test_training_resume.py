@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 
@@ -18,6 +19,7 @@ from harmonium.objectives import PCD, MaximumLikelihood
 from harmonium.training import RunFolder, fit
 from harmonium.units import Bernoulli
 
+LONGER = importlib.import_module("harmonium.training.longer")
 X = (np.random.default_rng(0).random((80, 8)) < np.linspace(0.1, 0.9, 8)).astype(np.float32)
 RBM8 = RBM(Bernoulli(8), Bernoulli(4), key=jax.random.key(0))
 RULE, ADAM, PER_EPOCH = PCD(steps=1, chains=6), optax.adam(0.01), 4
@@ -198,7 +200,7 @@ def test_a_run_killed_between_its_record_and_its_results_loses_neither(whole, tm
     out = tmp_path / "run"
     trained(out=out)
     with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "_put_aside", killed)
+        patch.setattr(LONGER, "put_aside", killed)
         with pytest.raises(Killed):
             trained(out=out, epochs=4, resume=True)
     assert bits(trained(out=out, epochs=4, resume=True).state) == bits(whole[4].state)

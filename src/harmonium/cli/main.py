@@ -56,9 +56,14 @@ def main() -> None:
             app(["--debug"] * debug + arguments, prog_name="harmonium")
     except Leaving as left:
         sys.exit(_say(left.words, left.code))
-    except KeyboardInterrupt:  # where no handler could be set, outside of the main thread
-        left = Leaving(signal.SIGINT)
-        sys.exit(_say(left.words, left.code))
+    except SystemExit as left:
+        ctrl_c = Leaving(signal.SIGINT)
+        if left.code == ctrl_c.code:  # by a KeyboardInterrupt, of which Typer tells by its exit code alone
+            _say(ctrl_c.words, ctrl_c.code)
+        raise
+    except KeyboardInterrupt:
+        ctrl_c = Leaving(signal.SIGINT)
+        sys.exit(_say(ctrl_c.words, ctrl_c.code))
     except Exception as error:
         if debug:
             traceback.print_exc()

@@ -37,14 +37,18 @@ def train(name: str, function: Callable[..., Any], arguments: dict[str, Any], gi
         left.words = _left_off(name, out)
         raise
     if not run.finished:  # by a signal to another process of the run
-        raise RunError(_left_off(name, out))
+        raise RunError(f"stopped at step {run.step}; go on with: {_again(name, out)}")
     print(run.estimate)
     print(f"report: {out / 'report.html'}")
 
 
+def _again(name: str, out: Path) -> str:
+    return shlex.join(["harmonium", "train", name, "--out", str(out), "--resume"])
+
+
 def _left_off(name: str, out: Path) -> str:
     """How far a run has come that was stopped, and how to go on with it."""
-    again = shlex.join(["harmonium", "train", name, "--out", str(out), "--resume"])
+    again = _again(name, out)
     if not (out / "run.json").is_file():
         return "stopped before the run began: start it again with the same command"
     if (out / "model.safetensors").is_file():

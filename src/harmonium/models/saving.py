@@ -153,8 +153,9 @@ def check_saveable(model: Any) -> None:
 
 def _found(path: Any) -> Path:
     """The file of a model, or of the model in the folder of a run."""
+    named = isinstance(path, str | os.PathLike) and bool(os.fspath(path))
     beside = f"{path}.safetensors"  # a file that is meant by a name without its ending
-    if isinstance(path, str | os.PathLike) and Path(path).is_dir() and not Path(beside).is_file():
+    if named and Path(path).is_dir() and not Path(beside).is_file():
         folder, path = Path(path), Path(path) / "model.safetensors"
         if not path.is_file() and (folder / "run.json").is_file():
             raise InputError(f"The run in '{folder}' has no model yet: finish it with --resume.")

@@ -69,8 +69,9 @@ def fit(
     called with a `Progress` after each chunk; `progress`, show a bar; `monitor`, measure the free-energy gap and
     pseudo-likelihood (of a tractable model the log-likelihood of training and validation rows) between chunks.
 
-    Raises `InputError` for data that does not fit the model or a folder in use, and `NonFiniteLossError`, with the
-    run at its last good point, when the loss is no longer a number.
+    Ctrl-C ends a run after the steps that are running, and the run so far is returned; SIGTERM and SIGHUP do the same
+    and then have their way. Raises `InputError` for data that does not fit the model or a folder in use, and
+    `NonFiniteLossError`, with the run at its last good point, when the loss is no longer a number.
 
     >>> import harmonium as hm, jax, numpy as np
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(2), key=jax.random.key(0))

@@ -29,8 +29,6 @@ from harmonium.training.devices import is_main, together
 
 OURS = ("run.json", "metrics.jsonl", "checkpoints", "model.safetensors", "model.json", "estimates.json",
         "error_rates.json", "per_example.npz", "report.html", "tensorboard", "stages", "earlier")  # fmt: skip
-# What is made of a finished run, the model last: where it is, so were the others.
-RESULTS = ("estimates.json", "error_rates.json", "per_example.npz", "report.html", "model.json", "model.safetensors")
 LIBRARIES = ("harmonium", "jax", "jaxlib", "equinox", "optax", "numpy")
 
 
@@ -130,26 +128,6 @@ class RunFolder:
     def about(self) -> dict[str, Any]:
         """What `write_about` wrote."""
         return self._read_json("run.json")
-
-    def continue_to(self, about: dict[str, Any], step: int, steps: int) -> None:
-        """Record that the run goes on from `step` to `steps` of another number of epochs, if it does, and put the
-        results of the shorter run aside, into `earlier/`: the longer one has none before its end."""
-        record = self.about
-        before = record.get("settings", {}).get("epochs")
-        if before not in (None, about["settings"]["epochs"]):
-            now = {name: about[name] for name in ("settings", "arguments") if name in about}
-            continued = [*record.get("continued", []), {"epochs": before, "step": step}]
-            record = record | now | {"continued": continued}
-            self.write_about(record)
-        if step < steps and "continued" in record and (self.path / "model.safetensors").is_file():
-            self._put_aside(self.path / "earlier" / f"{record['continued'][-1]['epochs']}-epochs")
-
-    def _put_aside(self, place: Path) -> None:
-        if (place / "model.safetensors").exists():
-            return
-        place.mkdir(parents=True, exist_ok=True)
-        for name in (name for name in RESULTS if (self.path / name).exists()):
-            (self.path / name).replace(place / name)
 
     @property
     def affine(self) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -12,6 +12,7 @@ from harmonium.evaluation import ErrorRate, Estimate
 from harmonium.training.checkpoint import Checkpoints
 from harmonium.training.devices import anywhere, is_main, local, together
 from harmonium.training.folder import RunFolder
+from harmonium.training.longer import continue_to
 from harmonium.training.state import TrainState, final_model
 
 CHECKPOINT_SECONDS = 60.0  # between checkpoints; one more is written at the end and at Ctrl-C
@@ -86,7 +87,7 @@ class Log:
         together("read the checkpoint")  # before the first process writes
         if is_main():
             folder.sweep()
-            folder.continue_to(about, step, steps)
+            continue_to(folder, about, step, steps)
             folder.write_metrics(metrics)
         return cls(state, metrics, folder, checkpoints)
 

@@ -146,8 +146,10 @@ class RunFolder:
     def load_model(self, classes: Mapping[str, type] | None = None) -> Any:
         """The trained model, of which a person's own `classes` are given. Raises `InputError` where training has not
         finished, the file is damaged, or a class is missing."""
+        if not (self.path / "model.safetensors").is_file():
+            raise InputError(f"The run in '{self.path}' has no model yet: finish it with --resume.")
         try:
-            return load(self.path, classes=classes)
+            return load(self.path / "model.safetensors", classes=classes)
         except UnknownClassError as error:
             where = self.about.get("classes", {}).get(error.name) or "FILE.py"
             raise InputError(

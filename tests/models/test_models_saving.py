@@ -52,10 +52,10 @@ class Mine(eqx.Module):
 def test_own_classes_are_named_when_loading(tmp_path):
     mine = Mine(MODEL, {"a": jnp.ones(3)}, [0.5, 2.0])
     path = save(mine, tmp_path / "mine")
-    with pytest.raises(InputError, match=r"model class 'Mine'.*`classes`"):
+    with pytest.raises(InputError, match=r"a class 'Mine' .*: give yours, hm.load\(path, classes=\[Mine\]\)"):
         load(path)
-    back = load(path, classes={"Mine": Mine})
-    assert jax.tree.structure(back) == jax.tree.structure(mine)
+    for classes in ({"Mine": Mine}, [Mine]):
+        assert jax.tree.structure(load(path, classes=classes)) == jax.tree.structure(mine)
 
 
 @pytest.mark.parametrize("classes", [[Mine], Mine, (Mine,), {"Mine": "Mine"}])
@@ -215,3 +215,18 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="could not be written"):
         save(MODEL, tmp_path / "file" / "rbm")
+
+
+def test_the_folder_of_a_run_stands_for_its_model(tmp_path):
+    rbm = RBM(Bernoulli(4), Bernoulli(2), key=jax.random.key(0))
+    (tmp_path / "run.v2").mkdir()
+    with pytest.raises(InputError, match=r"holds no run and no model .*: give the folder that training wrote"):
+        load(tmp_path / "run.v2")
+    (tmp_path / "run.v2" / "run.json").write_text("{}")
+    with pytest.raises(InputError, match=r"The run in .* has no model yet: finish it with --resume"):
+        load(tmp_path / "run.v2")
+    save(rbm, tmp_path / "run.v2" / "model.safetensors")
+    np.testing.assert_array_equal(load(tmp_path / "run.v2").W, rbm.W)
+    (tmp_path / "name").mkdir()
+    save(rbm, tmp_path / "name")
+    np.testing.assert_array_equal(load(tmp_path / "name").W, rbm.W)  # the file name.safetensors beside the folder

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 import os
+import signal
 import subprocess
 import sys
 import typing
@@ -35,8 +36,8 @@ from harmonium.recipes.common import (
 )
 from harmonium.recipes.measuring import error_of, held_out
 from harmonium.recipes.rules import RBM_RULES, constrained, learning_rule
+from harmonium.signals import Interrupt
 from harmonium.training import RunFolder, check_data
-from harmonium.training.callbacks import Interrupt
 from harmonium.units import Bernoulli, Categorical, Gaussian, Spin
 
 RBM8 = RBM(Bernoulli(8), Bernoulli(4), key=jax.random.key(0))
@@ -228,11 +229,19 @@ WHOLE = {
 }
 
 
+class Killed(BaseException):
+    """What a process hears of before its first checkpoint, and cannot answer."""
+
+
+def killed(*_: object) -> None:
+    raise Killed
+
+
 class Stopping(Interrupt):
     """Ctrl-C in every chunk."""
 
     def __enter__(self) -> Interrupt:
-        self.asked = True
+        self.number = signal.SIGINT
         return self
 
 
@@ -244,12 +253,17 @@ def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_is_not(name, tab
     whole = function(table, **options, out=tmp_path / "whole")
     runs = sorted(path.parent.name for path in (tmp_path / "whole").glob("stages/*/model.safetensors"))
     assert len(runs) == STAGED.get(name, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.import_module("harmonium.training.log"), "Checkpoints", killed)
+        with pytest.raises(Killed):
+            function(table, **options, out=tmp_path / "stopped")
+    assert not list((tmp_path / "stopped").rglob("checkpoints"))
     stops, run = 0, None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib.import_module("harmonium.training.fit"), "Interrupt", Stopping)
         while run is None or not run.finished:
             with suppress(RunError):  # of a stage
-                run = function(table, **options, out=tmp_path / "stopped", resume=stops > 0)
+                run = function(table, **options, out=tmp_path / "stopped", resume=True)
             stops += 1
             assert stops < 20
     assert stops == 2 + len(runs)  # one chunk of each, and the end of it with the first chunk of the next

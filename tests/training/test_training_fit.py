@@ -21,7 +21,7 @@ from harmonium.evaluation import log_likelihood
 from harmonium.models import DBM, FVBN, RBM, BoltzmannMachine, Centred, OrderlessNADE, load
 from harmonium.objectives import CD, PCD, MaximumLikelihood, Objective, PseudoLikelihood
 from harmonium.training import Checkpoints, fit
-from harmonium.training.folder import form
+from harmonium.training.form import form
 from harmonium.training.monitor import FEW_VARIABLES, Monitor
 from harmonium.training.state import final_model
 from harmonium.units import Bernoulli, Categorical, Columns, Gaussian

@@ -37,7 +37,7 @@ def test_force_replaces_only_what_a_run_writes(folder):
     mine.write_text("mine")
     (folder.path / "checkpoints" / "3").mkdir(parents=True)
     RunFolder.create(folder.path, force=True)
-    assert [path.name for path in folder.path.iterdir()] == ["notes.txt"]
+    assert sorted(path.name for path in folder.path.iterdir()) == ["notes.txt", "run.json"]
     assert mine.read_text() == "mine"
 
 
@@ -103,6 +103,7 @@ def test_a_run_without_a_model_says_so(folder):
     with pytest.raises(InputError, match="no model yet: finish it with --resume"):
         folder.load_model()
     folder.save_model(MODEL)
+    (folder.path.parent / "run.safetensors").write_bytes(b"another's")
     np.testing.assert_array_equal(folder.load_model().W, MODEL.W)
 
 

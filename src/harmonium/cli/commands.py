@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from harmonium.cli.opening import Classes, DataFile, opened, opened_with_data
 from harmonium.cli.recipe import check_seed, unknown
 from harmonium.errors import InputError
 
@@ -34,6 +35,8 @@ def evaluate(
         int | None, typer.Option(help="Rows to measure, drawn at random; all without it (raise: 100).")
     ] = None,
     orders: Annotated[int | None, typer.Option(help="Random orders, of a network of every order.")] = None,
+    data: DataFile = None,
+    classes: Classes = None,
     seed: Seed = 0,
 ) -> None:
     """Measure the log-likelihood of a split (the error rate, where the model is a classifier), print it with its kind
@@ -46,10 +49,10 @@ def evaluate(
     from harmonium.evaluation import at_least_one, log_likelihood, some_of
     from harmonium.recipes.measuring import classifies, error_of
 
-    folder, model, data = _opened(run)
-    chosen, key = _split(data, split), jax.random.key(seed)
+    folder, model, rows_of_run = opened_with_data(run, classes, data)
+    chosen, key = _split(rows_of_run, split), jax.random.key(seed)
     if method == "auto" and classifies(model):
-        rate = error_of(model, data, split, chosen)
+        rate = error_of(model, rows_of_run, split, chosen)
         folder.save_error_rate(split, rate)
         print(f"{rate}\nrecorded in {folder.path / 'error_rates.json'}; `harmonium report {run}` shows it")
         return
@@ -76,15 +79,15 @@ def sample(
     number: Annotated[int, typer.Option("-n", "--number", help="How many samples.")] = 64,
     out: Annotated[Path, typer.Option(help="A .npy or .csv file.")] = Path("samples.npy"),
     steps: Annotated[int, typer.Option(help="Gibbs sweeps of each chain, where there are chains.")] = 1000,
+    classes: Classes = None,
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
     """Draw samples of the visible units, each from a chain of its own (from an auto-regressive network, straight)."""
     from harmonium.cli.writing import write_samples
-    from harmonium.training import RunFolder
 
-    folder = RunFolder.open(run)
-    print(write_samples(folder, folder.load_model(), number, out, steps=steps, seed=seed, force=force))
+    folder, model = opened(run, classes)
+    print(write_samples(folder, model, number, out, steps=steps, seed=seed, force=force))
 
 
 def impute(
@@ -92,6 +95,7 @@ def impute(
     input: Annotated[Path, typer.Option(help="Rows with missing cells: NaN in .npy, empty in .csv.")],
     out: Annotated[Path, typer.Option(help="A .npy or .csv file.")] = Path("filled.npy"),
     steps: Annotated[int, typer.Option(help="Gibbs sweeps of each row's chain, where there are chains.")] = 500,
+    classes: Classes = None,
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
@@ -100,10 +104,9 @@ def impute(
     Columns with names are found by them, in whatever order they are, and keep order and names in a .csv file.
     """
     from harmonium.cli.writing import write_filled
-    from harmonium.training import RunFolder
 
-    folder = RunFolder.open(run)
-    print(write_filled(folder, folder.load_model(), input, out, steps=steps, seed=seed, force=force))
+    folder, model = opened(run, classes)
+    print(write_filled(folder, model, input, out, steps=steps, seed=seed, force=force))
 
 
 def encode(
@@ -111,14 +114,14 @@ def encode(
     input: Annotated[Path, typer.Option(help="Rows like those of training.")],
     out: Annotated[Path, typer.Option(help="A .npy or .csv file.")] = Path("features.npy"),
     layer: Annotated[str | None, typer.Option(help="One hidden layer; all of them, side by side, without it.")] = None,
+    classes: Classes = None,
     force: Force = False,
 ) -> None:
     """Write the expected values of the hidden units given each row: features for another model."""
     from harmonium.cli.writing import write_features
-    from harmonium.training import RunFolder
 
-    folder = RunFolder.open(run)
-    print(write_features(folder, folder.load_model(), input, out, layer=layer, force=force))
+    folder, model = opened(run, classes)
+    print(write_features(folder, model, input, out, layer=layer, force=force))
 
 
 def compare(run: RunArgument, other: Annotated[Path, typer.Argument(metavar="RUN", help="Another run.")]) -> None:
@@ -136,14 +139,14 @@ def compare(run: RunArgument, other: Annotated[Path, typer.Argument(metavar="RUN
     print(f"{run}: {a}\n{other}: {b}\n{answered}: {result.reason}")
 
 
-def report(run: RunArgument, seed: Seed = 0) -> None:
+def report(run: RunArgument, data: DataFile = None, classes: Classes = None, seed: Seed = 0) -> None:
     """Write the run's report.html anew."""
     import jax
 
     from harmonium.report import write_report
 
-    folder, model, data = _opened(run)
-    print(write_report(folder, model, data, key=jax.random.key(seed)))
+    folder, model, rows = opened_with_data(run, classes, data)
+    print(write_report(folder, model, rows, key=jax.random.key(seed)))
 
 
 def reproduce(
@@ -191,14 +194,6 @@ def _data() -> list[tuple[str, str]]:
     from harmonium.data import available
 
     return list(available().items())
-
-
-def _opened(run: Path) -> tuple[Any, Any, Any]:
-    from harmonium.recipes.common import data_of
-    from harmonium.training import RunFolder
-
-    folder = RunFolder.open(run)
-    return folder, folder.load_model(), data_of(folder)
 
 
 def _split(data: Any, split: str) -> Any:

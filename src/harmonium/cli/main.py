@@ -1,7 +1,8 @@
 """The `harmonium` command: what it understands, and how its errors reach a person.
 
-Exit codes: 0 done; 1 the run failed, with the reason in one line; 2 bad usage or bad input; 130 Ctrl-C. JAX
-is imported by the commands that need it, so that help is there at once.
+Exit codes: 0 done; 1 the run failed, with the reason in one line; 2 bad usage or bad input; 128 and the number of the
+signal that ended it: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP. JAX is imported by the commands that need it, so that help is
+there at once.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -19,8 +21,7 @@ import typer
 from harmonium.cli import commands
 from harmonium.cli.recipe import Command, RecipeGroup, literal
 from harmonium.errors import HarmoniumError, InputError
-
-INTERRUPTED = 130  # the exit code of a command that Ctrl-C ended
+from harmonium.signals import Leaving, leaving
 
 app = typer.Typer(
     name="harmonium",
@@ -56,14 +57,19 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     _compilation_cache()
     try:
-        # Leaves by itself: with 0 when done, and with 2 after saying what is wrong with the flags.
-        app(["--debug"] * debug + arguments, prog_name="harmonium")
+        with leaving():
+            # Leaves by itself: with 0 when done, and with 2 after saying what is wrong with the flags.
+            app(["--debug"] * debug + arguments, prog_name="harmonium")
+    except Leaving as left:
+        sys.exit(_say(left.words, left.code))
     except SystemExit as left:
-        if left.code == INTERRUPTED:  # by Ctrl-C, of which Typer tells by its exit code alone
-            _say("stopped by Ctrl-C before it was done", INTERRUPTED)
+        ctrl_c = Leaving(signal.SIGINT)
+        if left.code == ctrl_c.code:  # by a KeyboardInterrupt, of which Typer tells by its exit code alone
+            _say(ctrl_c.words, ctrl_c.code)
         raise
     except KeyboardInterrupt:
-        sys.exit(_say("stopped by Ctrl-C before it was done", INTERRUPTED))
+        ctrl_c = Leaving(signal.SIGINT)
+        sys.exit(_say(ctrl_c.words, ctrl_c.code))
     except Exception as error:
         if debug:
             traceback.print_exc()

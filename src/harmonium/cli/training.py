@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 from harmonium.cli.flags import as_flags
 from harmonium.errors import InputError, RunError
 from harmonium.evaluation import few_rows, standing
-from harmonium.recipes.common import COMMON, new_folder
+from harmonium.recipes.common import COMMON, STAGES, new_folder
 from harmonium.recipes.common import about as describe_recipe
+from harmonium.signals import Leaving
 from harmonium.training import Run, RunFolder
 
 
@@ -24,7 +26,9 @@ def train(name: str, function: Callable[..., Any], arguments: dict[str, Any], gi
                 "--resume goes on with the run in --out, and --force replaces it: leave one of the two out."
             )
         arguments = _resumed(name, function, arguments, given)
-    elif arguments["out"] is None:
+    elif name != "classifier" and arguments["from_"] is not None:
+        arguments = _as_in(Path(arguments["from_"]), name, arguments, given)
+    if arguments["out"] is None:
         arguments["out"] = new_folder(name, arguments.get("data"))
     if "progress" not in given:
         arguments["progress"] = sys.stderr.isatty()
@@ -33,8 +37,11 @@ def train(name: str, function: Callable[..., Any], arguments: dict[str, Any], gi
         run = function(**arguments)
     except InputError as error:
         raise type(error)(as_flags(str(error), inspect.signature(function).parameters)) from error
-    if not run.finished:
-        raise RunError(f"stopped at step {run.step}; go on with: harmonium train {name} --out {out} --resume")
+    except Leaving as left:
+        left.words = _left_off(name, out)
+        raise
+    if not run.finished:  # by a signal to another process of the run
+        raise RunError(f"stopped at step {run.step}; go on with: {_again(name, out)}")
     print(run.estimate or f"not measured; do it with: harmonium evaluate {out}")
     for sentence in remarks(run):
         print(sentence)
@@ -50,8 +57,28 @@ def remarks(run: Run) -> list[str]:
     return [words for words in (beside.words if beside else "", few_rows(found)) if words]
 
 
+def _again(name: str, out: Path) -> str:
+    return shlex.join(["harmonium", "train", name, "--out", str(out), "--resume"])
+
+
+def _left_off(name: str, out: Path) -> str:
+    """How far a run has come that was stopped, and how to go on with it."""
+    again = _again(name, out)
+    if not (out / "run.json").is_file():
+        return "stopped before the run began: start it again with the same command"
+    if (out / "model.safetensors").is_file():
+        return f"stopped after training, before the model was measured; go on with: {again}"
+    stages = sorted((out / STAGES).glob("*"), key=lambda path: path.stat().st_mtime)
+    for path in (out, *reversed(stages)):
+        if (step := RunFolder(path).last_step) is not None:
+            of = "" if path == out else f" of {path.relative_to(out)}"
+            return f"stopped at step {step}{of}; go on with: {again}"
+    return f"stopped before its first checkpoint; start it again with: {again}"
+
+
 def _resumed(name: str, function: Callable[..., Any], arguments: dict[str, Any], given: set[str]) -> dict[str, Any]:
-    """The arguments that the run in --out was started with; typed ones must agree with them."""
+    """The arguments that the run in --out was started with; typed ones must agree with them, but for the number of
+    epochs."""
     if arguments["out"] is None:
         raise InputError("--resume goes on with a run: say which with --out FOLDER.")
     about = RunFolder.open(arguments["out"]).about
@@ -64,11 +91,20 @@ def _resumed(name: str, function: Callable[..., Any], arguments: dict[str, Any],
     if not recorded:
         raise InputError(f"The record of the run in '{arguments['out']}' is damaged: train again in another folder.")
     typed = describe_recipe(name, arguments)["arguments"]  # paths of files as they are recorded
-    for key in given - set(COMMON):
+    for key in given - {*COMMON, "epochs"}:
         if typed[key] != recorded.get(key):
             raise InputError(
                 f"The run in '{arguments['out']}' was started with {key}={recorded.get(key)}, not {arguments[key]}: "
                 "leave the flag out to go on with it, or start another run in another folder."
             )
     known = {key: value for key, value in recorded.items() if key in inspect.signature(function).parameters}
-    return known | {key: arguments[key] for key in COMMON} | {"out": Path(arguments["out"])}
+    longer = {"epochs": arguments["epochs"]} if "epochs" in given else {}
+    return known | longer | {key: arguments[key] for key in COMMON} | {"out": Path(arguments["out"])}
+
+
+def _as_in(other: Path, name: str, arguments: dict[str, Any], given: set[str]) -> dict[str, Any]:
+    """The arguments of another run of this recipe, but for those that were typed and where this one goes."""
+    about = RunFolder.open(other).about
+    recorded = about.get("arguments") if about.get("recipe") == name else {}
+    same = set(arguments) - given - {*COMMON, "from_"}
+    return arguments | {key: value for key, value in (recorded or {}).items() if key in same}

@@ -73,7 +73,7 @@ from harmonium.models.energy import (
     with_biases,
 )
 from harmonium.models.kinds import UNBOUNDED, require_biases, require_model
-from harmonium.models.saving import load, save, write_atomically, written_aside
+from harmonium.models.saving import UnknownClassError, check_saveable, load, save, write_atomically, written_aside
 from harmonium.models.tractable import TractableModel
 
 MODELS = (
@@ -154,12 +154,14 @@ __all__ = [
     "TractableModel",
     "Twin",
     "UnitwiseModel",
+    "UnknownClassError",
     "VariationalRNN",
     "Weighed",
     "Wrapped",
     "acting_on",
     "centred_part",
     "check_known_first",
+    "check_saveable",
     "classifier_from_dbm",
     "classifier_from_dbn",
     "coloured",

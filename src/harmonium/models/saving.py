@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -74,6 +74,17 @@ CLASSES = {
 }  # fmt: skip
 
 
+class UnknownClassError(InputError):
+    """A file names a class that is not this library's and was not given; `name` is what it is called."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The file names a class '{name}' that is not known here, and no code is run from a file: give yours, "
+            f"hm.load(path, classes=[{name}])."
+        )
+        self.name = name
+
+
 def save(model: Any, path: Any) -> Path:
     """Write a model to `NAME.safetensors` (its arrays) and `NAME.json` (its structure); return the first path.
 
@@ -102,25 +113,18 @@ def save(model: Any, path: Any) -> Path:
     return path
 
 
-def load(path: Any, *, classes: Any = None) -> Any:
-    """Read a model that `save` wrote.
+def load(path: Any, *, classes: Mapping[str, type] | Iterable[type] | None = None) -> Any:
+    """Read a model that `save` wrote, or the one of a run.
 
-    Arguments: `path`, the `.safetensors` file, with its `.json` beside it; `classes`, your own model classes by
-    name, such as `{"Mine": Mine}`. Raises `InputError` for a missing, damaged or foreign file, in one line.
+    Arguments: `path`, the `.safetensors` file, with its `.json` beside it, or the folder of a run; `classes`, your own
+    model classes, as a list or by name. Raises `InputError` for a missing, damaged or foreign file, in one line.
 
     >>> import harmonium as hm
     >>> hm.load("no-such-file.safetensors")
     Traceback (most recent call last):
     harmonium.errors.InputError: There is no model file 'no-such-file.safetensors'.
     """
-    path = _tensor_path(path)
-    if not isinstance(classes, Mapping | None):
-        raise InputError(f"Classes are given by name, such as classes={{'Mine': Mine}}, not as {shown(classes)}.")
-    for name, cls in (classes or {}).items():
-        if not isinstance(cls, type):
-            raise InputError(f"The class of {name!r} is a class, such as classes={{'Mine': Mine}}, not {shown(cls)}.")
-    if not path.is_file():
-        raise InputError(f"There is no model file '{path}'.")
+    path, own = _found(path), _by_name(classes)
     description = _read_description(path.with_suffix(".json"))
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != description.get("sha256"):
@@ -129,7 +133,7 @@ def load(path: Any, *, classes: Any = None) -> Any:
             "restore it from a checkpoint or a copy."
         )
     try:
-        model = _build(description["model"], read_tensors(data), {**CLASSES, **(classes or {})})
+        model = _build(description["model"], read_tensors(data), CLASSES | own)
     except (SafetensorError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"'{path}' is not a model that this version can read ({type(error).__name__}: {error})."
@@ -137,6 +141,44 @@ def load(path: Any, *, classes: Any = None) -> Any:
     if not isinstance(model, eqx.Module):
         raise InputError(f"'{path}' holds {shown(model)} and no model.")
     return model
+
+
+def check_saveable(model: Any) -> None:
+    """Refuse a model that `save` would refuse, before it is trained for a file.
+
+    >>> import harmonium as hm, jax
+    >>> check_saveable(hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0)))
+    """
+    _describe(model, "", {})
+
+
+def _found(path: Any) -> Path:
+    """The file of a model, or of the model in the folder of a run."""
+    named = isinstance(path, str | os.PathLike) and bool(os.fspath(path))
+    beside = f"{path}.safetensors"  # a file that is meant by a name without its ending
+    if named and Path(path).is_dir() and not Path(beside).is_file():
+        folder, path = Path(path), Path(path) / "model.safetensors"
+        if not path.is_file() and (folder / "run.json").is_file():
+            raise InputError(f"The run in '{folder}' has no model yet: finish it with --resume.")
+        if not path.is_file():
+            raise InputError(
+                f"The folder '{folder}' holds no run and no model (no model.safetensors): give the folder that "
+                "training wrote, or a .safetensors file."
+            )
+    path = _tensor_path(path)
+    if not path.is_file():
+        raise InputError(f"There is no model file '{path}'.")
+    return path
+
+
+def _by_name(classes: Any) -> dict[str, type]:
+    """A person's own classes by name."""
+    found = classes.values() if isinstance(classes, Mapping) else classes or ()
+    found = list(found) if isinstance(found, Iterable) else [found]
+    if not all(isinstance(cls, type) for cls in found):
+        raise InputError(f"Your own classes are given as classes=[MyModel], not {shown(classes)}.")
+    named = classes if isinstance(classes, Mapping) else {cls.__name__: cls for cls in found}
+    return dict(named)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -257,7 +299,7 @@ def _build(spec: Mapping[str, Any], tensors: Mapping[str, np.ndarray], classes: 
     if "dict" in spec:
         return {name: _build(child, tensors, classes) for name, child in spec["dict"].items()}
     if spec["type"] not in classes:
-        raise InputError(f"The file names a model class '{spec['type']}' that is not known here: pass it in `classes`.")
+        raise UnknownClassError(spec["type"])
     cls = classes[spec["type"]]
     fields = {name: _build(child, tensors, classes) for name, child in spec["fields"].items()}
     if issubclass(cls, tuple):

@@ -24,6 +24,7 @@ from harmonium.evaluation import at_least_one, check_annealing
 from harmonium.inference import encode
 from harmonium.models import EnergyModel, is_weight, unlabelled
 from harmonium.objectives import Objective
+from harmonium.recipes.beginning import begun_from
 from harmonium.recipes.measuring import measured
 from harmonium.training import Run, RunFolder, check_settings, describe, fit, is_main
 
@@ -167,15 +168,16 @@ def weights_only(model: PyTree) -> PyTree:
 def about(recipe: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """What `run.json` says of a recipe: enough to run it again, and to load its data."""
     known = {k: v for k, v in arguments.items() if k not in COMMON}
-    for name in (name for name in FILES if known.get(name) and known[name] not in datasets.available()):
+    files = FILES if recipe == "classifier" else (*FILES, "from_")  # where it is the name of a kind of model
+    for name in (name for name in files if known.get(name) and known[name] not in datasets.available()):
         if Path(known[name]).exists():
             known[name] = str(Path(known[name]).resolve())  # found again from any other folder
     return {"recipe": recipe, "arguments": known}
 
 
-def data_of(folder: RunFolder) -> Dataset:
-    """The data that a run was trained on, loaded again but for a file of labels, which no estimate needs. Raises
-    `InputError` where it has changed since."""
+def data_of(folder: RunFolder, file: str | None = None) -> Dataset:
+    """The data that a run was trained on, loaded again (from `file`, where it has moved) but for a file of labels,
+    which no estimate needs. Raises `InputError` where it has changed since."""
     run = folder.about
     arguments = run.get("arguments")
     if not arguments:
@@ -188,7 +190,7 @@ def data_of(folder: RunFolder) -> Dataset:
             f"'{folder.path / 'run.json'}' does not say what the run was trained on ({error} is not there): restore it."
         ) from error
     options = {"standardize": standardizing(arguments), "scale": arguments.get("scale")}
-    data = load_data(name, binarize, seed, **options)
+    data = load_data(file or name, binarize, seed, **options)
     if arguments.get("from_") == "dbm":
         data = beside_means(data, RunFolder(folder.path / JOINT).load_model())
     found = space_of(data.train).hash
@@ -252,11 +254,11 @@ def staged(recipe: str, arguments: dict[str, Any], data: Dataset) -> tuple[dict[
     if arguments["out"] is None:
         return {}, False
     resume, folder = arguments["resume"], RunFolder(arguments["out"])
+    begun = resume and folder.last_step is not None
     if not resume:
-        folder = RunFolder.create(folder.path, force=arguments["force"])
-        if is_main():
-            folder.write_about(describe(data, **about(recipe, arguments)))
-    begun = resume and folder.has_checkpoint
+        folder = RunFolder.create(folder.path, describe(data, **about(recipe, arguments)), force=arguments["force"])
+    elif not begun and is_main():
+        folder.write_about(folder.about | about(recipe, arguments))  # in which the number of epochs may be another
     arguments |= {"out": folder, "resume": begun}
     return {"out": folder.path / STAGES, "resume": resume}, begun
 
@@ -268,6 +270,9 @@ def trained(
     """The run that a recipe's arguments ask for; measured, with `options` of the estimate, where it came to its end."""
     settings = {name: arguments[name] for name in (*FIT, *PLACE)}
     key, record = jax.random.key(arguments["seed"]), about(recipe, arguments)
+    if recipe != "classifier" and arguments["from_"] is not None:
+        model, origin = begun_from(arguments["from_"], model, arguments["out"], resume=arguments["resume"])
+        record |= origin
     run = fit(model, data, rule, optimizer=optimizer, key=key, about=record, **settings)
     if run.finished:
         if "temperatures" in arguments:

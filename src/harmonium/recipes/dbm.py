@@ -50,6 +50,7 @@ def dbm(
     seed: flags.Seed = 0,
     ais_chains: flags.AisChains = 100,
     temperatures: flags.Temperatures = 5_000,
+    from_: flags.From = None,
     out: flags.Out = None,
     resume: flags.Resume = False,
     force: flags.Force = False,
@@ -73,15 +74,10 @@ def dbm(
     model = at_marginals(model, dataset.shown(dataset.train[:MARGINAL_ROWS]))
     total = epochs * dataset.steps_per_epoch(arguments["batch_size"])
     optimizer = sgd(learning_rate, total, momentum=momentum, weight_decay=weight_decay, schedule=schedule)
-    stages, begun = staged("dbm", arguments, dataset) if pretraining else ({}, False)
-    if pretraining and not begun:  # a run that has begun reads its machine from the checkpoint
-        first = {
-            "visible": unit,
-            "labels": top,
-            "key": key,
-            "epochs": pretraining,
-            "batch_size": arguments["batch_size"],
-        }
+    stages, begun = staged("dbm", arguments, dataset) if pretraining and from_ is None else ({}, False)
+    if pretraining and not begun and from_ is None:  # a run that has begun reads its machine from the checkpoint
+        size = arguments["batch_size"]
+        first = {"visible": unit, "labels": top, "key": key, "epochs": pretraining, "batch_size": size}
         model = pretrained_dbm(dataset, layers, PCD(1, chains), products=products, progress=progress, **first, **stages)
     model = Centred(model) if centred and not pretraining else model
     rule = PCD(steps, chains, mean_field_steps=mean_field_steps)

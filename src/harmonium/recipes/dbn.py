@@ -39,6 +39,7 @@ def dbn(
     seed: flags.Seed = 0,
     ais_chains: flags.AisChains = 100,
     temperatures: flags.Temperatures = 5_000,
+    from_: flags.From = None,
     out: flags.Out = None,
     resume: flags.Resume = False,
     force: flags.Force = False,
@@ -66,15 +67,10 @@ def dbn(
         return sgd(rate, total, momentum=0.0, weight_decay=0.0, schedule="linear")
 
     fine = optimizer(fine_rate, epochs)
-    stages, begun = staged("dbn", arguments, dataset) if greedy_epochs else ({}, False)
-    if greedy_epochs and not begun:  # a run that has begun reads its net from the checkpoint
-        first = {
-            "visible": unit,
-            "key": key,
-            "labels": top,
-            "epochs": greedy_epochs,
-            "batch_size": arguments["batch_size"],
-        }
+    stages, begun = staged("dbn", arguments, dataset) if greedy_epochs and from_ is None else ({}, False)
+    if greedy_epochs and not begun and from_ is None:  # a run that has begun reads its net from the checkpoint
+        size = arguments["batch_size"]
+        first = {"visible": unit, "key": key, "labels": top, "epochs": greedy_epochs, "batch_size": size}
         first |= {"optimizer": lambda: optimizer(learning_rate, greedy_epochs), "products": products}
         first |= {"progress": progress, **stages}
         model = DBN.stacked(stack(dataset, layers, PCD(1, chains), centred=True, **first))

@@ -42,8 +42,14 @@ Temperatures = Annotated[int, "temperatures of the final estimate, where it is n
 EstimateSamples = Annotated[
     int | None, "guesses for each row of the final bound (none: doubled from 50 until it settles, up to 6,400)"
 ]
+From = Annotated[
+    str | None, "another run, whose model this one begins with; flags left out are those of that run, where it is of "
+    "this recipe"
+]  # fmt: skip
 Out = Annotated[Path | None, "folder of the run (default: a new one in runs/)"]
-Resume = Annotated[bool, "go on with the run in --out, with the arguments it was started with"]
+Resume = Annotated[
+    bool, "go on with the run in --out, with the arguments it was started with; with more --epochs, train it longer"
+]
 Force = Annotated[bool, "replace the run in --out"]
 ShowProgress = Annotated[bool, "show a progress bar"]
 Measure = Annotated[bool, "measure the held-out rows at the end of training"]

@@ -29,6 +29,7 @@ def neural(
     average: flags.Average = None,
     products: flags.Products = "float32",
     seed: flags.Seed = 0,
+    from_: flags.From = None,
     out: flags.Out = None,
     resume: flags.Resume = False,
     force: flags.Force = False,

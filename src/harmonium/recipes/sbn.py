@@ -32,6 +32,7 @@ def sbn(
     products: flags.Products = "float32",
     seed: flags.Seed = 0,
     estimate_samples: flags.EstimateSamples = None,
+    from_: flags.From = None,
     out: flags.Out = None,
     resume: flags.Resume = False,
     force: flags.Force = False,

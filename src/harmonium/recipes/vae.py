@@ -46,6 +46,7 @@ def vae(
     products: flags.Products = "float32",
     seed: flags.Seed = 0,
     estimate_samples: flags.EstimateSamples = None,
+    from_: flags.From = None,
     out: flags.Out = None,
     resume: flags.Resume = False,
     force: flags.Force = False,

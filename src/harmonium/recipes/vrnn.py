@@ -44,6 +44,7 @@ def vrnn(
     products: flags.Products = "float32",
     seed: flags.Seed = 0,
     estimate_samples: flags.EstimateSamples = ESTIMATE,
+    from_: flags.From = None,
     out: flags.Out = None,
     resume: flags.Resume = False,
     force: flags.Force = False,

@@ -252,7 +252,7 @@ def reproduce(subject: Subject) -> Section:
 
 
 def command_line(about: dict[str, Any]) -> str:
-    """The command that starts the recorded recipe with its recorded arguments.
+    """The command that starts the recorded recipe with its recorded arguments, and those that made it longer.
 
     >>> command_line({"recipe": "rbm", "arguments": {"data": "my.npy", "centred": False, "seed": None}})
     'harmonium train rbm --data my.npy --no-centred'
@@ -260,7 +260,15 @@ def command_line(about: dict[str, Any]) -> str:
     if not about.get("recipe"):
         return ""
     words = ["harmonium", "train", str(about["recipe"])]
-    for name, value in (about.get("arguments") or {}).items():
+    arguments = about.get("arguments") or {}
+    lengths = [*(part["epochs"] for part in about.get("continued", [])), arguments.get("epochs")]
+    longer = [shlex.join([*words, "--epochs", str(epochs), "--resume"]) for epochs in lengths[1:]]
+    return "\n".join([_started(words, arguments | {"epochs": lengths[0]}), *longer])
+
+
+def _started(words: list[str], arguments: dict[str, Any]) -> str:
+    words = list(words)
+    for name, value in arguments.items():
         flag = name.rstrip("_").replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")

@@ -7,6 +7,7 @@ from harmonium.training.checkpoint import Checkpoints
 from harmonium.training.devices import is_main
 from harmonium.training.fit import fit
 from harmonium.training.folder import RunFolder, describe
+from harmonium.training.form import form, sizes
 from harmonium.training.greedy import finished, pretrained_dbm, stack, stage_at, upper_data
 from harmonium.training.log import Run
 
@@ -21,8 +22,10 @@ __all__ = [
     "describe",
     "finished",
     "fit",
+    "form",
     "is_main",
     "pretrained_dbm",
+    "sizes",
     "stack",
     "stage_at",
     "upper_data",

@@ -23,14 +23,18 @@ from harmonium.data.storage import fingerprint
 from harmonium.errors import NonFiniteLossError
 from harmonium.evaluation.unlimited import warn_of_training_rows
 from harmonium.inference.placing import placed
+from harmonium.models import check_saveable
 from harmonium.objectives import Metrics, Objective
 from harmonium.rng import cheap, words
-from harmonium.training.callbacks import Callback, Interrupt, Progress, progress_bar, tensorboard
+from harmonium.signals import Interrupt
+from harmonium.training.callbacks import Callback, Progress, progress_bar, tensorboard
 from harmonium.training.check import check_data, check_parts, check_settings, warn_start
 from harmonium.training.devices import Placement, anywhere, is_main, local
-from harmonium.training.folder import RunFolder, describe, form
+from harmonium.training.folder import RunFolder, describe
+from harmonium.training.form import form, sizes
 from harmonium.training.log import Log, Run
 from harmonium.training.monitor import Monitor
+from harmonium.training.own import own_classes
 from harmonium.training.state import Rule, TrainState, all_finite, final_model, first_state, run_chunk
 
 CHUNK_BYTES = 2**27  # of stored rows that one compiled scan takes in
@@ -60,18 +64,19 @@ def fit(
     Real columns are held shifted and scaled, by the data's means and deviations, in a model that has no shift and scale
     yet; whatever takes or returns rows does so in the data's own values.
 
-    Arguments: `data`, a `Dataset` or rows `[n, size]`; `objective`, the rule; `optimizer`, from Optax (default: Adam
-    with rate 1e-3); `epochs` over the training rows in batches of `batch_size`; `key`, from which every random number
-    follows; `average`, the decay of an exponential moving average of the parameters, which then becomes the trained
-    model; `products`, the precision of matrix products: "float32", or "bfloat16" with sums in float32, for processors
-    that are faster at it (evaluation is always in float32); `out`, a folder for metrics, checkpoints and the model;
-    `resume`, go on from its last checkpoint, bit for bit; `force`, replace the run that it holds; `about`, more to
-    record in its `run.json`; `callbacks`, called with a `Progress` after each chunk; `progress`, show a bar;
-    `monitor`, measure the free-energy gap and pseudo-likelihood (of a tractable model the log-likelihood of training
-    and validation rows) between chunks.
+    Arguments: `model`, new or trained before; `data`, a `Dataset` or rows `[n, size]`; `objective`, the rule;
+    `optimizer`, from Optax (default: Adam with rate 1e-3); `epochs` over the training rows in batches of `batch_size`;
+    `key`, from which every random number follows; `average`, the decay of an exponential moving average of the
+    parameters, which then becomes the trained model; `products`, the precision of matrix products: "float32", or
+    "bfloat16" with sums in float32, for processors that are faster at it (evaluation is always in float32); `out`, a
+    folder for metrics, checkpoints and the model; `resume`, go on from its last checkpoint, bit for bit, or with more
+    `epochs`, longer; `force`, replace the run that it holds; `about`, more to record in its `run.json`; `callbacks`,
+    called with a `Progress` after each chunk; `progress`, show a bar; `monitor`, measure the free-energy gap and
+    pseudo-likelihood (of a tractable model the log-likelihood of training and validation rows) between chunks.
 
-    Raises `InputError` for data that does not fit the model or a folder in use, and `NonFiniteLossError`, with the
-    run at its last good point, when the loss is no longer a number.
+    Ctrl-C ends a run after the steps that are running, and the run so far is returned; SIGTERM and SIGHUP do the same
+    and then have their way. Raises `InputError` for data that does not fit the model or a folder in use, and
+    `NonFiniteLossError`, with the run at its last good point, when the loss is no longer a number.
 
     >>> import harmonium as hm, jax, numpy as np
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(2), key=jax.random.key(0))
@@ -85,14 +90,17 @@ def fit(
     model = placed(model, data)
     warn_start(model, data)
     check_settings(epochs, average, products)
+    if out is not None:
+        check_saveable(model)
     optimizer = _adam() if optimizer is None else optimizer
     steps = epochs * data.steps_per_epoch(batch_size)
     placement = Placement(batch_size)
     state = _placed(first_state(model, objective, optimizer, key, average), placement)
     settings = {"epochs": epochs, "batch_size": batch_size, "average": average, "products": products}
     record = _record(model, data, objective, key, settings) | (about or {})
-    log = Log.start(out, state, resume=resume, force=force, about=describe(data, **record) if out else {})
     held = data.held_by(model.layers["v"])
+    about = describe(data, **record) if out else {}
+    log = Log.start(out, state, steps=steps, resume=resume, force=force, about=about)
     with ExitStack() as stack:
         listeners = [*callbacks, stack.enter_context(progress_bar(progress and is_main()))]
         events = log.folder.path / "tensorboard" if log.folder and is_main() else None
@@ -122,7 +130,14 @@ def _record(
     model: Any, data: Dataset, objective: Objective, key: Key[Array, ""], settings: dict[str, Any]
 ) -> dict[str, Any]:
     """What a run's `run.json` says of its model, settings, labels where they are learned, and random numbers."""
-    record = {"model": form(model), "settings": {"objective": repr(objective), **settings}, "seed": words(key)}
+    record = {
+        "model": form(model),
+        "sizes": sizes(model),
+        "settings": {"objective": repr(objective), **settings},
+        "seed": words(key),
+    }
+    if own := own_classes(model):
+        record["classes"] = own
     if "y" in model.layers and data.train_labels is not None:
         record["labels"] = fingerprint(data.train_labels)
     return record | {"generator": str(jax.random.key_impl(cheap(key)))}
@@ -162,7 +177,8 @@ class _Loop:
                 self.log.checkpoint(state)
                 if anywhere(interrupt.asked):
                     break
-        return self.log.close(state, finished=int(state.step) >= self.steps)
+            interrupt.writing()
+            return self.log.close(state, finished=int(state.step) >= self.steps)
 
     def _chunks(self, first: int) -> Iterable[Array]:
         row_bytes = self.data.train.nbytes // len(self.data.train) * self.batch_size

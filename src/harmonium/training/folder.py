@@ -1,10 +1,10 @@
 """A run on disk: `run.json`, `metrics.jsonl`, `checkpoints/`, `model.safetensors`, `estimates.json` or
-`error_rates.json`, `report.html`, and `stages/`, the runs of the machines that it began with."""
+`error_rates.json`, `report.html`; `stages/`, the runs of the machines that it began with; and `earlier/`, the results
+that it had before it was trained longer."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 import json
 import math
@@ -13,23 +13,22 @@ import shutil
 import subprocess
 import zipfile
 import zlib
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 
 from harmonium.data import Dataset, Whole, space_of
-from harmonium.data.storage import fingerprint
 from harmonium.errors import InputError, RunError
 from harmonium.evaluation import ErrorRate, Estimate
-from harmonium.models import load, save, write_atomically
+from harmonium.models import UnknownClassError, load, save, write_atomically
 from harmonium.training.devices import is_main, together
 
 OURS = ("run.json", "metrics.jsonl", "checkpoints", "model.safetensors", "model.json", "estimates.json",
-        "error_rates.json", "per_example.npz", "report.html", "tensorboard", "stages")  # fmt: skip
+        "error_rates.json", "per_example.npz", "report.html", "tensorboard", "stages", "earlier")  # fmt: skip
 LIBRARIES = ("harmonium", "jax", "jaxlib", "equinox", "optax", "numpy")
 
 
@@ -39,7 +38,7 @@ class RunFolder:
     Arguments: `path`, the folder. Raises `InputError` from `create` where it holds anything already.
 
     >>> import tempfile
-    >>> folder = RunFolder.create(tempfile.mkdtemp() + "/run"); folder.write_about({"recipe": "rbm"})
+    >>> folder = RunFolder.create(tempfile.mkdtemp() + "/run", {"recipe": "rbm"})
     >>> RunFolder.open(folder.path).about["recipe"]
     'rbm'
     """
@@ -50,13 +49,15 @@ class RunFolder:
     # ---- made, opened ---------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, path: str | Path, *, force: bool = False) -> RunFolder:
-        """A new folder; with `force`, the files of a run that it holds are removed first (others are not touched)."""
+    def create(cls, path: str | Path, about: dict[str, Any] | None = None, *, force: bool = False) -> RunFolder:
+        """A new folder with its `run.json`; with `force`, the files of a run that it holds are removed first (others
+        are not touched)."""
         self = cls(path)
         self.refuse_occupied(force)
         together("looked at the folder")  # before the first process writes into it
         if is_main():
             self._make_empty()
+            self.write_about(about or {})
         together("made the folder")
         return self
 
@@ -64,7 +65,8 @@ class RunFolder:
         """Refuse a folder that is in use, or no folder of a run; nothing is written."""
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"'{self.path}' is a file: choose another --out for the run's folder.")
-        if self.path.is_dir() and any(self.path.iterdir()) and not force:
+        cut_short = self._cut_short() if self.path.is_dir() else []
+        if self.path.is_dir() and any(path not in cut_short for path in self.path.iterdir()) and not force:
             raise InputError(
                 f"'{self.path}' is not empty: choose another --out, go on with --resume, "
                 "or replace the run in it with --force."
@@ -77,30 +79,44 @@ class RunFolder:
             )
 
     def _make_empty(self) -> None:
+        """Remove what a run wrote. `run.json` goes last of all, when another takes its place: as long as anything of a
+        run is there, so is the record that says whose it is."""
         try:
-            for target in (self.path / name for name in OURS):
+            for target in (self.path / name for name in OURS if name != "run.json"):
                 shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
             self.path.mkdir(parents=True, exist_ok=True)
+            self.sweep()
         except OSError as error:
             raise InputError(f"'{self.path}' cannot be written ({error.strerror}): choose another --out.") from error
+
+    def _cut_short(self) -> list[Path]:
+        """Files that a process was writing when it was killed."""
+        return [path for name in OURS for path in self.path.glob(f".{name}.*.tmp")]
+
+    def sweep(self) -> None:
+        """Remove what a process that was killed had begun to write."""
+        for path in self._cut_short():
+            path.unlink(missing_ok=True)
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
         """An existing run. Raises `InputError` where there is none."""
         self = cls(path)
         if not (self.path / "run.json").is_file():
-            raise InputError(f"'{self.path}' holds no run (no run.json): give the folder that training wrote.")
+            begun = self.path.is_dir() and all(path in self._cut_short() for path in self.path.iterdir())
+            cure = "start it again without --resume" if begun else "give the folder that training wrote"
+            raise InputError(f"'{self.path}' holds no run (no run.json): {cure}.")
         return self
 
     @property
-    def has_checkpoint(self) -> bool:
-        """Whether there is a whole checkpoint to go on from.
+    def last_step(self) -> int | None:
+        """The step of the newest whole checkpoint; None where there is none to go on from.
 
-        >>> RunFolder("nowhere").has_checkpoint
-        False
+        >>> RunFolder("nowhere").last_step
         """
         found = self.path / "checkpoints"
-        return found.is_dir() and any(path.name.isdecimal() for path in found.iterdir())
+        steps = [int(path.name) for path in found.iterdir() if path.name.isdecimal()] if found.is_dir() else []
+        return max(steps, default=None)
 
     # ---- run.json -------------------------------------------------------------------------------------------
 
@@ -138,11 +154,19 @@ class RunFolder:
         """Write `model.safetensors` and `model.json`."""
         save(model, self.path / "model.safetensors")
 
-    def load_model(self) -> Any:
-        """The trained model. Raises `InputError` where training has not finished or the file is damaged."""
+    def load_model(self, classes: Mapping[str, type] | None = None) -> Any:
+        """The trained model, of which a person's own `classes` are given. Raises `InputError` where training has not
+        finished, the file is damaged, or a class is missing."""
         if not (self.path / "model.safetensors").is_file():
             raise InputError(f"The run in '{self.path}' has no model yet: finish it with --resume.")
-        return load(self.path / "model.safetensors")
+        try:
+            return load(self.path / "model.safetensors", classes=classes)
+        except UnknownClassError as error:
+            where = self.about.get("classes", {}).get(error.name) or "FILE.py"
+            raise InputError(
+                f"The model of the run in '{self.path}' holds a class '{error.name}' that is not this library's, and "
+                f"no code is run from a file: say where it is, with --classes {where}:{error.name}"
+            ) from error
 
     @property
     def metrics(self) -> list[dict[str, float]]:
@@ -236,27 +260,6 @@ class RunFolder:
         if not isinstance(found, dict):
             raise InputError(f"'{self.path / name}' is damaged (no record): restore it, or train again.")
         return found
-
-
-def form(model: Any) -> str:
-    """What a model is, but for the numbers that it learns: its class, its units, its settings, and how it is wired.
-
-    >>> import harmonium as hm
-    >>> form(hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(2), key=jax.random.key(0)))
-    'RBM(visible=Bernoulli(size=4), hidden=Bernoulli(size=2))'
-    """
-    if isinstance(model, eqx.Module):
-        names = [field.name for field in dataclasses.fields(model)]
-        parts = [f"{name}={part}" for name in names if (part := form(getattr(model, name)))]
-        return f"{type(model).__name__}({', '.join(parts)})"
-    if isinstance(model, tuple | list):
-        parts = [part for value in model if (part := form(value))]
-        text = f"({', '.join(parts)})" if parts else ""
-        units = any(isinstance(value, eqx.Module) for value in model)
-        return text if units or len(text) < 100 else hashlib.sha256(text.encode()).hexdigest()[:16]
-    if eqx.is_array(model):  # whole numbers are no parameters: they say which units are coupled
-        return "" if eqx.is_inexact_array(model) else fingerprint(np.asarray(model))
-    return str(model) if isinstance(model, bool | int | float | str) else ""
 
 
 def describe(data: Dataset, **about: Any) -> dict[str, Any]:

@@ -179,7 +179,7 @@ def stage_at(path: str | Path, resume: bool) -> dict[str, Any]:
     >>> stage_at("nowhere", resume=True)["resume"]
     False
     """
-    return {"out": path, "resume": resume and RunFolder(path).has_checkpoint, "force": resume}
+    return {"out": path, "resume": resume and RunFolder(path).last_step is not None, "force": resume}
 
 
 def finished(run: Run) -> Run:

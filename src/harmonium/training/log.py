@@ -10,8 +10,9 @@ from typing import Any
 from harmonium.errors import InputError
 from harmonium.evaluation import ErrorRate, Estimate
 from harmonium.training.checkpoint import Checkpoints
-from harmonium.training.devices import anywhere, is_main, local
+from harmonium.training.devices import anywhere, is_main, local, together
 from harmonium.training.folder import RunFolder
+from harmonium.training.longer import continue_to
 from harmonium.training.state import TrainState, final_model
 
 CHECKPOINT_SECONDS = 60.0  # between checkpoints; one more is written at the end and at Ctrl-C
@@ -48,26 +49,46 @@ class Log:
 
     @classmethod
     def start(
-        cls, out: str | Path | RunFolder | None, state: TrainState, *, resume: bool, force: bool, about: dict[str, Any]
-    ) -> Log:
-        """Open the folder anew or where it was left."""
+        cls, out: str | Path | RunFolder | None, state: TrainState, *, steps: int, resume: bool, force: bool,
+        about: dict[str, Any],
+    ) -> Log:  # fmt: skip
+        """Open the folder anew or where it was left: at its last checkpoint, or at the beginning where it was stopped
+        before it had one."""
         if out is None:
             if resume:
                 raise InputError("Only a run in a folder can be resumed: say in which, with out=...")
             return cls(state, [])
-        path = out.path if isinstance(out, RunFolder) else out
         if resume:
-            folder = RunFolder.open(path)
-            _refuse_other(folder, about)
-            checkpoints = Checkpoints(folder.path / "checkpoints")
-            state = checkpoints.restore(state)
-            metrics = [m for m in folder.metrics if m["step"] <= int(state.step)]
-        else:
-            folder = out if isinstance(out, RunFolder) else RunFolder.create(path, force=force)
-            checkpoints, metrics = Checkpoints(folder.path / "checkpoints"), []
-            if is_main():
-                folder.write_about(about)
+            return cls._gone_on(RunFolder.open(out.path if isinstance(out, RunFolder) else out), state, steps, about)
+        folder = out if isinstance(out, RunFolder) else RunFolder.create(out, about, force=force)
+        return cls._begun(folder, state, about)
+
+    @classmethod
+    def _begun(cls, folder: RunFolder, state: TrainState, about: dict[str, Any]) -> Log:
         if is_main():
+            folder.write_about(about)
+            folder.write_metrics([])
+        return cls(state, [], folder, Checkpoints(folder.path / "checkpoints"))
+
+    @classmethod
+    def _gone_on(cls, folder: RunFolder, state: TrainState, steps: int, about: dict[str, Any]) -> Log:
+        _refuse_other(folder, about)
+        if folder.last_step is None:
+            _refuse_finished(folder)
+            return cls._begun(folder, state, about)
+        checkpoints = Checkpoints(folder.path / "checkpoints")
+        state = checkpoints.restore(state)
+        step = int(state.step)
+        if step > steps:
+            raise InputError(
+                f"The run in '{folder.path}' has come to step {step}, and {about['settings']['epochs']} epochs are "
+                f"{steps} steps: give more epochs, or as many as it was started with."
+            )
+        metrics = [m for m in folder.metrics if m["step"] <= step]
+        together("read the checkpoint")  # before the first process writes
+        if is_main():
+            folder.sweep()
+            continue_to(folder, about, step, steps)
             folder.write_metrics(metrics)
         return cls(state, metrics, folder, checkpoints)
 
@@ -94,6 +115,15 @@ class Log:
         return Run(model, self.metrics, int(state.step), finished, self.folder, state)
 
 
+def _refuse_finished(folder: RunFolder) -> None:
+    """Refuse to train a model again that is there, because its checkpoints are not."""
+    if (folder.path / "model.safetensors").is_file():
+        raise InputError(
+            f"The run in '{folder.path}' has its model but no checkpoint any more, so it cannot go on: start another "
+            "run from its model (--from), or replace it with --force."
+        )
+
+
 def _refuse_other(folder: RunFolder, about: dict[str, Any]) -> None:
     """Refuse to go on with a run under other settings than those it was started with; `epochs` may differ."""
 
@@ -107,12 +137,14 @@ def _refuse_other(folder: RunFolder, about: dict[str, Any]) -> None:
         }
 
     old, new = parts(folder.about), parts(about)
-    for name in ("model", "labels"):  # of which runs of earlier versions say nothing
+    for name in ("model", "sizes", "labels"):  # of which runs of earlier versions say nothing
         if name in folder.about:
             old, new = old | {name: folder.about[name]}, new | {name: about.get(name)}
+    if "from" in folder.about and "from" in about:
+        old, new = old | {"from": folder.about["from"]["sha256"]}, new | {"from": about["from"]["sha256"]}
     for name in (name for name in old if old[name] != new[name]):
+        other = "other" if name in ("labels", "sizes") else "another"
         raise InputError(
-            f"The run in '{folder.path}' was started with {'other' if name == 'labels' else 'another'} {name} "
-            f"({old[name]}, now {new[name]}): "
+            f"The run in '{folder.path}' was started with {other} {name} ({old[name]}, now {new[name]}): "
             "resume with the arguments that it was started with, or start another run in another folder."
         )

@@ -87,7 +87,7 @@ def test_streamed_and_resident_chunks_are_the_same_bits(tmp_path, x):
 @pytest.mark.parametrize("scheme", ["dynamic", "threshold", "probabilities", None])
 def test_a_streamed_file_of_8_bit_values_is_coded_row_by_row(tmp_path, scheme):
     grey = np.random.default_rng(0).integers(0, 256, (30, 4), dtype=np.uint8)
-    test = grey[:7]
+    test = 255 - grey[:7]
     resident = from_arrays(grey, test=test, binarize=scheme)
     streamed = from_arrays(mapped(tmp_path, grey), test=test, binarize=scheme)
     ask = {"seed": 1, "batch_size": 4, "steps": 3, "first_step": 0, "last_step": 9}

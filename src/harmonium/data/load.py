@@ -17,7 +17,7 @@ from harmonium.data.arrays import Raw, assemble, check_scale
 from harmonium.data.binarize import SPLITS, check_scheme
 from harmonium.data.dataset import Dataset
 from harmonium.data.examples import examples
-from harmonium.data.files import read, read_labels, read_splits
+from harmonium.data.files import read, read_array, read_labels, read_splits
 from harmonium.data.idx import read_idx
 from harmonium.data.music import MUSIC, piano_rolls
 from harmonium.data.official import begun_with, siblings

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from harmonium.data import Dataset
+from harmonium.data.affine import moments
 from harmonium.evaluation.far_rows import listed
 from harmonium.models import FVBN, BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel
 from harmonium.models.directed.generators import AffineGenerator
@@ -61,7 +62,7 @@ def warn_of_rows(model: Any, data: Any) -> None:
     rows = data.test if isinstance(data, Dataset) else data
     try:
         rows = np.asanyarray(rows)
-    except ValueError:  # a ragged list
+    except (TypeError, ValueError):  # a key, or a ragged list
         return
     if rows.dtype.kind in "biuf" and rows.ndim == 2 and rows.shape[1] == model.layers["v"].size:
         for message in _found(model, rows, _columns(model), "the rows"):
@@ -153,11 +154,14 @@ def dependent(table: Float[np.ndarray, "n columns"]) -> dict[int, list[int]]:
     >>> dependent(np.column_stack([x, 3 * x[:, 0] + 1, x[:, 1] - x[:, 0]]))
     {2: [0], 3: [0, 1]}
     """
-    spread = table.std(axis=0) if len(table) else np.zeros(table.shape[1])
-    moving = np.flatnonzero(spread > 1e-12 * np.abs(table).max(axis=0, initial=0))
+    if not len(table):
+        return {}
+    mean, spread = moments(table)
+    varies = table.min(axis=0) < table.max(axis=0)
+    moving = np.flatnonzero(varies & (spread > 1e-12 * np.abs(table).max(axis=0)))
     if len(table) < 2 * len(moving) + LEAST or not 2 <= len(moving) <= COLUMNS:
         return {}
-    standard = (table[:, moving] - table[:, moving].mean(axis=0)) / spread[moving]
+    standard = (table[:, moving] - mean[moving]) / spread[moving]
     over = np.abs(np.diag(np.linalg.qr(standard, mode="r"))) / np.sqrt(len(table))
     found = {}
     for j in np.flatnonzero(over < EXACT):

@@ -89,7 +89,8 @@ def copied_shares(tables: dict[str, np.ndarray]) -> dict[str, float]:
     if not others or is_memmap(tables["train"]) or by_chance(tables["train"]):
         return {}
     train = set(_digests(tables["train"]))
-    return {split: float(np.mean([row in train for row in _digests(tables[split])])) for split in others}
+    shares = {split: float(np.mean([row in train for row in _digests(tables[split])])) for split in others}
+    return {split: share for split, share in shares.items() if share}
 
 
 def _digests(rows: np.ndarray) -> list[bytes]:

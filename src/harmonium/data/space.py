@@ -37,7 +37,8 @@ class Space:
         split: "train", "valid" or "test"; None if the examples are no split of anything.
         affine: shift and scale of each column, by which a model holds real values at unit scale; log-likelihoods are of
             the values themselves, so that spaces may differ in it.
-        copied: the share of a held-out split's rows that also stand in the training rows; None if none does, or none was counted.
+        copied: the share of a held-out split's rows that also stand in the training rows; None if none does or none was
+            counted.
         hash: first 16 hex digits of the SHA-256 of the values; None if not computed.
         n: number of examples; None if not counted.
 
@@ -95,7 +96,8 @@ class Space:
 
     def to_dict(self) -> dict[str, object]:
         """A dict that JSON can hold; `Space.from_dict` reads it back."""
-        return {**asdict(self), "shape": list(self.shape)}
+        affine = None if self.affine is None else [list(part) for part in self.affine]
+        return {**asdict(self), "shape": list(self.shape), "affine": affine}
 
     @classmethod
     def from_dict(cls, values: Mapping) -> Space:

@@ -260,7 +260,9 @@ BAD_FILES = {
 def test_bad_files_are_refused_without_a_trace(what, harmonium):
     make, flags, said = BAD_FILES[what]
     make(harmonium.folder / "x.npy")
-    assert said in harmonium.refused("train", "rbm", "--data", "x.npy", *TINY, *flags, "--out", "new")
+    assert said in harmonium.refused(
+        "train", "rbm", "--data", "x.npy", *TINY, "--batch-size", 8, *flags, "--out", "new"
+    )
     assert not (harmonium.folder / "new").exists()
 
 
@@ -291,7 +293,7 @@ def test_ctrl_c_is_one_line_and_exit_code_130(harmonium, monkeypatch):
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harmonium.samplers.sample", stopped)
+    monkeypatch.setattr("harmonium.cli.writing.draw", stopped)
     assert harmonium.refused("sample", "run", code=130) == "harmonium: stopped by Ctrl-C before it was done\n"
     monkeypatch.setattr(MODULE, "app", stopped)
     assert harmonium.refused("sample", "run", code=130) == "harmonium: stopped by Ctrl-C before it was done\n"
@@ -301,7 +303,7 @@ def test_what_nobody_foresaw_is_one_line_too(harmonium, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError("first\nsecond")
 
-    monkeypatch.setattr("harmonium.samplers.sample", broken)
+    monkeypatch.setattr("harmonium.cli.writing.draw", broken)
     said = harmonium.refused("sample", "run", code=1)
     assert "ZeroDivisionError: first second (run again with --debug" in said
 
@@ -345,7 +347,9 @@ def test_a_number_of_rows_is_drawn_and_says_which(harmonium):
         assert found.space.hash != whole.space.hash
     harmonium.done(*words[:-1])
     assert folder.estimates["test on 9 rows"].n == 9
-    assert "CSL; n = 9" in harmonium.done(*words, "csl", "--samples", "40", "--chains", "4")
+    assert "by CSL, from the model's own chains; n = 9" in harmonium.done(
+        *words, "csl", "--samples", "40", "--chains", "4"
+    )
     assert folder.estimates["test by csl"].settings["samples"] == 40
     rows = {name: folder.estimates[name].per_example for name in ("test", "test by exact")}
     assert set(rows["test by exact"].round(3)) <= set(rows["test"].round(3))
@@ -552,7 +556,7 @@ def test_a_process_is_quiet_where_the_disk_is_full(harmonium):
 def test_grey_files_and_labels_of_another_length_are_refused_by_command(harmonium):
     np.save(harmonium.folder / "grey.npy", np.random.default_rng(0).uniform(size=(60, 9)).astype(np.float32))
     np.save(harmonium.folder / "three.npy", np.arange(3))
-    said = harmonium.refused("train", "rbm", "--data", "grey.npy", "--out", "no", *TINY)
+    said = harmonium.refused("train", "rbm", "--data", "grey.npy", "--out", "no", *TINY, "--batch-size", 8)
     assert all(scheme in said for scheme in ("fixed", "dynamic", "threshold", "probabilities", "Gaussian"))
     words = ("--data", "grey.npy", "--binarize", "fixed", "--labels", "three.npy", "--out", "no")
     assert "labels" in harmonium.refused("train", "rbm", *words)
@@ -655,13 +659,15 @@ def test_a_category_that_training_has_not_seen_is_refused_by_command(network):
 
 def test_what_was_read_is_said_before_anything_else(tmp_path):
     (tmp_path / "x.csv").write_text(",smoker,weight\n" + "".join(f"{i},{i % 2},{i * i % 7 / 2}\n" for i in range(20)))
-    code, out, err = Command(tmp_path)("train", "nade", "--data", "x.csv", "--batch-size", "99", "--out", "new")
+    code, out, err = Command(tmp_path)(
+        "train", "nade", "--data", "x.csv", "--batch-size", 8, "--visible", "pixels", "--out", "new"
+    )
     said, refused = err.splitlines()
     assert said == (
         "harmonium: read x.csv: 20 rows of 2 columns (smoker, weight): zeros and ones in 1, measurements in 1; the "
         "first column, which has no name and numbers the rows, was left out"
     )
-    assert (code, out, refused.startswith("harmonium: A batch of 99")) == (2, "", True)
+    assert (code, out, refused.startswith("harmonium: There are no units called")) == (2, "", True)
 
 
 def test_a_network_of_one_order_fills_in_what_comes_last(network):

@@ -13,6 +13,7 @@ import optax
 from harmonium.data import Dataset
 from harmonium.errors import InputError
 from harmonium.inference.marginals import marginal_bias
+from harmonium.inference.placing import placed_unit
 from harmonium.models import VariationalRNN
 from harmonium.objectives import ELBO
 from harmonium.recipes import flags

@@ -182,8 +182,7 @@ def normal(at):
     """`N(m, exp(-b))` of one unit, and of another in a second layer of columns."""
     m, b = at
     each = GaussianStats(jnp.exp(b) * m, -0.5 * jnp.exp(b))
-    return each, Conditional(Columns([Gaussian(1), Gaussian(1)]), tuple(jax.tree.map(lambda x, i=i: x[i : i + 1], each)
-                                                                        for i in range(2)))  # fmt: skip
+    return each, Conditional(Columns([Gaussian(1), Gaussian(1)]), (each,))
 
 
 @pytest.mark.parametrize("rule", ["reparametrized", "leave_one_out_reinforce"])

@@ -65,7 +65,9 @@ def warn_of_rows(model: Any, data: Any) -> None:
     except (TypeError, ValueError):  # a key, or a ragged list
         return
     if rows.dtype.kind in "biuf" and rows.ndim == 2 and rows.shape[1] == model.layers["v"].size:
-        for message in _found(model, rows, _columns(model), "the rows"):
+        real = _columns(model)
+        constant = constant_columns(rows, real) if len(rows) else []  # a question, and no data set
+        for message in _found(model, rows, [i for i in real if i not in constant], "the rows"):
             warnings.warn(message, stacklevel=3)
 
 

@@ -23,6 +23,25 @@ def test_snippet_runs(code):
     exec(compile(code, "snippet", "exec"), {"__name__": "snippet"})
 
 
+MARGIN = 2.0  # nats an example by which what is shown exceeds independent units
+
+
+def test_the_readme_s_lines_learn_something():
+    """What they print is a model well above the baseline, and the numbers beside the line are those that it prints."""
+    import harmonium as hm
+
+    code = re.search(r"## Ten lines\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    names: dict = {"__name__": "snippet"}
+    exec(compile(code, "snippet", "exec"), names)
+    base, found = (float(x) for x in re.search(r"print\(hm\.baseline.*# (-[\d.]+), (-[\d.]+): exact", code).groups())
+    data, model = names["data"], names["run"].model
+    assert abs(hm.baseline(model, data).value - base) < 0.05
+    value = hm.log_likelihood(model, data.test, key=names["key"]).value
+    assert value > base + MARGIN
+    assert abs(value - found) < 0.3  # of one machine and the next
+    assert names["digits"].shape == (100, 64)
+
+
 NOT_BUILT_YET = {"hm.NADE", "hm.VAE"}
 SECTION_8 = (ROOT / "docs" / "design.md").read_text().split("\n## 8.")[1].split("\n## 9.")[0]
 PROMISED = sorted(set(re.findall(r"\bhm\.(?:(?:data|units|objectives)\.)?[A-Za-z_]\w*", SECTION_8)) - NOT_BUILT_YET)

@@ -70,6 +70,7 @@ def trained(tmp_path_factory):
     harmonium = Command(folder)
     said = harmonium.done("train", "rbm", *TINY, "--out", "run")
     assert "nats per example (exact, by enumeration; n = 300; digits test" in said
+    assert "independent units, which reach -27." in said
     assert "report: run/report.html" in said
     return folder
 
@@ -218,12 +219,12 @@ def test_a_stopped_run_says_how_to_go_on(harmonium, monkeypatch):
         (("sample", "run", "-n", "0"), "n=0"),
         (("sample", "run", "--out", "x.txt"), ".npy or .csv"),
         (("sample", "run", "--out", "absent/x.npy"), "no folder 'absent'"),
-        (("train", "rbm", "--epochs", "0"), "epochs=0"),
+        (("train", "rbm", "--epochs", "0"), "not --epochs 0"),
         (("train", "rbm", "--hidden", "0"), "needs units, not [64, 0]: give"),
         (("evaluate", "run", "--method", "exact", "--chains", "5"), "'exact' has no option 'chains': leave it out"),
         (("evaluate", "run", "--samples", "5"), "'auto' has no option 'samples': it takes chains"),
         (("evaluate", "run", "--rows", "0"), "rows=0"),
-        (("train", "rbm", "--batch-size", "0"), "choose a batch_size"),
+        (("train", "rbm", "--batch-size", "0"), "choose a --batch-size from 1"),
         (("train", "rbm", "--visible", "relu"), "no units called 'relu'"),
         (("train", "rbm", "--binarize", "maybe"), "no binarization 'maybe'"),
         (("train", "rbm", "--data", "digitz"), "did you mean 'digits'?"),
@@ -239,12 +240,12 @@ def test_a_stopped_run_says_how_to_go_on(harmonium, monkeypatch):
         (("train", "boltzmann", "--edges", "run/run.json"), "ending that is not read"),
         (("train", "boltzmann", "--visible", "gaussian"), "use an RBM"),
         (("train", "mpdbm", "--sweeps", "0"), "at least one sweep"),
-        (("train", "mpdbm", "--classes", "--data", "binarized.npy"), "no labels"),
-        (("train", "classifier", "--data", "binarized.npy"), "no labels"),
+        (("train", "mpdbm", "--classes", "--data", "binarized.npy", "--batch-size", "16"), "no labels"),
+        (("train", "classifier", "--data", "binarized.npy", "--batch-size", "16"), "no labels"),
         (("train", "classifier", "--from", "rbm"), "dbn or a dbm"),
         (("train", "classifier", "--from", "dbm", "--hidden", "4,3,2"), "two hidden layers"),
         (("train", "classifier", "--drop-inputs", "1"), "below 1"),
-        (("train", "nade", "--hidden", "0"), "hidden=0"),
+        (("train", "nade", "--hidden", "0"), "--hidden 0"),
         (("train", "nad"), "did you mean 'nade'?"),
         (("train", "made", "--hidden", "500;3"), "with commas"),
         (("train", "fvbn", "--order-seed", "-1"), "whole number from 0, not -1"),
@@ -524,6 +525,17 @@ def test_missing_cells_are_filled(harmonium):
         np.save(harmonium.folder / "narrow.npy", rows[:, :9])
         assert said in harmonium.refused("impute", "run", "--input", wrong, "--out", "y.npy")
     assert not (harmonium.folder / "y.npy").exists()
+
+
+def test_a_few_pictures_are_trained_on_at_the_defaults(harmonium):
+    """Fifty rows: a batch is all forty training rows, which is said, and so is what five test rows are worth."""
+    np.save(harmonium.folder / "few.npy", np.random.default_rng(0).integers(0, 2, (50, 3, 3)))
+    with pytest.warns(UserWarning, match=r"^A batch is all 40 training rows of 'few.npy', and not 50"):
+        code, out, err = harmonium("train", "rbm", "--data", "few.npy", "--hidden", "3", "--epochs", "1", "--out", "f")
+    assert code == 0, err
+    assert "independent units, which reach" in out
+    assert "Measured on 5 rows only, which say little of others: gather or hold back more." in out
+    assert json.loads((harmonium.folder / "f" / "run.json").read_text())["settings"]["batch_size"] == 40
 
 
 def test_runs_are_compared_where_that_means_something(harmonium):

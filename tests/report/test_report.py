@@ -103,7 +103,7 @@ def test_the_head_carries_the_verdict_and_the_gain(image_run):
     page = path.read_text()
     estimate = folder.estimates["test"]
     assert f"{estimate.value:.2f}".replace("-", "−") in page
-    assert '<p class="verdict trust">trust</p>' in page
+    assert '<p class="verdict trust">number: trust</p>' in page
     assert "nats per example over independent units" in page
 
 

@@ -43,8 +43,9 @@ def train(name: str, function: Callable[..., Any], arguments: dict[str, Any], gi
 
 def remarks(run: Run) -> list[str]:
     """What stands beside a run's number: that of independent units, and whether few rows were measured."""
-    beside = run.baseline and run.estimate.verdict == "trust" and standing(run.estimate, run.baseline)
-    return [words for words in (beside.words if beside else "", few_rows(run.estimate)) if words]
+    found, base = run.estimate, run.baseline
+    beside = standing(found, base) if base is not None and found.verdict == "trust" else None
+    return [words for words in (beside.words if beside else "", few_rows(found)) if words]
 
 
 def _resumed(name: str, function: Callable[..., Any], arguments: dict[str, Any], given: set[str]) -> dict[str, Any]:

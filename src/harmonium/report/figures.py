@@ -19,6 +19,7 @@ DPI = 96 * DENSITY
 INK, SOFT, RULE = "#20242a", "#6a727d", "#d5d9df"
 BLUE, ORANGE = "#1f5a94", "#d9772b"
 MARGIN = 3 * DENSITY  # image pixels, at least, between what is written and the picture's edge
+SIDE_BY_SIDE = 50  # letters of names that stand beside each other under a chart
 GAP = 2 * DENSITY  # between pictures
 POINTS = 20  # of a curve, at least, before its first tenth may lie outside of the frame
 FRAME = 222  # grey around each of them
@@ -224,9 +225,12 @@ def heat_map(
 
 def _name(axes: Axes, names: Sequence[str]) -> None:
     """Names under the entries of an axis, where there are some, in the place of its label."""
-    if len(names):
-        axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
-        axes.set_xlabel("")
+    if not len(names):
+        return
+    short = sum(len(name) + 2 for name in names) <= SIDE_BY_SIDE
+    turned = {} if short else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(names)), names, **turned)
+    axes.set_xlabel("")
 
 
 def _fit(figure: Figure, axes: Axes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import equinox as eqx
@@ -110,7 +111,8 @@ def remarks(main: Estimate | ErrorRate | None, base: Estimate | None) -> list[st
     if main is None:
         return []
     beside = standing(main, base) if isinstance(main, Estimate) and base and main.verdict == "trust" else None
-    return [words for words in ("" if beside is None or beside.better else beside.words, few_rows(main)) if words]
+    told = ("" if beside is None or beside.better else beside.words, few_rows(main))
+    return [re.sub(r"-(?=\d)", "−", words) for words in told if words]
 
 
 def gain(main: Estimate, base: Estimate) -> str:

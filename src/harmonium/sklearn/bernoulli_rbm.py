@@ -37,7 +37,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     `batch_size`, rows per step and number of chains; `n_iter`, passes over the rows; `verbose`, whether to
     print a line per pass; `random_state`, a seed, a `RandomState` or None; `gibbs_steps`, sweeps of the
     chains per step; `init`, where the visible biases begin: at "zeros", as scikit-learn's do, or at the "marginals" of
-    the rows, which is far better where these are not even (MNIST: 40 nats after ten passes).
+    the rows, from which training goes much further where ones are rarer than zeros.
     Attributes: `components_` `[n_components, n_features]`, the weights; `intercept_hidden_` and
     `intercept_visible_`, the biases; `h_samples_` `[batch_size, n_components]`, the chains; `model_`, the
     `hm.RBM`; `n_features_in_`, `feature_names_in_`; `random_state_`, with which training, `gibbs` and

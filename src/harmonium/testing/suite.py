@@ -31,7 +31,7 @@ def checks_for(
     >>> import harmonium as hm, jax
     >>> tiny = hm.RBM(visible=hm.units.Gaussian(1), hidden=hm.units.Spin(2), key=jax.random.key(0), scale=0.5)
     >>> sorted(checks_for(tiny))[:3]
-    ['blocks', 'conditionals', 'energy_is_linear']
+    ['biases', 'blocks', 'conditionals']
     """
     checks: Sequence[Check]
     if isinstance(model, TractableModel):

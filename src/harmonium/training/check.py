@@ -159,8 +159,8 @@ def warn_constant(model: Any, data: Dataset) -> None:
 def warn_start(model: Any, data: Dataset) -> None:
     """Warn of a machine whose visible biases are neutral where the data's marginals are far from that.
 
-    Its weights then learn what biases say better: with 20 hidden units on MNIST it ended 40 nats below the same machine
-    started at the marginals.
+    Its weights then learn what biases say better: with 20 hidden units on MNIST, ten epochs by Adam end at -205.9 nats,
+    where independent units are, and at -156.0 started at the marginals.
 
     >>> import harmonium as hm, jax, warnings
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(64), hidden=hm.units.Bernoulli(2), key=jax.random.key(0))

@@ -177,5 +177,33 @@ def test_rounding_of_large_weights_is_no_alarm():
     try_linear(hm.Centred(hm.RBM(Bernoulli(784), Bernoulli(500), key=KEY, scale=3.0)))
 
 
+class Misshapen(Mine):
+    def wrong(self, stats):
+        return stats["h"] @ stats["v"]
+
+
+class Misnamed(Mine):
+    def wrong(self, stats):
+        return stats["x"].sum()
+
+
+class Many(Mine):
+    def wrong(self, stats):
+        return stats["v"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (Misshapen, r"cannot be computed \(TypeError: .*\): its layers' statistics have the shapes v \(4,\), h \(3,\)"),
+        (Misnamed, r"cannot be computed \(KeyError: 'x'\)"),
+        (Many, r"has the shape \(4,\), and an energy is one number: sum over the units\."),
+    ],
+)
+def test_an_energy_that_is_no_number_is_refused_in_a_sentence(kind, words):
+    with pytest.raises(hm.InputError, match=f"^The energy of this {kind.__name__} {words}"):
+        hm.log_partition(mine(kind))
+
+
 def test_numbers_that_are_not_finite_are_left_to_others():
     try_linear(eqx.tree_at(lambda m: m.b, mine(Mine), jnp.full(4, jnp.nan)))

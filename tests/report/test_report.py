@@ -301,7 +301,7 @@ def test_hidden_cells_of_a_mixed_table_are_scored_without_chains(tmp_path):
     assert shown_of(page) == FILLED
     assert not re.search(CHAINS, page[: page.index("How to reproduce</h2>")])
     assert "drawn 50 times from the model given the rest: one cell after the other in random orders." in page
-    cells = re.findall(r'<th scope="row">([^<]*columns[^<]*)</th>\s*<td>([^<]*)</td>\s*<td>([^<]*)</td>', page)
+    cells = re.findall(r'<th scope="row">([^<]*, columns? [^<]*)</th>\s*<td>([^<]*)</td>\s*<td>([^<]*)</td>', page)
     assert len(cells) == 5  # two numbers of bits, two of codes, one of real columns
     for name, ours, marginal in cells:  # after two epochs it knows about as much as the marginals do
         ours, marginal = (float(text.strip("%").replace("−", "-")) for text in (ours, marginal))
@@ -324,7 +324,7 @@ def test_a_machine_of_mixed_columns_fills_each_kind_by_its_own_measure(tmp_path)
     model = at_marginals(RBM(MIXED, Bernoulli(3), key=KEY), data.train)
     page = write_report(folder, model, data, key=KEY, steps=5).read_text()
     check_page(page, set(TITLES))
-    assert "cells guessed right, columns 2 to 2" in page
+    assert "cells guessed right, column 2" in page
     assert "root mean squared error, columns 3 to 4 (standard deviations)" in page
 
 

@@ -134,7 +134,7 @@ def test_a_mixed_table_is_reconstructed_by_its_cells(tmp_path):
     subject = subject_of(VAE(unit, Gaussian(3), hidden=[8], key=KEY), tmp_path / "run", data)
     found = reconstructions(subject).tables[0].rows
     assert len(found) == 5  # two numbers of bits, two of codes, one of real columns
-    assert found[2][0] == "cells guessed right, columns 2 to 2"
+    assert found[2][0] == "cells guessed right, column 2"
     assert [picture.title.split(" ")[0] for picture in latent_variables(subject).pictures] == ["Codes", "KL"]
 
 

@@ -57,6 +57,7 @@ def try_linear(model: EnergyModel) -> None:
     >>> import harmonium as hm, jax
     >>> try_linear(hm.RBM(visible=hm.units.Gaussian(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0)))
     """
+    _require_number(model)
     trials = list(_trials(model))
     here, there = _points(model, len(trials) + 1)
     changed = [{**here, t.layer: _replaced(here[t.layer], there[t.layer], t.units)} for t in trials]
@@ -68,6 +69,25 @@ def try_linear(model: EnergyModel) -> None:
                 after = _replaced(before, after, trial.units)
             if _change(before, after, here[of], there[of]) > TOLERANCE:
                 raise InputError(_sentence(type(model).__name__, trial, of))
+
+
+def _require_number(model: EnergyModel) -> None:
+    """Refuse an energy that is no number at statistics of its layers' shapes."""
+    zeros = {name: unit.zeros() for name, unit in model.layers.items()}
+    name, shapes = type(model).__name__, ", ".join(f"{k} {jax.tree.map(np.shape, zeros[k])}" for k in zeros)
+    try:
+        found = jax.eval_shape(model.energy, zeros)
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+        said = (str(error).splitlines() or [""])[0]
+        raise InputError(
+            f"The energy of this {name} cannot be computed ({type(error).__name__}: {said}): its layers' statistics "
+            f"have the shapes {shapes}, so write one for these."
+        ) from error
+    if jax.tree.map(np.shape, found) != ():
+        raise InputError(
+            f"The energy of this {name} has the shape {jax.tree.map(np.shape, found)}, and an energy is one number: "
+            "sum over the units."
+        )
 
 
 def _sentence(model: str, trial: Trial, of: str) -> str:

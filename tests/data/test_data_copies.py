@@ -69,7 +69,22 @@ def test_official_splits_are_counted_and_the_estimate_says_so():
     assert "35 % are copies of training rows" in compare(estimate, other).reason
 
 
-def test_the_wine_table_s_copies(tmp_path):
+def test_a_file_that_is_split_here(tmp_path):
     rows = np.concatenate([TWICE, X[:5]])
-    np.savetxt(tmp_path / "wine.csv", rows, delimiter=",")
-    assert shared(load(tmp_path / "wine.csv")) == 0
+    np.savetxt(tmp_path / "x.csv", rows, delimiter=",")
+    assert shared(load(tmp_path / "x.csv")) == 0
+    assert shared(load(tmp_path / "x.csv", groups=None)) > 0
+
+
+def test_a_few_rows_many_times_are_split_all_the_same():
+    two = np.repeat(np.random.default_rng(0).normal(size=(2, 9)), 10, axis=0)
+    data = from_arrays(two, **SPLIT)
+    assert list(map(len, (data.train, data.valid, data.test))) == [12, 4, 4]
+    six = np.repeat(np.random.default_rng(0).normal(size=(6, 9)), [1, 1, 9, 7, 1, 1], axis=0)
+    assert shared(from_arrays(six, **SPLIT)) == 0
+
+
+def test_rows_that_stay_in_their_file_are_said_not_to_be_counted(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    streamed = from_arrays(np.load(tmp_path / "x.npy", mmap_mode="r"), test=X[:9])
+    assert "not counted" in repr(streamed)

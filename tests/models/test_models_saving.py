@@ -58,9 +58,9 @@ def test_own_classes_are_named_when_loading(tmp_path):
         assert jax.tree.structure(load(path, classes=classes)) == jax.tree.structure(mine)
 
 
-@pytest.mark.parametrize("classes", [[Mine], Mine, (Mine,), {"Mine": "Mine"}])
-def test_own_classes_are_given_by_name(path, classes):
-    with pytest.raises(InputError, match=r"such as classes=\{'Mine': Mine\}, not"):
+@pytest.mark.parametrize("classes", [["Mine"], "Mine", {"Mine": "Mine"}, 3])
+def test_own_classes_are_classes(path, classes):
+    with pytest.raises(InputError, match=r"Your own classes are given as classes=\[MyModel\], not"):
         load(path, classes=classes)
 
 

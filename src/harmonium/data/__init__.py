@@ -1,5 +1,6 @@
 """Data and the space it lives on: the only place that may change data."""
 
+from harmonium.data.affine import at_model_scale, in_own_units
 from harmonium.data.arrays import as_dataset, from_arrays
 from harmonium.data.binarize import BINARIZATIONS
 from harmonium.data.dataset import Dataset
@@ -7,7 +8,7 @@ from harmonium.data.examples import Examples, space_of
 from harmonium.data.load import available, load
 from harmonium.data.shapes import shapes
 from harmonium.data.space import Space
-from harmonium.data.whole import Whole, at_model_scale, in_own_units, rounded, whole_columns
+from harmonium.data.whole import Whole, rounded, whole_columns
 
 __all__ = [
     "BINARIZATIONS",

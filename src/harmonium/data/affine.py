@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Num
 
 from harmonium.data.storage import blocks
 
 Affine = tuple[tuple[float, ...], tuple[float, ...]]  # shift and scale of each column
+Map = tuple[Any, Any]  # shift and scale, [d] or numbers each, of a table whose values were standardized or divided
 
 ABSENT = -(2.0**100)  # in every entry of an absent frame of real values
 RESOLVED = 1e-4  # of a column's deviation: what float32 may round its values by
@@ -69,3 +72,31 @@ def float32_resolves(rows: np.ndarray) -> bool:
         wrong = [np.abs(block - block.astype(np.float32)) for _, block in blocks(flat)]
         wrong = np.max([np.nan_to_num(part, posinf=np.inf).max(axis=0) for part in wrong], axis=0, initial=0.0)
         return bool((wrong == 0).all() or (wrong <= RESOLVED * moments(flat)[1]).all())
+
+
+def in_own_units(rows: Num[np.ndarray, "n d"], affine: Map | None) -> Num[np.ndarray, "n d"]:
+    """Rows of a model as the table has them, `x * scale + shift`, in double precision (as they are without a map).
+
+    Arguments: `rows` `[n, d]`; `affine`, shift and scale. Returns float64: in float32, times of day beside a date would
+    all be one number.
+
+    >>> in_own_units(np.float32([[0.5]]), (20230101.0, 0.25)).tolist()
+    [[20230101.125]]
+    """
+    if affine is None:
+        return np.asarray(rows)
+    shift, scale = (np.asarray(part, np.float64) for part in affine)
+    return np.asarray(rows, np.float64) * scale + shift
+
+
+def at_model_scale(rows: Num[np.ndarray, "n d"], affine: Map | None) -> Float[np.ndarray, "n d"]:
+    """Rows of a table as a model is shown them, `(x - shift) / scale`: the inverse of `in_own_units`.
+
+    >>> at_model_scale(np.array([[20230101.125]]), (20230101.0, 0.25)).tolist()
+    [[0.5]]
+    """
+    rows = np.asarray(rows, np.float64)
+    if affine is None:
+        return rows
+    shift, scale = (np.asarray(part, np.float64) for part in affine)
+    return (rows - shift) / scale

@@ -11,7 +11,7 @@ from harmonium.data import check
 from harmonium.data.affine import Affine, moments
 from harmonium.data.binarize import check_scheme
 from harmonium.data.classes import numbered
-from harmonium.data.copies import copied_shares, edge_near, kept_together, row_groups
+from harmonium.data.copies import copied_shares, cuts, kept_together, row_groups
 from harmonium.data.dataset import Dataset
 from harmonium.data.encode import Encoded, encode, survey_all
 from harmonium.data.examples import Examples, examples, space_of
@@ -169,7 +169,11 @@ def assemble(
     labels = _checked_labels(marks, tables, name)
     fractions = _fractions(tables, name, valid_fraction, test_fraction, default_fraction)
     if any(fractions.values()):
-        tables, labels = split_rows(tables, labels, fractions, seed, row_groups(tables["train"], groups))
+        together = row_groups(tables["train"], groups)
+        parts = 1 + sum(count > 0 for count in fractions.values())
+        if isinstance(groups, str) and groups == "auto" and together is not None and together.max() + 1 < parts:
+            together = None  # all rows are a few, many times
+        tables, labels = split_rows(tables, labels, fractions, seed, together)
     copied = copied_shares(tables)
     space = Space("", shape or tables["train"].shape[1:], name)
     affine = None if raw.divisor is None else (0.0, raw.divisor)
@@ -205,6 +209,8 @@ def assemble(
 
 def _told(splits: dict[str, Examples]) -> list[str]:
     """What is to be known of held-out rows that are copies of training rows."""
+    if len(splits) > 1 and is_memmap(splits["train"]):
+        return ["copies of training rows among the others were not counted, for they stay in their file"]
     return [f"of the {split} rows {x.space.copies}" for split, x in splits.items() if x.space.copies]
 
 
@@ -246,9 +252,10 @@ def split_rows(
     middle = kept + fractions["valid"]
     if groups is not None and order is not None:
         order = kept_together(order, groups)
-        kept, middle = edge_near(order, groups, kept), edge_near(order, groups, middle)
-        if kept == 0 or (fractions["valid"] > 0 and middle == kept) or (fractions["test"] > 0 and middle == n):
+        found = cuts(order, groups, sorted({kept, middle} - {n}))
+        if found is None:
             raise InputError("These splits need more groups of rows: give smaller fractions, or groups=None.")
+        kept, middle = found[0], found[-1] if fractions["test"] else n
     bounds = {"train": (0, kept), "valid": (kept, middle), "test": (middle, n)}
 
     def taken(values: np.ndarray) -> dict[str, np.ndarray]:

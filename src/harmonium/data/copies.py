@@ -49,7 +49,12 @@ def by_chance(rows: np.ndarray) -> bool:
     >>> by_chance(np.random.default_rng(0).integers(0, 2, (100, 3))), by_chance(np.arange(12.0).reshape(3, 4))
     (True, False)
     """
-    return sum(math.log(len(np.unique(column))) for column in rows.T) <= 2 * math.log(len(rows))
+    left = 2 * math.log(len(rows))
+    for column in rows.T:
+        left -= math.log(len(np.unique(column)))
+        if left < 0:
+            return False
+    return True
 
 
 def kept_together(order: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -67,15 +72,24 @@ def kept_together(order: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return order[np.lexsort((np.arange(len(order)), first[groups[order]]))]
 
 
-def edge_near(order: np.ndarray, groups: np.ndarray, at: int) -> int:
-    """The place nearest to `at` in an order where no group is cut.
+def cuts(order: np.ndarray, groups: np.ndarray, at: list[int]) -> list[int] | None:
+    """The places nearest to `at`, in rising order, where no group of an order is cut and each part has one; None where
+    there are fewer groups than parts.
 
-    >>> edge_near(np.arange(4), np.array([0, 1, 1, 1]), 2)
-    1
+    >>> cuts(np.arange(5), np.array([0, 1, 1, 1, 2]), [2, 3]), cuts(np.arange(2), np.array([0, 0]), [1])
+    ([1, 4], None)
     """
     own = groups[order]
-    edges = np.concatenate([[0], np.flatnonzero(own[1:] != own[:-1]) + 1, [len(own)]])
-    return int(edges[np.argmin(np.abs(edges - at))])
+    edges = np.flatnonzero(own[1:] != own[:-1]) + 1
+    found, first = [], 0
+    for i, place in enumerate(at):
+        left = edges[first : len(edges) - (len(at) - 1 - i)]
+        if not len(left):
+            return None
+        first += int(np.argmin(np.abs(left - place)))
+        found.append(int(edges[first]))
+        first += 1
+    return found
 
 
 def copied_shares(tables: dict[str, np.ndarray]) -> dict[str, float]:

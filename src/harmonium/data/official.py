@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from harmonium.data.arrays import Raw
+from harmonium.data.names import SPLIT_NAMES
 from harmonium.errors import InputError
 
-WORDS = {"valid": ("valid", "validation", "val", "dev"), "test": ("test", "testing", "tst")}
-_TRAIN = re.compile(r"(?<=[._-])ts(?=\.)|(?:^|(?<=[._-]))(?:training|train|trn)(?=[._-])", re.IGNORECASE)
+# Files called `ts` are training rows, as in the benchmarks of density estimation, where a file `test` lies beside them.
+WORDS = {split: tuple(name for name in SPLIT_NAMES[split] if name != "ts") for split in ("valid", "test")}
+_TRAIN = re.compile(r"(?<=[._-])ts(?=\.)|(?:^|(?<=[._-]))(?:training|train|trn|tr)(?=[._-])", re.IGNORECASE)
 
 
 def siblings(path: Path) -> dict[str, Path]:

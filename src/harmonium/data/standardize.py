@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harmonium.data.affine import moments
 from harmonium.data.kinds import column_states
 from harmonium.data.storage import is_memmap
 from harmonium.errors import InputError
@@ -39,9 +40,7 @@ def standardized(
         )
     if is_memmap(tables["train"]):
         raise InputError(f"{name!r} is read from its file in place: standardize its columns before it is loaded.")
-    train = np.asarray(tables["train"], np.float64)
-    constant = train.min(axis=0) == train.max(axis=0)  # whose deviation is a rounding error and not always 0
-    mean, deviation = np.where(constant, train[0], train.mean(axis=0)), np.where(constant, 1.0, train.std(axis=0))
+    mean, deviation = moments(tables["train"])
     if which == "real":
         as_they_are = np.array([states is not None for states in column_states(*tables.values())])
         mean[as_they_are], deviation[as_they_are] = 0.0, 1.0

@@ -1,4 +1,4 @@
-"""Columns of whole numbers that a model draws as real ones, and the way back to the units of a table."""
+"""Columns of whole numbers that a model draws as real ones."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Num
 
 from harmonium.data.storage import blocks
 
-Affine = tuple[Any, Any]  # shift and scale, [d] or numbers each, of values that a model is shown as (x - shift) / scale
 ALL = "all"
 
 
@@ -79,31 +78,3 @@ def rounded(rows: Num[np.ndarray, "n d"], whole: Whole) -> Num[np.ndarray, "n d"
     rows[:, columns] = np.rint(rows[:, columns]) + 0  # for -0.2 is not -0
     rows[:, counts] = np.maximum(rows[:, counts], 0)
     return rows
-
-
-def in_own_units(rows: Num[np.ndarray, "n d"], affine: Affine | None) -> Num[np.ndarray, "n d"]:
-    """Rows of a model as the table has them, `x * scale + shift`, in double precision (as they are without a map).
-
-    Arguments: `rows` `[n, d]`; `affine`, shift and scale. Returns float64: in float32, times of day beside a date would
-    all be one number.
-
-    >>> in_own_units(np.float32([[0.5]]), (20230101.0, 0.25)).tolist()
-    [[20230101.125]]
-    """
-    if affine is None:
-        return np.asarray(rows)
-    shift, scale = (np.asarray(part, np.float64) for part in affine)
-    return np.asarray(rows, np.float64) * scale + shift
-
-
-def at_model_scale(rows: Num[np.ndarray, "n d"], affine: Affine | None) -> Float[np.ndarray, "n d"]:
-    """Rows of a table as a model is shown them, `(x - shift) / scale`: the inverse of `in_own_units`.
-
-    >>> at_model_scale(np.array([[20230101.125]]), (20230101.0, 0.25)).tolist()
-    [[0.5]]
-    """
-    rows = np.asarray(rows, np.float64)
-    if affine is None:
-        return rows
-    shift, scale = (np.asarray(part, np.float64) for part in affine)
-    return (rows - shift) / scale

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ SHARE = 0.2  # of the rows that hold one value
 EXACT = 1e-4  # of a column's deviation that others leave over, where it is a copy
 NO_LIMIT = "a density may grow there without limit, and its number then tells how long it was trained"
 
+Names = Sequence[str] | None  # of the columns of a table
 Densities = EnergyModel | BeliefNet | TractableModel | LatentModel | BiHM
 ONE_PRECISION = EnergyModel | BeliefNet | FVBN | AffineGenerator  # of a column, whatever the row: no value is narrowed
 
@@ -42,8 +43,8 @@ def warn_of_training_rows(model: Any, data: Dataset) -> None:
     constant = [] if data.streamed else constant_columns(np.asarray(data.train), real)
     others = [i for i in real if i not in constant]
     noisy = data.space.support.startswith("integers")  # whole numbers are shown with noise of one level
-    found = [] if noisy else _found(model, data.train, others, name, data.shown)
-    for message in [*_constant(constant, name), *found]:
+    found = [] if noisy else _found(model, data.train, others, name, data.shown, data.columns)
+    for message in [*_constant(constant, name, data.columns), *found]:
         warnings.warn(message, stacklevel=3)
 
 
@@ -76,19 +77,20 @@ def _columns(model: Any) -> list[int]:
     return real_columns(model.layers["v"]) if isinstance(model, Densities) else []
 
 
-def _constant(columns: list[int], name: str) -> list[str]:
+def _constant(columns: list[int], name: str, names: Names = None) -> list[str]:
     if not columns:
         return []
     are, them = ("is", "it") if len(columns) == 1 else ("are", "them")
     return [
-        f"{_named('Column', columns)} of {name} {are} constant: a density has no upper limit there, and training may "
-        f"diverge; drop {them}."
+        f"{_named('Column', columns, names)} of {name} {are} constant: a density has no upper limit there, and "
+        f"training may diverge; drop {them}."
     ]
 
 
 def _found(
-    model: Any, rows: np.ndarray, real: list[int], name: str, shown: Callable[[np.ndarray], np.ndarray] = np.asarray
-) -> list[str]:
+    model: Any, rows: np.ndarray, real: list[int], name: str, shown: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    names: Names = None,
+) -> list[str]:  # fmt: skip
     """What is said of repeated values and of copies, from some of the rows."""
     if not real or isinstance(model.layers["v"], Frames):  # absent frames hold one value
         return []
@@ -97,26 +99,28 @@ def _found(
     table = np.asarray(shown(np.asarray(rows[some]))[:, real], np.float64)
     table = table[np.isfinite(table).all(axis=1)]
     atoms = {} if isinstance(model, ONE_PRECISION) else repeated(table)
-    told = [_of_atoms({real[i]: share for i, share in atoms.items()}, name)] if atoms else []
+    told = [_of_atoms({real[i]: share for i, share in atoms.items()}, name, names)] if atoms else []
     copies = {real[j]: [real[i] for i in others] for j, others in dependent(table).items()}
-    return [*told, _of_copies(copies, name)] if copies else told
+    return [*told, _of_copies(copies, name, names)] if copies else told
 
 
-def _of_atoms(shares: dict[int, float], name: str) -> str:
+def _of_atoms(shares: dict[int, float], name: str, names: Names) -> str:
     holds, it = ("holds", "it") if len(shares) == 1 else ("hold", "them")
     return (
-        f"{_named('Column', list(shares))} of {name} {holds} one value in "
+        f"{_named('Column', list(shares), names)} of {name} {holds} one value in "
         f"{listed([f'{100 * share:.0f} %' for share in shares.values()])} of the rows: {NO_LIMIT}; model that value "
         "apart (a column of zeros and ones for where it stands), add noise of half a digit where values are rounded, "
         f"or leave {it} out."
     )
 
 
-def _of_copies(copies: dict[int, list[int]], name: str) -> str:
+def _of_copies(copies: dict[int, list[int]], name: str, names: Names) -> str:
     if len(copies) > 1:
-        return f"{_named('Column', list(copies))} of {name} are linear functions of others: {NO_LIMIT}; leave them out."
+        which = _named("Column", list(copies), names)
+        return f"{which} of {name} are linear functions of others: {NO_LIMIT}; leave them out."
     (column, others), *_ = copies.items()
-    return f"Column {column} of {name} is a linear function of {_named('column', others)}: {NO_LIMIT}; leave it out."
+    which, of = _named("Column", [column], names), _named("column", others, names)
+    return f"{which} of {name} is a linear function of {of}: {NO_LIMIT}; leave it out."
 
 
 def constant_columns(rows: np.ndarray, columns: list[int]) -> list[int]:
@@ -173,5 +177,6 @@ def dependent(table: Float[np.ndarray, "n columns"]) -> dict[int, list[int]]:
     return found
 
 
-def _named(word: str, columns: list[int]) -> str:
-    return f"{word}{'s' if len(columns) > 1 else ''} {listed([str(i) for i in columns])}"
+def _named(word: str, columns: list[int], names: Names) -> str:
+    shown = [str(i) if names is None else repr(names[i]) for i in columns]
+    return f"{word}{'s' if len(columns) > 1 else ''} {listed(shown)}"

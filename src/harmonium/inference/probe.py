@@ -172,7 +172,7 @@ def _stats_of_values(unit: Unit, eta: Stats, key: Key[Array, ""]) -> Stats:
 def _real_ones(unit: Unit, own: PyTree, noise: PyTree) -> PyTree:
     """Statistics of values where units are real and these are finite numbers, else noise."""
     if isinstance(unit, Columns):
-        return tuple(_real_ones(part, x, n) for part, x, n in zip(unit.parts, own, noise, strict=True))
+        return tuple(_real_ones(kind.unit, x, n) for kind, x, n in zip(unit.kinds, own, noise, strict=True))
     if unit.states is not None:
         return noise
     return jax.tree.map(lambda x, n: np.where(np.isfinite(x), x, n), own, noise)

@@ -111,7 +111,9 @@ def remarks(main: Estimate | ErrorRate | None, base: Estimate | None) -> list[st
     if main is None:
         return []
     beside = standing(main, base) if isinstance(main, Estimate) and base and main.verdict == "trust" else None
-    told = ("" if beside is None or beside.better else beside.words, few_rows(main))
+    copies = main.space.copies if main.space is not None else None
+    copied = f"Of the rows measured {copies}: a model that learned them by heart is ahead there." if copies else ""
+    told = ("" if beside is None or beside.better else beside.words, few_rows(main), copied)
     return [re.sub(r"-(?=\d)", "−", words) for words in told if words]
 
 

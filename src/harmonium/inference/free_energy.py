@@ -7,13 +7,11 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float
 
-from harmonium.compiling import in_float32
 from harmonium.inference.conditional import LayerValues, energy_and_slope, free_block, layer_stats
 from harmonium.models.energy import EnergyModel, LayerStats
 from harmonium.models.kinds import require_model
 
 
-@in_float32
 def free_energy(model: Any, values: LayerValues) -> Float[Array, ""]:
     """Free energy of the given layers, `F(v) = -log sum_h exp(-E(v, h))`, in nats.
 

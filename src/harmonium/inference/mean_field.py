@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from harmonium.compiling import in_float32
 from harmonium.errors import InputError, whole
 from harmonium.inference.conditional import LayerValues, has_closed_form, layer_stats, natural_parameters
 from harmonium.inference.free_energy import free_energy
@@ -93,7 +92,6 @@ def fixed_point(
     return fixed_point_of_stats(model, layer_stats(model, values), tolerance=tolerance, max_steps=max_steps)
 
 
-@in_float32
 def fixed_point_of_stats(
     model: EnergyModel, given: LayerStats, *, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS
 ) -> MeanField:
@@ -127,7 +125,6 @@ def fixed_point_of_stats(
     return jax.lax.while_loop(unsettled, body, first)
 
 
-@in_float32
 def block_means(
     model: EnergyModel,
     stats: LayerStats,
@@ -163,7 +160,6 @@ def block_means(
     return {str(name): natural}, {str(name): mean}
 
 
-@in_float32
 def variational_free_energy(model: EnergyModel, values: LayerValues, q: MeanField | None = None) -> Float[Array, ""]:
     """An upper bound of the free energy, `F(v) <= E(v, q) - H(q)`, in nats; equal where hidden layers are independent.
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from harmonium.compiling import in_float32
 from harmonium.inference import conditional as _conditional
 from harmonium.inference import energy as _energy
 from harmonium.inference import free_energy as _free_energy
@@ -42,6 +43,7 @@ class ConditionalOfData(Conditional):
         return super().log_prob(self.unit.from_data(x)) - jnp.asarray(self.unit.log_scale(), jnp.float32)
 
 
+@in_float32
 def conditional(model: Any, layer: str, values: LayerValues) -> Conditional:
     """The distribution of one layer given all the others, `hm.inference.conditional`, of the data's own values.
 
@@ -54,6 +56,7 @@ def conditional(model: Any, layer: str, values: LayerValues) -> Conditional:
     return ConditionalOfData(found.unit, found.natural) if found.unit.scaled else found
 
 
+@in_float32
 def energy(model: Any, values: LayerValues) -> Float[Array, ""]:
     """Energy `E` of one configuration of all layers, `hm.inference.energy`, of the data's own values; in nats.
 
@@ -65,6 +68,7 @@ def energy(model: Any, values: LayerValues) -> Float[Array, ""]:
     return _energy(model, _held(model, values)) + _log_scale(model, values)
 
 
+@in_float32
 def free_energy(model: Any, values: LayerValues) -> Float[Array, ""]:
     """Free energy of the given layers, `hm.inference.free_energy`, of the data's own values; in nats.
 
@@ -76,6 +80,7 @@ def free_energy(model: Any, values: LayerValues) -> Float[Array, ""]:
     return _free_energy(model, _held(model, values)) + _log_scale(model, values)
 
 
+@in_float32
 def mean_field(model: Any, values: LayerValues, **options: Any) -> dict[str, Stats]:
     """Mean statistics of the layers that are not given, `hm.inference.mean_field`, of the data's own values.
 

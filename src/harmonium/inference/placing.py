@@ -88,7 +88,7 @@ def placed(model: Any, data: Dataset) -> Any:
         return eqx.tree_at(lambda m: m.model, model, placed(model.model, data))
     if _neutral(unit, model.biases["v"]):
         return with_unit(model, new)
-    return model if not _fresh(model) else with_biases(with_unit(model, new), {"v": _moved(new, model.biases["v"])})
+    return model if not _fresh(model) else with_biases(with_unit(model, new), {"v": moved_bias(new, model.biases["v"])})
 
 
 def placed_at(model: Any, rows: np.ndarray) -> Any:
@@ -221,8 +221,12 @@ def _has_real(unit: Unit) -> bool:
     return any(isinstance(part, Gaussian) for part, _ in parts)
 
 
-def _moved(unit: Unit, bias: PyTree) -> PyTree:
-    """A bias in the data's own values as one of the values that the unit holds."""
+def moved_bias(unit: Unit, bias: PyTree) -> PyTree:
+    """A bias in the data's own values as one of the values that the unit holds.
+
+    >>> moved_bias(Gaussian(1, [7.0], [2.0]), GaussianBias(jnp.full(1, 9.0), jnp.zeros(1))).mean
+    Array([1.], dtype=float32)
+    """
 
     def moved(part: Gaussian, own: GaussianBias) -> GaussianBias:
         mean = (np.asarray(own.mean, np.float64) - part.shift) / part.scale

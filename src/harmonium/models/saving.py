@@ -113,7 +113,7 @@ def save(model: Any, path: Any) -> Path:
     return path
 
 
-def load(path: Any, *, classes: Mapping[str, type] | Iterable[type] | None = None) -> Any:
+def load(path: Any, *, classes: Any = None) -> Any:
     """Read a model that `save` wrote, or the one of a run.
 
     Arguments: `path`, the `.safetensors` file, with its `.json` beside it, or the folder of a run; `classes`, your own

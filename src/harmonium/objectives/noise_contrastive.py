@@ -13,7 +13,8 @@ from jaxtyping import Array, Float, Key, Num
 
 from harmonium.errors import InputError, shown, whole
 from harmonium.inference import conditional, free_energy, independent_at_marginals
-from harmonium.models import Independent, Normalised
+from harmonium.inference.placing import moved_bias, with_unit
+from harmonium.models import Independent, Normalised, with_biases
 from harmonium.models.energy import EnergyModel
 from harmonium.objectives.objective import (
     Batch,
@@ -26,6 +27,7 @@ from harmonium.objectives.objective import (
     summed_out,
 )
 from harmonium.samplers import sample_block
+from harmonium.units import Unit
 
 
 class NCE(Objective):
@@ -65,6 +67,13 @@ class NCE(Objective):
                 f"The noise of NCE has layer 'v' alone, not {', '.join(sorted(self.noise.layers))}: "
                 "make it with hm.objectives.marginal_noise(model, rows)."
             )
+
+    def placed(self, unit: Unit) -> NCE:
+        """The same noise, of values that the units hold."""
+        if not unit.scaled or self.noise.layers["v"].scaled:
+            return self
+        noise = with_biases(with_unit(self.noise, unit), {"v": moved_bias(unit, self.noise.biases["v"])})
+        return NCE(noise, self.ratio)
 
     def __call__(
         self, model: EnergyModel, batch: Batch, key: Key[Array, ""], memory: Memory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from typing import Any
 
@@ -14,7 +15,7 @@ from harmonium.errors import InputError, articled, shown
 from harmonium.inference import LayerValues, MeanField, as_values, fixed_point, has_closed_form, layer_stats
 from harmonium.models import EnergyModel, centred_part, recentred
 from harmonium.samplers import Replicas, State
-from harmonium.units import Stats
+from harmonium.units import Stats, Unit
 
 Batch = Num[Array, "batch size"] | dict[str, Num[Array, "batch _"]]  # rows of layer `v`, or of several layers by name
 States = Num[Array, "chains size"] | dict[str, Num[Array, "chains _"]]  # the same of chains
@@ -64,6 +65,13 @@ class Objective(eqx.Module):
         """The memory before the first step: no chains, and the offsets of a centred model."""
         centred = centred_part(model)
         return StepMemory(means=None if centred is None else centred.offsets.value)
+
+    def placed(self, unit: Unit) -> Objective:
+        """The rule for a model whose layer `v` holds its data as these units do: what it has seen of the data moves."""
+        inner = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        rules = {name: rule for name, rule in inner.items() if isinstance(rule, Objective)}
+        moved = {name: new for name, rule in rules.items() if (new := rule.placed(unit)) is not rule}
+        return dataclasses.replace(self, **moved) if moved else self
 
     def after_step(self, model: Any, memory: StepMemory) -> Any:
         """The model after what follows a gradient step and is none: a centred model's offsets move."""

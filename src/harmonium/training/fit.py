@@ -88,6 +88,7 @@ def fit(
     check_data(model, data)
     warn_of_training_rows(model, data)
     model = placed(model, data)
+    objective = objective.placed(model.layers["v"])
     warn_start(model, data)
     check_settings(epochs, average, products)
     if out is not None:

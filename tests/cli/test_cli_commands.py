@@ -245,7 +245,7 @@ def table(rows: np.ndarray, **cells: float) -> np.ndarray:
 
 
 BAD_FILES = {
-    "grey": (lambda path: np.save(path, BITS * 0.5), ("--visible", "bernoulli"), "binarize='fixed'"),
+    "grey": (lambda path: np.save(path, BITS * 0.5), ("--visible", "bernoulli"), "--binarize fixed"),
     "codes": (lambda path: np.save(path, (BITS * 200).astype(np.uint8)), (), "--binarize"),
     "NaN": (lambda path: np.save(path, table(BITS, hole=np.nan)), (), "NaN 1 time, first in row 2, column 3"),
     "infinity": (lambda path: np.save(path, table(BITS, top=np.inf)), (), "infinity"),

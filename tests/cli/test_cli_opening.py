@@ -49,6 +49,7 @@ def folder(tmp_path_factory):
         hm.fit(model, data, hm.objectives.CD(), out="mine", **options)
         plain = hm.RBM(hm.units.Bernoulli(64), hm.units.Bernoulli(2), key=jax.random.key(0))
         digits = hm.data.load("digits", binarize="fixed", seed=2)
+        plain = hm.at_marginals(plain, digits.train)
         hm.fit(plain, digits, hm.objectives.CD(), out="digits", **options | {"batch_size": 300})
         np.savez("data.npz", train=BITS[:20], valid=BITS[20:30], test=BITS[30:])
         np.savez("other.npz", train=1 - BITS[:20], valid=BITS[20:30], test=BITS[30:])

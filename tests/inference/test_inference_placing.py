@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from scipy.stats import multivariate_normal, norm
 
@@ -187,14 +188,15 @@ def test_a_model_that_has_learned_keeps_its_own_values():
     rbm = hm.RBM(visible=Gaussian(2), hidden=Bernoulli(3), key=KEY)
     assert placed(rbm, data).visible.scaled
     learned = eqx.tree_at(lambda m: (m.b.mean, m.c), rbm, (jnp.ones(2), jnp.ones(3)))
-    assert not placed(learned, data).visible.scaled
+    assert placed(learned, data).visible.scale == (1.0, 1.0)
     moved = placed(eqx.tree_at(lambda m: m.b.mean, rbm, jnp.asarray([1.7e9, 0.0])), data)
     np.testing.assert_allclose(moved.b.mean, (np.array([1.7e9, 0.0]) - x.mean(0)) / x.std(0), rtol=1e-3)
     assert placed(moved, hm.data.from_arrays(x + 5)).visible == moved.visible
     for centred in (hm.Centred(rbm), hm.Centred(hm.at_marginals(rbm, np.asarray(x)))):
         assert placed(centred, data).model.visible.scaled
     grey = hm.data.from_arrays(np.random.default_rng(0).integers(0, 2, (9, 2)))
-    assert not placed(rbm, grey).visible.scaled
+    assert placed(rbm, grey).visible.scale == (1.0, 1.0)  # and so stays what it is, whatever it sees next
+    assert placed(placed(rbm, grey), data).visible.scale == (1.0, 1.0)
 
 
 def test_a_streamed_file_far_from_zero_is_shown_at_unit_scale(tmp_path):
@@ -230,3 +232,92 @@ def test_a_shift_or_scale_that_cannot_be_is_refused():
     for wrong in (([np.nan], [1.0]), ([0.0], [0.0]), ([0.0], None)):
         with pytest.raises(hm.InputError, match="shift"):
             Gaussian(1, *wrong)
+
+
+def test_classes_of_far_columns_are_told_as_at_unit_scale():
+    labels = hm.units.Categorical(1, states=3)
+    unit = Gaussian(2, 1.7e9, 3.0)
+    near, far = (hm.DBM(u, [Bernoulli(3)], labels, key=KEY, scale=1.0) for u in (Gaussian(2), unit))
+    z = np.random.default_rng(0).normal(size=(80, 2))
+    x, y = 1.7e9 + 3 * z, np.random.default_rng(1).integers(0, 3, 80)
+    np.testing.assert_allclose(hm.classify(far, x), hm.classify(near, z), atol=1e-4)
+    assert hm.error_rate(far, x, y).errors == hm.error_rate(near, z, y).errors
+    whole = np.rint(x).astype(np.int64)
+    np.testing.assert_array_equal(hm.classify(far, whole), hm.classify(far, whole.astype(np.float64)))
+
+
+def test_held_out_rows_choose_in_the_data_s_own_nats():
+    x = correlated()
+    data = hm.data.from_arrays(x, valid=x[:50])
+    best = hm.training.Best(data.valid)
+    run = hm.fit(
+        hm.FVBN(Gaussian(2)), data, hm.objectives.MaximumLikelihood(), epochs=3, batch_size=100, key=KEY,
+        callbacks=[best],
+    )  # fmt: skip
+    assert best.value == pytest.approx(hm.log_likelihood(best.model, data.valid).value, abs=1e-3)
+    assert abs(run.metrics[-1]["log_likelihood"] - run.metrics[-1]["log_likelihood_train"]) < 1
+
+
+def test_one_number_stands_for_all_columns_and_others_are_counted():
+    x = 1e9 + 2 * np.random.default_rng(0).normal(size=(50, 3))
+    found = hm.log_likelihood(hm.FVBN(Gaussian(3, 1e9, [2.0])), x).value
+    assert found == pytest.approx(norm(1e9, 2).logpdf(x).sum(axis=1).mean(), abs=1e-3)
+    with pytest.raises(hm.InputError, match="3 real columns have 3 shifts"):
+        Gaussian(3, [1e9, 1.0], [1.0, 1.0, 1.0])
+
+
+def test_one_unit_of_two_layers_is_placed_in_one():
+    unit = Gaussian(2)
+    rbm = placed(hm.RBM(visible=unit, hidden=unit, key=KEY), hm.data.from_arrays(correlated()))
+    assert rbm.visible.scaled
+    assert not rbm.hidden.scaled
+
+
+def test_noise_that_was_made_before_is_placed_with_the_model():
+    x = correlated()
+    rbm = hm.RBM(visible=Gaussian(2), hidden=Bernoulli(2), key=KEY)
+    rule = hm.objectives.NCE(hm.objectives.marginal_noise(rbm, x[:, :] / 1e9))
+    run = hm.fit(hm.Normalised(rbm), x / 1e9, rule, epochs=1, batch_size=100, key=KEY)
+    assert run.step == 4
+
+
+def test_a_generator_of_codes_gives_the_data_s_own_values():
+    rng = np.random.default_rng(0)
+    c = rng.integers(0, 2, 400)
+    rows = np.c_[c, 1.7e9 + 3 * rng.normal(size=400) + 10 * c]
+    model = hm.ConditionalGenerator(Gaussian(1), Bernoulli(1), hm.nets.MLP([1, 8, 2], key=jax.random.key(1)))
+    options = {"optimizer": optax.adam(0.02), "epochs": 60, "batch_size": 100, "key": KEY}
+    run = hm.fit(model, rows, hm.objectives.Supervised(), **options)
+    for code in (0, 1):
+        there = rows[c == code, 1]
+        law = run.model.law(jnp.array([float(code)]))
+        assert abs(float(run.model.mean(jnp.array([float(code)]))[0]) - there.mean()) < 2
+        truth = norm(there.mean(), there.std()).logpdf(there).mean()
+        assert np.mean([law.log_prob(there[i : i + 1]) for i in range(60)]) == pytest.approx(truth, abs=0.4)
+    assert run.metrics[-1]["log_likelihood"] == pytest.approx(truth, abs=0.5)
+
+
+def test_traced_rows_that_float32_cannot_hold_are_refused():
+    rbm = hm.RBM(visible=Gaussian(2, 1.7e9, 3.0), hidden=Bernoulli(2), key=KEY)
+    with pytest.raises(hm.InputError, match=r"Inside jax\.vmap"):
+        jax.vmap(lambda v: hm.free_energy(rbm, {"v": v}))(jnp.asarray(correlated()[:3]))
+    near = hm.RBM(visible=Gaussian(2, 3.0, 2.0), hidden=Bernoulli(2), key=KEY)
+    x = np.random.default_rng(0).normal(3, 2, (4, 2)).astype(np.float32)
+    each = [float(hm.free_energy(near, {"v": row})) for row in x]
+    np.testing.assert_allclose(jax.vmap(lambda v: hm.free_energy(near, {"v": v}))(x), each, atol=1e-5)
+
+
+def test_sequences_of_unlike_length_far_from_zero():
+    rng = np.random.default_rng(0)
+    frames = Frames(Gaussian(1), 5)
+    parts = [rng.normal(size=(n, 1)) for n in rng.integers(1, 6, 30)]
+    near = hm.VariationalRNN(frames, Gaussian(1), 4, sizes=[3], key=KEY)
+    far = hm.VariationalRNN(frames.placed(np.array([1.7e9]), np.array([500.0])), Gaussian(1), 4, sizes=[3], key=KEY)
+    a = hm.log_likelihood(near, frames.rows(parts), key=KEY, samples=5)
+    rows = np.full((30, 5), frames.absent)
+    for i, part in enumerate(parts):
+        rows[i, : len(part)] = 1.7e9 + 500 * part[:, 0]
+    b = hm.log_likelihood(far, rows, key=KEY, samples=5)
+    expected = a.per_example - np.log(500.0) * np.array([len(part) for part in parts])
+    np.testing.assert_allclose(b.per_example, expected, atol=1e-3)
+    assert b.stderr == pytest.approx(b.per_example.std(ddof=1) / np.sqrt(30), rel=1e-6)

@@ -223,7 +223,10 @@ def _with_affine(coded: Encoded) -> Encoded:
     shown = rows if coded.decode is None else coded.decode(rows[:MOMENT_ROWS])
     shift, scale = moments(np.asarray(shown))
     affine: Affine | None = tuple(shift.tolist()), tuple(scale.tolist())
-    splits = {split: examples(x, replace(x.space, affine=affine)) for split, x in coded.splits.items()}
+    raw = {"train"} if coded.decode is not None else set()  # rows that are not yet what a model is shown
+    splits = {
+        split: x if split in raw else examples(x, replace(x.space, affine=affine)) for split, x in coded.splits.items()
+    }
     return replace(coded, splits=splits, space=replace(coded.space, affine=affine))
 
 

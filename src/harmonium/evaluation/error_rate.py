@@ -90,7 +90,7 @@ def error_rate(
     if "y" not in model.layers:
         raise InputError("The model has no layer of labels: make it with labels=hm.units.Categorical(1, states=K).")
     model.layers["y"].check(labels[:, None])
-    seen = np.array(rows, np.float32)
+    seen = np.array(rows, np.float64 if model.layers["v"].scaled else np.float32)
     if missing:
         seen[np.random.default_rng(seed).random(seen.shape) < missing] = np.nan
     wrong = int((np.asarray(classify(model, seen)).argmax(axis=1) != labels).sum())

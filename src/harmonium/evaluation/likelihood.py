@@ -152,6 +152,8 @@ def of_data(estimate: Estimate, model: Any, data: Dataset | Array) -> Estimate:
         return estimate
     less = unit.log_scale(np.asarray(as_given(model, data)))
     mean, each = float(np.mean(less)), estimate.per_example
+    if np.ndim(less) and each is not None:  # sequences of unlike length
+        estimate = dataclasses.replace(estimate, stderr=standard_error(each - less))
     return dataclasses.replace(
         estimate, value=estimate.value - mean, lower=estimate.lower - mean, upper=estimate.upper - mean,
         per_example=None if each is None else each - less,

@@ -54,7 +54,7 @@ def classify(model: Any, x: Any) -> Float[Array, "*n classes"]:
     """
     require_model("hm.classify", model, EnergyModel, BeliefNet, Classifier)
     rows = as_numbers(x, "The rows")
-    rows = rows if rows.dtype == np.float64 else rows.astype(np.float32)
+    rows = rows.astype(np.float64 if model.layers["v"].scaled else np.float32)
     known = _checked(model, np.atleast_2d(rows))
     whole = known[1].all(axis=1)
     if not whole.all() and not isinstance(model, EnergyModel):

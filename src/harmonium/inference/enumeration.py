@@ -5,7 +5,6 @@ Of a layer whose units act on each other, the units of its largest colour can be
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -133,7 +132,7 @@ def _free_energy_at(model: EnergyModel, values: LayerValues, plan: Plan, index: 
         return free_energy(model, values)
     units, stats = jnp.asarray(plan.summed), layer_stats(model, values)
     stats[plan.inside] = jax.tree.map(lambda leaf: leaf.at[units].set(0), stats[plan.inside])
-    some = dataclasses.replace(model.layers[plan.inside], size=len(plan.summed))
+    some = model.layers[plan.inside].sized(len(plan.summed))
     return model.energy(stats) - some.log_partition(acting_on(model, stats, plan.inside, units))
 
 

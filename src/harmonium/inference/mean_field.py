@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -148,7 +147,7 @@ def block_means(
         return natural, {name: feed(name, mean[name], slice(None)) for name in block}
     (name,) = block
     unit, members = model.layers[name], name.members
-    some = dataclasses.replace(unit, size=members.shape[1])
+    some = unit.sized(members.shape[1])
 
     def colour(carry: tuple[Stats, Stats], units: Int[Array, "units"]) -> tuple[tuple[Stats, Stats], None]:
         inside = jnp.minimum(units, unit.size - 1)

@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
 from harmonium.compiling import in_float32
 from harmonium.inference import conditional as _conditional
@@ -22,25 +21,7 @@ from harmonium.inference import mean_field as _mean_field
 from harmonium.inference.conditional import LayerValues
 from harmonium.models.energy import EnergyModel
 from harmonium.units import Conditional, Stats
-
-
-class ConditionalOfData(Conditional):
-    """The distribution of a layer whose values are the data's own: `sample` and `log_prob` are of these; `natural` and
-    `mean` are of the values that the layer holds.
-
-    >>> import harmonium as hm
-    >>> unit = hm.units.Gaussian(1, [1e9], [2.0])
-    >>> round(float(ConditionalOfData(unit, unit.reference()).log_prob(np.array([1e9]))), 4)     # log N(0; 0, 2^2)
-    -1.6121
-    """
-
-    def sample(self, key: Key[Array, ""]) -> Array | np.ndarray:
-        """A value `[size]`."""
-        return self.unit.to_data(super().sample(key))
-
-    def log_prob(self, x: Array | np.ndarray) -> Float[Array, ""]:
-        """Log-density of a value `[size]`, in nats."""
-        return super().log_prob(self.unit.from_data(x)) - jnp.asarray(self.unit.log_scale(), jnp.float32)
+from harmonium.units.conditional import ConditionalOfData
 
 
 @in_float32
@@ -82,7 +63,8 @@ def free_energy(model: Any, values: LayerValues) -> Float[Array, ""]:
 
 @in_float32
 def mean_field(model: Any, values: LayerValues, **options: Any) -> dict[str, Stats]:
-    """Mean statistics of the layers that are not given, `hm.inference.mean_field`, of the data's own values.
+    """Mean statistics of the layers that are not given, `hm.inference.mean_field`, given the data's own values; those
+    of a layer that is held shifted and scaled are of the values held.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))

@@ -42,8 +42,31 @@ def with_unit(model: Any, unit: Unit) -> Any:
     >>> with_unit(rbm, hm.units.Gaussian(1, [5.0], [2.0])).visible.shift
     (5.0,)
     """
-    old = model.layers["v"]
-    return jax.tree.map(lambda node: unit if node is old else node, model, is_leaf=lambda node: node is old)
+    layers = model.layers
+    pairs = [(layers["v"], unit)]
+    if isinstance(layers["v"], Columns) and isinstance(unit, Columns):  # of which a model may hold the parts alone
+        pairs += list(zip(layers["v"].parts, unit.parts, strict=True))
+    found = _replaced(model, pairs)
+    if not any(found.layers[name] is unit for name in layers if name != "v"):
+        return found
+    count = len(jax.tree.leaves(model, is_leaf=lambda node: node is layers["v"]))  # one unit stands for several layers
+    alone = [i for i in range(count) if not _elsewhere(_replaced(model, pairs, {i}), unit)]
+    return _replaced(model, pairs, set(alone))
+
+
+def _replaced(model: Any, pairs: list[tuple[Unit, Unit]], places: set[int] | None = None) -> Any:
+    """The model with the first unit of each pair replaced by the second; only among the leaves at `places`."""
+    olds = [old for old, _ in pairs]
+    leaves, form = jax.tree.flatten(model, is_leaf=lambda node: any(node is old for old in olds))
+
+    def new(i: int, leaf: Any) -> Any:
+        return next((unit for old, unit in pairs if leaf is old and (places is None or i in places)), leaf)
+
+    return form.unflatten([new(i, leaf) for i, leaf in enumerate(leaves)])
+
+
+def _elsewhere(model: Any, unit: Unit) -> bool:
+    return any(own is unit for name, own in model.layers.items() if name != "v")
 
 
 def placed_unit(unit: Unit, data: Dataset | Array | np.ndarray) -> Unit:
@@ -61,7 +84,7 @@ def placed_unit(unit: Unit, data: Dataset | Array | np.ndarray) -> Unit:
         return unit.placed(*moments(frames[(frames != unit.absent).any(axis=1)]))
     known = rows.space.affine if isinstance(rows, Examples) and rows.space is not None else None
     if isinstance(data, Dataset) and known is None:
-        return unit  # zeros and ones, or grey values
+        return unit.placed(np.zeros(unit.size), np.ones(unit.size))  # zeros and ones, or grey values: as they are
     return unit.placed(*(np.asarray(part) for part in (known or moments(rows))))
 
 
@@ -88,7 +111,9 @@ def placed(model: Any, data: Dataset) -> Any:
         return eqx.tree_at(lambda m: m.model, model, placed(model.model, data))
     if _neutral(unit, model.biases["v"]):
         return with_unit(model, new)
-    return model if not _fresh(model) else with_biases(with_unit(model, new), {"v": moved_bias(new, model.biases["v"])})
+    if not _fresh(model):
+        return with_unit(model, unit.placed(np.zeros(unit.size), np.ones(unit.size)))
+    return with_biases(with_unit(model, new), {"v": moved_bias(new, model.biases["v"])})
 
 
 def placed_at(model: Any, rows: np.ndarray) -> Any:

@@ -6,7 +6,6 @@ A kernel is `kernel(key, state) -> state`; a state is a dict of every layer's va
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -121,7 +120,7 @@ def _sample_colours(
     model: EnergyModel, key: Key[Array, ""], state: Mapping[str, Array], layer: Coloured, mask: Array | None
 ) -> Array:
     unit, members = model.layers[layer], layer.members
-    some = dataclasses.replace(unit, size=members.shape[1])
+    some = unit.sized(members.shape[1])
     rest = layer_stats(model, {name: x for name, x in state.items() if name != layer})
 
     def colour(x: Array, drawn_by: tuple[Key[Array, ""], Int[Array, "units"]]) -> tuple[Array, None]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -232,7 +230,7 @@ def conditionals(model: EnergyModel, states: dict[str, Array]) -> dict[str, tupl
 def _unit_conditionals(model: EnergyModel, name: str, values: dict[str, Array]) -> tuple[Array, PyTree]:
     unit, stats = model.layers[name], layer_stats(model, values)
     eta = acting_on(model, stats, name, jnp.arange(unit.size))
-    alone = dataclasses.replace(unit, size=1)
+    alone = unit.sized(1)
 
     def log_prob(eta: PyTree, own: PyTree) -> Array:
         eta, own = jax.tree.map(lambda leaf: leaf[None], (eta, own))

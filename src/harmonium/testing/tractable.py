@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -96,7 +95,7 @@ def grid_of(units: Sequence[Unit], points: int = POINTS) -> tuple[np.ndarray, fl
                 log_weight += np.log(2 * REACH / (points - 1))
             else:
                 index = jnp.arange(part.states)[:, None]
-                columns.append(np.asarray(jax.vmap(dataclasses.replace(part, size=1).values)(index))[:, 0])
+                columns.append(np.asarray(jax.vmap(part.sized(1).values)(index))[:, 0])
                 finite *= len(columns[-1])
     real = sum(part.size for part in parts if isinstance(part, Gaussian))
     if finite > STATES or real >= REAL_UNITS:

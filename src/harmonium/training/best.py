@@ -74,11 +74,12 @@ def held_out_value(model: TractableModel | LatentModel | BiHM, rows: Array | np.
     >>> round(held_out_value(hm.FVBN(hm.units.Bernoulli(2)), np.ones((3, 2))), 4)            # -2 log 2
     -1.3863
     """
+    less = float(np.mean(model.layers["v"].log_scale(rows)))
     if isinstance(model, TractableModel):
-        return float(log_probs(model, rows).mean())
+        return float(log_probs(model, rows).mean()) - less
     blocks = [model.layers["v"].from_data(rows[i : i + ROWS]) for i in range(0, len(rows), ROWS)]
     key = cheap(jax.random.key(0))  # the same guesses at every look
-    return sum(float(_bound(model, key, block)) * len(block) for block in blocks) / len(rows)
+    return sum(float(_bound(model, key, block)) * len(block) for block in blocks) / len(rows) - less
 
 
 @outermost

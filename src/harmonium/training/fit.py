@@ -23,7 +23,7 @@ from harmonium.data.storage import fingerprint
 from harmonium.errors import NonFiniteLossError
 from harmonium.evaluation.unlimited import warn_of_training_rows
 from harmonium.inference.placing import placed
-from harmonium.models import check_saveable
+from harmonium.models import ConditionalGenerator, check_saveable
 from harmonium.objectives import Metrics, Objective
 from harmonium.rng import cheap, words
 from harmonium.signals import Interrupt
@@ -37,6 +37,7 @@ from harmonium.training.monitor import Monitor
 from harmonium.training.own import own_classes
 from harmonium.training.state import Rule, TrainState, all_finite, final_model, first_state, run_chunk
 
+DENSITIES = {"log_likelihood", "bound"}  # metrics of learning rules
 CHUNK_BYTES = 2**27  # of stored rows that one compiled scan takes in
 
 
@@ -117,8 +118,16 @@ def fit(
             listeners=[listener for listener in listeners if listener],
             log=log,
             layers=model.layers,
+            less=_log_scale(model, data),
         )
         return loop.run(log.state)
+
+
+def _log_scale(model: Any, data: Dataset) -> float:
+    """What a rule's log-densities of values held exceed those of the data by, in the mean over some rows."""
+    if isinstance(model, ConditionalGenerator):  # whose densities are of values given codes
+        return float(model.link.unit.log_scale())
+    return float(np.mean(model.layers["v"].log_scale(data.shown(data.train[:1000]))))
 
 
 def _placed(state: TrainState, placement: Placement) -> TrainState:
@@ -164,6 +173,7 @@ class _Loop:
     listeners: list[Callback]
     log: Log
     layers: dict[str, Any]
+    less: float
 
     def run(self, state: TrainState) -> Run:
         clock = time.perf_counter()
@@ -196,6 +206,8 @@ class _Loop:
 
     def _report(self, state: TrainState, metrics: Metrics, seconds: float) -> None:
         numbers = {name: float(np.mean(values)) for name, values in metrics.items()}
+        for name in DENSITIES & numbers.keys():  # of values held, and not yet of the data's own
+            numbers[name] -= self.less
         if self.monitor:
             numbers |= self.monitor(local(state.model))
         step = int(state.step)

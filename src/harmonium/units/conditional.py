@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
+from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from harmonium.units.columns import Columns
@@ -54,9 +55,28 @@ class Conditional(eqx.Module):
         return unit.in_order([_each(kind.unit, eta, own.astype(kind.unit.dtype)) for kind, eta, own in each])
 
 
+class ConditionalOfData(Conditional):
+    """The distribution of a layer whose values are the data's own: `sample` and `log_prob` are of these; `natural` and
+    `mean` are of the values that the layer holds.
+
+    >>> import harmonium as hm, numpy as np
+    >>> unit = hm.units.Gaussian(1, [1e9], [2.0])
+    >>> round(float(ConditionalOfData(unit, unit.reference()).log_prob(np.array([1e9]))), 4)     # log N(0; 0, 2^2)
+    -1.6121
+    """
+
+    def sample(self, key: Key[Array, ""]) -> Any:
+        """A value `[size]`."""
+        return self.unit.to_data(super().sample(key))
+
+    def log_prob(self, x: Any) -> Float[Array, ""]:
+        """Log-density of a value `[size]`, in nats."""
+        return super().log_prob(self.unit.from_data(x)) - jnp.asarray(self.unit.log_scale(), jnp.float32)
+
+
 def _each(unit: Unit, natural: Stats, x: Array) -> Float[Array, "size"]:
     """`<eta_i, T(x_i)> - A(eta_i)` of each of a layer's units."""
-    one = dataclasses.replace(unit, size=1)
+    one = unit.sized(1)
 
     def log_prob(eta: Stats, value: Array) -> Float[Array, ""]:
         return one.log_prob(jax.tree.map(lambda leaf: leaf[None], eta), value[None])

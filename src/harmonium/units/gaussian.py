@@ -41,9 +41,17 @@ class GaussianBias(NamedTuple):
     log_precision: Float[Array, "size"]
 
 
-def _numbers(values: Any) -> tuple[float, ...] | None:
-    """Numbers of Python, which hash and hold float64 whatever JAX's default is."""
-    return None if values is None else tuple(np.asarray(values, np.float64).ravel().tolist())
+COARSE = 1e-3  # of a deviation, by which float32 may round what is traced
+
+
+def _numbers(values: Any, size: int) -> tuple[float, ...] | None:
+    """Numbers of Python, which hash and hold float64 whatever JAX's default is; one of them stands for all columns."""
+    if values is None:
+        return None
+    found = np.asarray(values, np.float64).ravel()
+    if len(found) not in (1, size):
+        raise InputError(f"{size} real columns have {size} shifts and scales, or one for all, not {len(found)}.")
+    return tuple(np.broadcast_to(found, size).tolist())
 
 
 class Gaussian(Unit):
@@ -65,8 +73,11 @@ class Gaussian(Unit):
     """
 
     size: int = eqx.field(static=True)
-    shift: tuple[float, ...] | None = eqx.field(static=True, repr=False, default=None, converter=_numbers)
-    scale: tuple[float, ...] | None = eqx.field(static=True, repr=False, default=None, converter=_numbers)
+    shift: tuple[float, ...] | None = eqx.field(static=True, repr=False, default=None)
+    scale: tuple[float, ...] | None = eqx.field(static=True, repr=False, default=None)
+
+    def __init__(self, size: Any, shift: Any = None, scale: Any = None) -> None:
+        self.size, self.shift, self.scale = size, _numbers(shift, size), _numbers(scale, size)
 
     def __check_init__(self) -> None:
         if (self.shift is None) != (self.scale is None):
@@ -152,6 +163,10 @@ class Gaussian(Unit):
                 "remove or fill such cells first."
             )
 
+    def sized(self, size: int) -> Gaussian:
+        """So many real units, without a shift and a scale."""
+        return Gaussian(size)
+
     def joined(self, others: Sequence[Unit]) -> Gaussian:
         """One layer of all the columns."""
         size = sum(unit.size for unit in others)
@@ -175,6 +190,11 @@ class Gaussian(Unit):
         if self.shift is None:
             return super().from_data(rows)
         if isinstance(rows, jax.core.Tracer):
+            if not all(abs(a) * 2.0**-24 <= COARSE * b for a, b in zip(self.shift, self.scale, strict=True)):
+                raise InputError(
+                    "Inside jax.vmap and jax.jit rows are float32, which cannot hold these columns: call the function "
+                    "for one row after the other, or that of harmonium.inference on model.layers['v'].from_data(rows)."
+                )
             return (rows - jnp.asarray(self.shift)) / jnp.asarray(self.scale)
         return jnp.asarray((np.asarray(rows, np.float64) - self.shift) / self.scale, jnp.float32)
 

@@ -159,14 +159,14 @@ class Unit(eqx.Module):
         return one.log_prob(eta, value[None])
 
     def _one(self, i: Int[Array, ""], bias: PyTree, out: Float[Array, "most"]) -> tuple["Unit", Stats]:
-        one = dataclasses.replace(self, size=1)
+        one = self.sized(1)
         own = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, i, 1), bias)
         filled = jnp.pad(out, (0, max(0, one.out_width - len(out))))[: one.out_width]
         return one, one.shifted(own, filled)
 
     def features_of_one(self, i: Int[Array, ""], value: Array, most: int) -> Float[Array, "most"]:
         """The part of `features` that belongs to unit `i` with this value, filled up with zeros."""
-        own = dataclasses.replace(self, size=1).features(value[None])
+        own = self.sized(1).features(value[None])
         return jnp.pad(own, (0, most - own.shape[0]))
 
     @property
@@ -175,9 +175,13 @@ class Unit(eqx.Module):
         names = (field.name for field in dataclasses.fields(self) if field.name != "size")
         return type(self), *(getattr(self, name) for name in names)
 
+    def sized(self, size: int) -> "Unit":
+        """So many units of this family, which hold no data."""
+        return dataclasses.replace(self, size=size)
+
     def joined(self, others: Sequence["Unit"]) -> "Unit":
         """One unit of all the columns of several of this family, itself the first of them."""
-        return dataclasses.replace(self, size=sum(unit.size for unit in others))
+        return self.sized(sum(unit.size for unit in others))
 
     # ---- rows of data --------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from harmonium.models.directed.link import NetLink
 from harmonium.models.parts import check_units
 from harmonium.units import Columns, Conditional, Unit
 from harmonium.units.columns import parts_of
+from harmonium.units.conditional import ConditionalOfData
 
 
 class ConditionalGenerator(eqx.Module):
@@ -52,18 +53,23 @@ class ConditionalGenerator(eqx.Module):
         parts = [part for unit in (self.link.given, self.link.unit) for part, _ in parts_of(unit)]
         return {"v": Columns(parts)}
 
-    def law(self, c: Array) -> Conditional:
+    def law(self, c: Any) -> Conditional:
         """The distribution of `x` given a code `[given.size]`. Raises `InputError` for one of another shape."""
         self.link.given.check_shape(c, "c")
+        found = self._law(self.link.given.from_data(c))
+        return ConditionalOfData(found.unit, found.natural) if found.unit.scaled else found
+
+    def _law(self, c: Array) -> Conditional:
+        """The same, of values as the units hold them."""
         return Conditional(self.link.unit, self.link.natural(c))
 
-    def mean(self, c: Array) -> Float[Array, "size"]:
+    def mean(self, c: Any) -> Any:
         """`E[x | c]` of a code, for units whose values have means. Raises `InputError` for others."""
         unit = self.link.unit
         if any(part.widths != (1,) * part.size for part, _ in parts_of(unit)):
             raise InputError("Categorical units have no mean value: take law(c).mean, the probabilities of each state.")
         found = unit.expected_value(self.law(c).mean)
-        return unit.in_order(found) if isinstance(unit, Columns) else found
+        return unit.to_data(unit.in_order(found) if isinstance(unit, Columns) else found)
 
     def split(self, row: Array) -> tuple[Array, Array]:
         """The code and the value of a row `[c, x]`."""
@@ -71,7 +77,7 @@ class ConditionalGenerator(eqx.Module):
         return row[: given.size].astype(given.dtype), row[given.size :].astype(unit.dtype)
 
     def log_prob_given(self, row: Array) -> Float[Array, ""]:
-        """`log p(x | c)` of a row `[c, x]`, in nats."""
+        """`log p(x | c)` of a row `[c, x]` as the layer `v` holds it, in nats."""
         self.layers["v"].check_shape(row, "v")
         c, x = self.split(row)
-        return self.law(c).log_prob(x)
+        return self._law(c).log_prob(x)

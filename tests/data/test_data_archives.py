@@ -287,3 +287,10 @@ def test_damaged_files_are_read_or_refused(tmp_path, name):
         (tmp_path / name).write_bytes(content[:place] if how == 2 else content)
         with contextlib.suppress(InputError):
             assert len(load(tmp_path / name).train)
+
+
+@pytest.mark.parametrize("name", ["labels", "lengths", "n_vars"])
+def test_cells_that_are_no_rows_are_refused(tmp_path, name):
+    path = mat(tmp_path / "x.mat", {"train": ROWS["train"], name: cells([np.eye(3), np.ones((2, 3))])})
+    with pytest.raises(InputError, match=r"labels|cells as"):
+        load(path)

@@ -306,3 +306,25 @@ def test_read_array_wants_one_array(tmp_path):
     np.savez(tmp_path / "s.npz", train=X, test=X)
     with pytest.raises(InputError, match="2 splits where one array is needed"):
         read_array(tmp_path / "s.npz")
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["{'descr': [x', '<f4'], 'shape': (3,)}", "{'descr': '<f8', 'fortran_order': True, 'shape': (2**62, 6, 2**31)}",
+     "{'descr': '<f8', 'fortran_order': False, 'shape': (18446744073709551616,)}",
+     "{'descr': '<f8', 'fortran_order': True, 'shape': (4611686018427387904, 6, 2147483648)}"],
+)  # fmt: skip
+def test_a_npy_head_that_python_cannot_read_is_refused(tmp_path, head):
+    """NumPy reads it as Python, and raises what that trips over."""
+    path = tmp_path / "x.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode() + bytes(24))
+    with pytest.raises(InputError, match=r"is not a \.npy file of numbers, or is cut short"):
+        read_array(path)
+
+
+@pytest.mark.parametrize("shape", [(2**31, 1, 2**32 - 1, 2**32 - 1, 0), (2**31, 2**32 - 1, 6, 6, 0)])
+def test_an_idx_shape_that_no_array_has_is_refused(tmp_path, shape):
+    path = tmp_path / "x-idx3-ubyte"
+    path.write_bytes(bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape))
+    with pytest.raises(InputError, match=r"says that its shape is \(2147483648"):
+        read_array(path)

@@ -10,7 +10,7 @@ import importlib
 import sys
 from pathlib import Path
 
-HELPERS = ("__main__", "record")
+HELPERS = ("__main__", "malformed", "record")
 
 
 def names() -> list[str]:

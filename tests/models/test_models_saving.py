@@ -230,3 +230,17 @@ def test_the_folder_of_a_run_stands_for_its_model(tmp_path):
     (tmp_path / "name").mkdir()
     save(rbm, tmp_path / "name")
     np.testing.assert_array_equal(load(tmp_path / "name").W, rbm.W)  # the file name.safetensors beside the folder
+
+
+def test_a_structure_that_was_changed_is_refused(path):
+    """JSON that is damaged may be JSON still: its checksum tells. A file of before has none, and is read."""
+    description = path.with_suffix(".json")
+    record = json.loads(description.read_text())
+    changed = json.loads(description.read_text().replace('"value": 4', '"value": 5', 1))
+    assert changed != record
+    description.write_text(json.dumps(changed))
+    with pytest.raises(InputError, match=r"damaged \(the SHA-256 of its structure differs"):
+        load(path)
+    record.pop("structure_sha256")
+    description.write_text(json.dumps(record, sort_keys=True))
+    load(path)

@@ -122,3 +122,35 @@ def test_a_folder_that_vanished_is_a_failed_run(folder):
     folder.path.rmdir()
     with pytest.raises(RunError, match=r"metrics.jsonl' could not be written"):
         folder.append_metrics({"step": 1})
+
+
+@pytest.mark.parametrize(
+    ("about", "wrong"),
+    [
+        ({"arguments": [1]}, r"arguments is \[1\]"), ({"data": {"columns": 3}}, "in data, columns is 3"),
+        ({"data": {"space": {"shape": "x"}}}, "in data, in space, shape is 'x'"), ({"recipe": None}, "recipe is None"),
+        ({"data": {"shift": [1.0], "scale": [1.0, 2.0]}}, "shift and scale are of different columns"),
+    ],
+)  # fmt: skip
+def test_a_record_of_other_kinds_is_damaged(folder, about, wrong):
+    folder.write_about(about)
+    with pytest.raises(InputError, match=rf"run\.json' is damaged \(.*{wrong}"):
+        _ = folder.about
+
+
+@pytest.mark.parametrize("line", [b'{"epoch": 1.0}', b'{"step": "x"}', b'{"step": 1.5}', b'\x99{"step": 1}', b"[{}"])
+def test_metrics_of_other_kinds_are_damaged(folder, line):
+    (folder.path / "metrics.jsonl").write_bytes(line + b"\n")
+    with pytest.raises(InputError, match=r"metrics\.jsonl' is damaged"):
+        _ = folder.metrics
+
+
+@pytest.mark.parametrize(("name", "value"), [("kind", 3), ("kind", "best"), ("quantity", {}), ("n", "x"), ("space", 1)])
+def test_estimates_of_other_kinds_are_refused(folder, name, value):
+    folder.save_estimate("test", Estimate(-1.0, 0.1, "exact", n=3))
+    path = folder.path / "estimates.json"
+    record = json.loads(path.read_text())
+    record["test"][name] = value
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"estimates\.json' holds no estimates"):
+        _ = folder.estimates

@@ -1,9 +1,18 @@
-"""Messages of the library as a person at the command line knows them: its arguments are flags there."""
+"""Messages of the library as a person at the command line knows them: its arguments are flags there, in one line."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+
+
+def legible(text: str) -> str:
+    r"""A text that quotes a file, as a terminal may show it: what is no character to look at is escaped.
+
+    >>> print(legible("no column '\x1b[31m\ufeffa'"))
+    no column '\x1b[31m\ufeffa'
+    """
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def as_flags(text: str, names: Iterable[str]) -> str:

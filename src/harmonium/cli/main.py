@@ -19,6 +19,7 @@ from pathlib import Path
 import typer
 
 from harmonium.cli import commands
+from harmonium.cli.flags import legible
 from harmonium.cli.recipe import Command, RecipeGroup, literal
 from harmonium.errors import HarmoniumError, InputError
 from harmonium.signals import Leaving, leaving
@@ -109,14 +110,21 @@ def _missing_device() -> str | None:
 
 
 def _say(message: str, code: int) -> int:
-    print(f"harmonium: {message}", file=sys.stderr)
+    print(f"harmonium: {legible(message)}", file=sys.stderr)
     return code
+
+
+class _Line(logging.Formatter):
+    """A line of its own, which may quote a file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"harmonium: {legible(record.getMessage())}"
 
 
 def _tell() -> None:
     """What the library notes of a run, such as what was read, in a line each."""
     handler, log = logging.StreamHandler(), logging.getLogger("harmonium")
-    handler.setFormatter(logging.Formatter("harmonium: %(message)s"))
+    handler.setFormatter(_Line())
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.INFO)
 
@@ -127,7 +135,7 @@ def _quiet() -> None:
     handler.addFilter(lambda record: record.name != "absl")
     logging.basicConfig(handlers=[handler])
     warnings.filterwarnings("ignore", message=".*persistent compilation cache")
-    warnings.formatwarning = lambda message, *_, **__: f"harmonium: warning: {message}\n"
+    warnings.formatwarning = lambda message, *_, **__: f"harmonium: warning: {legible(str(message))}\n"
     # `main` catches what is ours; this is not done there because Typer would set its own hook after it.
     sys.unraisablehook = sys.excepthook = lambda *_: None
 

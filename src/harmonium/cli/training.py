@@ -14,6 +14,7 @@ from harmonium.errors import InputError, RunError
 from harmonium.evaluation import few_rows, standing
 from harmonium.recipes.common import COMMON, STAGES, new_folder
 from harmonium.recipes.common import about as describe_recipe
+from harmonium.records import unfit
 from harmonium.signals import Leaving
 from harmonium.training import Run, RunFolder
 
@@ -27,7 +28,7 @@ def train(name: str, function: Callable[..., Any], arguments: dict[str, Any], gi
             )
         arguments = _resumed(name, function, arguments, given)
     elif name != "classifier" and arguments["from_"] is not None:
-        arguments = _as_in(Path(arguments["from_"]), name, arguments, given)
+        arguments = _as_in(Path(arguments["from_"]), name, function, arguments, given)
     if arguments["out"] is None:
         arguments["out"] = new_folder(name, arguments.get("data"))
     if "progress" not in given:
@@ -97,14 +98,26 @@ def _resumed(name: str, function: Callable[..., Any], arguments: dict[str, Any],
                 f"The run in '{arguments['out']}' was started with {key}={recorded.get(key)}, not {arguments[key]}: "
                 "leave the flag out to go on with it, or start another run in another folder."
             )
+    _check_recorded(function, recorded, arguments["out"])
     known = {key: value for key, value in recorded.items() if key in inspect.signature(function).parameters}
     longer = {"epochs": arguments["epochs"]} if "epochs" in given else {}
     return known | longer | {key: arguments[key] for key in COMMON} | {"out": Path(arguments["out"])}
 
 
-def _as_in(other: Path, name: str, arguments: dict[str, Any], given: set[str]) -> dict[str, Any]:
+def _check_recorded(function: Callable[..., Any], recorded: dict[str, Any], run: str | Path) -> None:
+    """Refuse a record that says of a flag what could not have been typed."""
+    if wrong := unfit(recorded, function):
+        raise InputError(
+            f"The record of the run in '{run}' is damaged ({wrong}): restore its run.json, or train again."
+        )
+
+
+def _as_in(
+    other: Path, name: str, function: Callable[..., Any], arguments: dict[str, Any], given: set[str]
+) -> dict[str, Any]:
     """The arguments of another run of this recipe, but for those that were typed and where this one goes."""
     about = RunFolder.open(other).about
     recorded = about.get("arguments") if about.get("recipe") == name else {}
+    _check_recorded(function, recorded or {}, other)
     same = set(arguments) - given - {*COMMON, "from_"}
     return arguments | {key: value for key, value in (recorded or {}).items() if key in same}

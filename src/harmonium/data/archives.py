@@ -55,6 +55,9 @@ def from_names(contents: Mapping[str, object], path: Path) -> Raw:
         for part in ("data", "labels", "lengths")
     }
     _refuse_lonely(parts, found, path)
+    for (_, part), name in found.items():
+        if part in ("lengths", "columns") and isinstance(contents[name], list):
+            raise InputError(f"{str(path)!r} holds cells as {name}, which are whole numbers: save them as an array.")
     single = {part: contents[found["train", part]] for part in ("columns", "class_names") if ("train", part) in found}
     return _assembled(parts, single, path)
 

@@ -31,7 +31,11 @@ def read_idx(path: Path) -> np.ndarray:
         raise InputError(
             f"{str(path)!r} has {len(content)} bytes where shape {shape} needs {wanted}: fetch the file again."
         )
-    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    try:
+        array = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    except ValueError as error:  # of no value, but longer along other axes than an array can be
+        raise InputError(f"{str(path)!r} says that its shape is {shape}: fetch the file again.") from error
+    return array.astype(dtype.newbyteorder("="), copy=False)
 
 
 def _unzipped(path: Path) -> bytes:

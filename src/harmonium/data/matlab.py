@@ -57,6 +57,8 @@ def _uncelled(value: np.ndarray, path: Path) -> object:
 
 def _counted_from_0(raw: Raw) -> Raw:
     """Labels of a language that counts from 1."""
+    if any(isinstance(values, list) for values in raw.labels.values()):  # cells, which are refused as labels
+        return raw
     marks = {split: np.asarray(values) for split, values in raw.labels.items()}
     numbers = [values for values in marks.values() if values.dtype.kind in "iuf" and values.size]
     if not marks or len(numbers) < len(marks):

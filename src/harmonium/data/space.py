@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from harmonium.data.affine import Affine
+from harmonium.records import unfit
 
 # The parts of a space that must agree, each with the words that name it in a sentence.
 _COMPARED = {
@@ -101,12 +102,14 @@ class Space:
 
     @classmethod
     def from_dict(cls, values: Mapping) -> Space:
-        """The inverse of `to_dict`.
+        """The inverse of `to_dict`. Raises `TypeError` for a value of another kind.
 
         >>> space = Space("real", (3,), "wine")
         >>> Space.from_dict(space.to_dict()) == space
         True
         """
+        if wrong := unfit(values, cls):
+            raise TypeError(wrong)
         affine = values.get("affine")
         known = None if affine is None else tuple(tuple(part) for part in affine)
         return cls(**{**values, "shape": tuple(values["shape"]), "affine": known})

@@ -16,6 +16,7 @@ from harmonium.errors import InputError
 from harmonium.inference import classify
 from harmonium.inference.marginals import as_rows
 from harmonium.models import BeliefNet, Classifier, EnergyModel, require_model
+from harmonium.records import unfit
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,15 @@ class ErrorRate:
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> ErrorRate:
-        """The inverse of `to_dict`.
+        """The inverse of `to_dict`. Raises `TypeError` for a value of another kind.
 
         >>> ErrorRate.from_dict(ErrorRate(3, 10).to_dict()).value
         0.3
         """
-        return cls(**record | {"space": Space.from_dict(record["space"]) if record["space"] else None})
+        record = record | {"space": Space.from_dict(record["space"]) if record["space"] else None}
+        if wrong := unfit(record, cls):
+            raise TypeError(wrong)
+        return cls(**record)
 
     def __str__(self) -> str:
         extras = [x for x in (self.method, str(self.space) if self.space else "") if x]

@@ -12,6 +12,7 @@ import numpy as np
 from harmonium.data import Space
 from harmonium.errors import InputError, whole
 from harmonium.evaluation.far_rows import remark_on
+from harmonium.records import unfit
 
 Kind = Literal["exact", "interval", "lower", "upper", "unordered"]
 Quantity = Literal["log_likelihood", "log_likelihood_per_frame", "conditional_log_likelihood", "log_partition"]
@@ -103,11 +104,14 @@ class Estimate:
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Estimate:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`. Raises `TypeError` for a value of another kind."""
         record = dict(record)
         record["space"] = Space.from_dict(record["space"]) if record["space"] else None
         absent = {"value": math.nan, "stderr": math.inf, "lower": -math.inf, "upper": math.inf}
-        return cls(**record | {name: x for name, x in absent.items() if record[name] is None})
+        record |= {name: x for name, x in absent.items() if record[name] is None}
+        if wrong := unfit(record, cls):
+            raise TypeError(wrong)
+        return cls(**record)
 
     def __str__(self) -> str:
         per = "" if self.quantity in ("log_partition", "log_likelihood_per_frame") else " per example"

@@ -107,6 +107,7 @@ def save(model: Any, path: Any) -> Path:
         "format": FORMAT,
         "version": VERSION,
         "sha256": hashlib.sha256(data).hexdigest(),
+        "structure_sha256": _mark(structure),
         "model": structure,
     }
     _write_together({path: data, path.with_suffix(".json"): json.dumps(description, indent=1).encode()})
@@ -132,9 +133,13 @@ def load(path: Any, *, classes: Any = None) -> Any:
             f"'{path}' is damaged or does not belong to '{path.with_suffix('.json').name}' (its SHA-256 differs): "
             "restore it from a checkpoint or a copy."
         )
+    if description.get("structure_sha256", mark := _mark(description.get("model"))) != mark:  # older files have none
+        raise InputError(
+            f"'{path.with_suffix('.json')}' is damaged (the SHA-256 of its structure differs): restore it from a copy."
+        )
     try:
         model = _build(description["model"], read_tensors(data), CLASSES | own)
-    except (SafetensorError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(
             f"'{path}' is not a model that this version can read ({type(error).__name__}: {error})."
         ) from error
@@ -252,13 +257,18 @@ def _read_description(path: Path) -> dict[str, Any]:
         raise InputError(f"'{path}', the structure of the model, is missing: keep both files together.")
     try:
         description = json.loads(path.read_text())
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"'{path}' is damaged: it is not JSON ({error}).") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise InputError(f"'{path}' does not describe a harmonium model.")
     if description.get("version") != VERSION:
         raise InputError(f"'{path}' has format version {description.get('version')}; this one reads {VERSION}.")
     return description
+
+
+def _mark(structure: Any) -> str:
+    """A checksum of the structure, whatever the order of its names and the blanks of its text."""
+    return hashlib.sha256(json.dumps(structure, sort_keys=True).encode()).hexdigest()
 
 
 def _fields(node: Any) -> dict[str, Any]:

@@ -24,8 +24,10 @@ from harmonium.evaluation import at_least_one, check_annealing
 from harmonium.inference import encode
 from harmonium.models import EnergyModel, is_weight, unlabelled
 from harmonium.objectives import Objective
+from harmonium.recipes import flags
 from harmonium.recipes.beginning import begun_from
 from harmonium.recipes.measuring import measured
+from harmonium.records import unfit
 from harmonium.training import Run, RunFolder, check_settings, describe, fit, is_main
 
 PLACE = ("out", "resume", "force", "progress")  # arguments that say where a run goes
@@ -33,6 +35,7 @@ AFTER = ("estimate", "report")  # and what follows it
 COMMON = (*PLACE, *AFTER)  # which all say nothing of what it is
 FIT = ("epochs", "batch_size", "average", "products")  # arguments that a recipe hands to `fit` as they are
 MARGINAL_ROWS = 100_000  # rows, at most, whose marginals the visible biases start at
+OF_DATA = {"data": flags.Data, "binarize": flags.Binarize, "seed": flags.Seed, "scale": flags.Scale}
 FILES = ("data", "labels", "edges")  # arguments that may be the path of a file
 STAGES = "stages"  # where a run keeps the runs of its parts
 JOINT = "stages/joint"  # and of the deep Boltzmann machine that a classifier is made of
@@ -189,6 +192,8 @@ def data_of(folder: RunFolder, file: str | None = None) -> Dataset:
         raise InputError(
             f"'{folder.path / 'run.json'}' does not say what the run was trained on ({error} is not there): restore it."
         ) from error
+    if wrong := unfit(arguments, OF_DATA):
+        raise InputError(f"'{folder.path / 'run.json'}' is damaged ({wrong}): restore it, or train again.")
     options = {"standardize": standardizing(arguments), "scale": arguments.get("scale")}
     data = load_data(file or name, binarize, seed, **options)
     if arguments.get("from_") == "dbm":

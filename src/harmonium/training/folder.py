@@ -11,8 +11,6 @@ import math
 import platform
 import shutil
 import subprocess
-import zipfile
-import zlib
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,6 +23,7 @@ from harmonium.data import Dataset, Whole, space_of
 from harmonium.errors import InputError, RunError
 from harmonium.evaluation import ErrorRate, Estimate
 from harmonium.models import UnknownClassError, load, save, write_atomically
+from harmonium.training.about import checked, damage_of
 from harmonium.training.devices import is_main, together
 
 OURS = ("run.json", "metrics.jsonl", "checkpoints", "model.safetensors", "model.json", "estimates.json",
@@ -127,7 +126,7 @@ class RunFolder:
     @property
     def about(self) -> dict[str, Any]:
         """What `write_about` wrote."""
-        return self._read_json("run.json")
+        return checked(self._read_json("run.json"), self.path / "run.json")
 
     @property
     def affine(self) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -172,11 +171,14 @@ class RunFolder:
     def metrics(self) -> list[dict[str, float]]:
         """The lines of `metrics.jsonl` that are whole. Raises `InputError` where one of them is no record."""
         path = self.path / "metrics.jsonl"
-        lines = path.read_text().splitlines() if path.is_file() else []
         try:
-            return [json.loads(line) for line in lines if line.endswith("}")]
-        except json.JSONDecodeError as error:
+            lines = path.read_text().splitlines() if path.is_file() else []
+            found = [json.loads(line) for line in lines if line.endswith("}")]
+            if wrong := next(filter(None, map(damage_of, found)), None):
+                raise ValueError(wrong)
+        except (ValueError, RecursionError) as error:  # also of bytes that are no text, and of text that is no JSON
             raise InputError(f"'{path}' is damaged ({error}): restore it, or remove the line.") from error
+        return found
 
     def write_metrics(self, records: list[dict[str, float]]) -> None:
         """Write all of `metrics.jsonl` anew (at the start and at a resume)."""
@@ -242,7 +244,7 @@ class RunFolder:
         try:
             with np.load(path) as file:
                 return dict(file)
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        except Exception as error:  # np.load raises whatever the parsers of the archive and its arrays trip over
             raise InputError(f"'{path}' is damaged: remove it and evaluate again.") from error
 
     # ---- JSON -----------------------------------------------------------------------------------------------
@@ -253,7 +255,7 @@ class RunFolder:
     def _read_json(self, name: str) -> dict[str, Any]:
         try:
             found = json.loads((self.path / name).read_text())
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(
                 f"'{self.path / name}' is missing or damaged ({error}): restore it, or train again in another folder."
             ) from error

@@ -155,7 +155,8 @@ def test_means_of_the_decoder_and_its_weights():
         means = 1 / (1 + np.exp(-means)) if isinstance(unit, Bernoulli) else means
         np.testing.assert_allclose(decoded(vae, z), means.T, atol=1e-5)
         eye = jnp.eye(4)
-        sure = eqx.tree_at(lambda m: m.up[0].net.b[-1], vae, jnp.tile(jnp.array([0.0, 30.0]), 3))  # no noise
+        sure = eqx.tree_at(lambda m: m.up[0].net.b[-1], vae, jnp.tile(jnp.array([0.0, 30.0]), 3))
         _, made = reconstructed(sure, jax.random.split(KEY, 4), eye)
         codes = jax.vmap(sure.up[0].unit.mean)(jax.vmap(sure.look)(eye)).x
-        np.testing.assert_allclose(made, decoded(vae, np.asarray(codes)), atol=1e-5)
+        noise = np.exp(-5) * np.linalg.norm(weights, axis=1).max()  # the least that a net gives a code, decoded
+        np.testing.assert_allclose(made, decoded(vae, np.asarray(codes)), atol=5 * noise)

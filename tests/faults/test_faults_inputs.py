@@ -14,7 +14,7 @@ from tests.faults.malformed import OTHER, RUN, TABLE, Case, npy_bytes
 
 FORMATS = (".csv", ".tsv", ".txt", ".data", ".npy", ".npz", ".mat", "IDX", "pictures", "run.json", "model.json",
            "estimates.json", "metrics.jsonl", "model.safetensors", "per_example.npz")  # fmt: skip
-COUNT = 4  # of each
+COUNT = 3  # of each
 
 
 @pytest.fixture(scope="module")

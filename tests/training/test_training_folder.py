@@ -138,7 +138,10 @@ def test_a_record_of_other_kinds_is_damaged(folder, about, wrong):
         _ = folder.about
 
 
-@pytest.mark.parametrize("line", [b'{"epoch": 1.0}', b'{"step": "x"}', b'{"step": 1.5}', b'\x99{"step": 1}', b"[{}"])
+@pytest.mark.parametrize(
+    "line",
+    [b'{"step": 1, "seconds": NaN}', b'{"epoch": 1.0}', b'{"step": "x"}', b'{"step": 1.5}', b'\x99{"step": 1}', b"[{}"],
+)
 def test_metrics_of_other_kinds_are_damaged(folder, line):
     (folder.path / "metrics.jsonl").write_bytes(line + b"\n")
     with pytest.raises(InputError, match=r"metrics\.jsonl' is damaged"):

@@ -52,8 +52,8 @@ class Metrics(TypedDict, total=False):
     """What is read of a line of `metrics.jsonl` by its name."""
 
     step: int
-    epoch: float | None
-    seconds: float | None
+    epoch: float
+    seconds: float
 
 
 def damage_of(record: Any) -> str | None:
@@ -64,7 +64,8 @@ def damage_of(record: Any) -> str | None:
     """
     if not isinstance(record, dict) or "step" not in record:
         return "no record of a step"
-    return unfit(record, Metrics)
+    odd = [name for name in ("epoch", "seconds") if isinstance(x := record.get(name), float) and not np.isfinite(x)]
+    return unfit(record, Metrics) or (f"{odd[0]} is no number" if odd else None)
 
 
 def checked(record: dict[str, Any], path: Path) -> dict[str, Any]:

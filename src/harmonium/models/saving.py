@@ -139,6 +139,8 @@ def load(path: Any, *, classes: Any = None) -> Any:
         )
     try:
         model = _build(description["model"], read_tensors(data), CLASSES | own)
+    except InputError:
+        raise
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(
             f"'{path}' is not a model that this version can read ({type(error).__name__}: {error})."

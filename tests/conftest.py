@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -27,3 +28,20 @@ _cache = os.environ.get("HARMONIUM_TEST_CACHE", Path(tempfile.gettempdir()) / f"
 jax.config.update("jax_compilation_cache_dir", str(_cache))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+HELD = 1.2e9  # bytes of a worker beyond which it lets go of the programs of the tests that are over
+
+
+def pytest_runtest_teardown(item, nextitem) -> None:
+    """Between two files, give back what compiled programs hold: kept to the end they are gigabytes."""
+    if nextitem is not None and nextitem.path != item.path and _resident() > HELD:
+        jax.clear_caches()
+        gc.collect()
+
+
+def _resident() -> int:
+    """Bytes of memory that this process holds; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0

@@ -75,7 +75,11 @@ CLASSES = {
 
 
 class UnknownClassError(InputError):
-    """A file names a class that is not this library's and was not given; `name` is what it is called."""
+    """A file names a class that is not this library's and was not given; `name` is what it is called.
+
+    >>> UnknownClassError("Mine").name
+    'Mine'
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 
 
 class HarmoniumError(Exception):
@@ -53,6 +54,15 @@ def whole(*numbers: object, least: int = 1) -> bool:
         return all(not isinstance(number, bool) and operator.index(number) >= least for number in numbers)
     except TypeError:
         return False
+
+
+def in_words(names: Sequence[str]) -> str:
+    """Names in a row, as a sentence has them.
+
+    >>> in_words(["3"]), in_words(["3", "5"]), in_words(["3", "5", "7"])
+    ('3', '3 and 5', '3, 5 and 7')
+    """
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def shown(value: object) -> str:

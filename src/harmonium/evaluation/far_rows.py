@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
+from harmonium.errors import in_words
+
 LEAST = 10  # rows below which none is told apart from the others
 SHARE, FEW = 100, 3  # one row in a hundred is looked at, of a small number up to three
 DECIDES = 5.0  # standard errors of the others' mean by which one row alone moves it
@@ -70,4 +72,4 @@ def listed(words: list[str]) -> str:
     ('3', '3 and 5', 'a, b, c, d, e and 2 more')
     """
     shown = words if len(words) <= NAMED else [*words[:NAMED], f"{len(words) - NAMED} more"]
-    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else shown[0]
+    return in_words(shown)

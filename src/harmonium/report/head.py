@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 
 from harmonium.data import Dataset
-from harmonium.errors import IncomparableError, articled
+from harmonium.errors import IncomparableError, articled, in_words
 from harmonium.evaluation import ErrorRate, Estimate, compare, few_rows, standing
 from harmonium.models import (
     MADE,
@@ -47,7 +47,7 @@ def sentence(subject: Subject) -> str:
     units = [_units(unit, roles.get(layer, others)) for layer, unit in layers.items()]
     units += [f"{size:,} hidden {model.activation} units" for size in hidden_sizes(model)]
     words = articled(name)
-    return f"{words[0].upper()}{words[1:]}{' with ' if units else ''}{_listed(units)}, trained on {_rows_of(data)}."
+    return f"{words[0].upper()}{words[1:]}{' with ' if units else ''}{in_words(units)}, trained on {_rows_of(data)}."
 
 
 def _units(unit: Unit, role: str) -> str:
@@ -58,7 +58,7 @@ def _units(unit: Unit, role: str) -> str:
     for part in unit.parts:
         name = type(part).__name__ + (f" ({part.states} states)" if isinstance(part, Categorical) else "")
         sizes[name] = sizes.get(name, 0) + part.size
-    return f"{_listed([f'{size:,} {name}' for name, size in sizes.items()])} {role} units"
+    return f"{in_words([f'{size:,} {name}' for name, size in sizes.items()])} {role} units"
 
 
 def hidden_sizes(model: Any) -> list[int]:
@@ -82,10 +82,6 @@ def _rows_of(data: Dataset) -> str:
     size = "\u00a0×\u00a0".join(f"{side:,}" for side in shape) + (" pixels" if data.image_shape else " columns")
     how = f", binarization {data.space.binarization}" if data.space.binarization else ""
     return f"{count(len(data.train), 'row')} of “{data.name}” ({size}, {data.space.support}{how})"
-
-
-def _listed(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def facts(subject: Subject, main: Estimate | ErrorRate | None, base: Estimate | None) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harmonium.errors import in_words
 from harmonium.report.subject import Subject
 from harmonium.units import Categorical, parts_of
 
@@ -46,7 +47,7 @@ def listed(subject: Subject, at: slice) -> str:
         return f"column {names[0]}" if len(names) == 1 else f"columns {names[0]} to {names[-1]}"
     if len(names) > FEW:
         return f"{len(names)} columns from {names[0]} to {names[-1]}"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return in_words(names)
 
 
 def ticks(subject: Subject, most: int) -> Sequence[str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +16,7 @@ from harmonium.data.archives import dense, from_names
 from harmonium.data.arrays import Raw
 from harmonium.errors import InputError
 
-HEADER = 128  # bytes before the first element
-MATRIX, COMPRESSED = 14, 15
-TYPES = {*range(1, 8), 9, 12, 13, MATRIX, COMPRESSED, 16, 17, 18}  # of elements, as the format has them
+PARSER = Path(__file__).with_name("matlab_parser.py")
 
 
 def read_matlab(path: Path) -> Raw:
@@ -25,34 +27,45 @@ def read_matlab(path: Path) -> Raw:
     Raises:
         InputError: a damaged file, other contents, or names that say nothing.
     """
-    from scipy.io import loadmat
-    from scipy.sparse import issparse
-
-    try:
-        if _damaged(path.read_bytes()):
-            raise ValueError("a data type that does not exist")
-        contents = {key: value for key, value in loadmat(path).items() if not key.startswith("__")}
-    except Exception as error:  # loadmat raises whatever its parser trips over
-        raise InputError(
-            f"{str(path)!r} is not a MATLAB v5 file, or is damaged: save it with -v7 or as .npy."
-        ) from error
-    contents = {
-        key: dense(value, path) if issparse(value) else _uncelled(value, path) for key, value in contents.items()
-    }
-    raw = _counted_from_0(from_names(contents, path))
+    raw = _counted_from_0(from_names(_contents(path), path))
     return replace(raw, notes=(*raw.notes, *_lying(raw)))
 
 
-def _uncelled(value: np.ndarray, path: Path) -> object:
-    """A cell array as a list of its arrays, or as words; another array as it is."""
-    from scipy.sparse import issparse
+def _contents(path: Path) -> dict[str, object]:
+    """The arrays of a file by name, from a process of the parser's own: on a damaged file it may crash."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "arrays.npz")
+        # Without this folder and the working one on its path, whose modules would hide those of other packages.
+        command = [sys.executable, "-P", str(PARSER), str(path.absolute()), str(out)]
+        done = subprocess.run(command, capture_output=True, check=False)
+        if done.returncode:
+            raise InputError(
+                f"{str(path)!r} is not a MATLAB v5 file, or is damaged: save it with -v7 or as .npy."
+            ) from (ValueError(done.stderr.decode(errors="replace")) if done.stderr else None)
+        with np.load(out, allow_pickle=False) as arrays:
+            parts = {name: arrays[name] for name in arrays.files}
+    listed = json.loads(str(parts["json"]))
+    return {name: _whole(value, parts, path) for name, value in listed.items()}
 
-    if value.dtype.kind != "O":
-        return value
-    cells = [dense(cell, path) if issparse(cell) else np.asarray(cell) for cell in value.ravel()]
-    if all(cell.dtype.kind == "U" and cell.size <= 1 for cell in cells):
-        return np.array(["".join(cell.ravel()) for cell in cells])
-    return cells
+
+def _whole(value: Mapping, parts: Mapping[str, np.ndarray], path: Path) -> object:
+    """A value that the parser took apart: an array, a sparse matrix written out, cells as a list or as words."""
+    from scipy.sparse import csc_array
+
+    if value["form"] == "cells":
+        cells = [np.asarray(_whole(cell, parts, path)) for cell in value["cells"]]
+        if all(cell.dtype.kind == "U" and cell.size <= 1 for cell in cells):
+            return np.array(["".join(cell.ravel()) for cell in cells])
+        return cells
+    if value["form"] == "object":
+        return np.empty((1, 1), object)
+    own = [parts[name] for name in value["parts"]]
+    if value["form"] == "array":
+        return own[0]
+    try:
+        return dense(csc_array(tuple(own), shape=tuple(value["shape"])), path)
+    except ValueError as error:
+        raise InputError(f"{str(path)!r} holds a damaged sparse matrix ({error}): save it again.") from error
 
 
 def _counted_from_0(raw: Raw) -> Raw:
@@ -80,32 +93,3 @@ def _lying(raw: Raw) -> list[str]:
         return []
     each = f"{shape[1]} columns" if len(shape) == 2 else "x".join(map(str, shape[1:]))
     return [f"taken as {shape[0]} rows of {each}: move the last axis to the front if it counts the examples"]
-
-
-def _damaged(content: bytes) -> bool:
-    """Whether a file of version 5 has an element of a type that there is not, on which SciPy's parser crashes."""
-    if content[126:128] not in (b"MI", b"IM"):
-        return False  # another version
-    order = "little" if content[126:128] == b"IM" else "big"
-    return not _sound(content, HEADER, len(content), order)
-
-
-def _sound(content: bytes, start: int, end: int, order: str) -> bool:
-    """Whether all elements from one place to another, and those within them, have a type that there is.
-
-    An element is its type and size, four bytes each, and its content, which ends at a multiple of eight bytes; or, if
-    it is small, two bytes each and four of content. What is cut short is left to the parser, which says so.
-    """
-    while start + 8 <= end:
-        kind, size = (int.from_bytes(content[at : at + 4], order) for at in (start, start + 4))
-        small = kind >> 16 > 0
-        if (kind & 0xFFFF if small else kind) not in TYPES:
-            return False
-        if kind == MATRIX and not _sound(content, start + 8, min(start + 8 + size, end), order):
-            return False
-        if kind == COMPRESSED:
-            inner = zlib.decompress(content[start + 8 : start + 8 + size])
-            if not _sound(inner, 0, len(inner), order):
-                return False
-        start += 8 if small else 8 + size + (-size % 8 if kind != COMPRESSED else 0)
-    return True

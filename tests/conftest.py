@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import tempfile
 from pathlib import Path
 
-# Programs here are tiny and run briefly: compiling is what takes the time. Must precede the first use of JAX.
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+# Programs here are tiny and run briefly: compiling is what takes the time, and so it is done plainly and by one thread
+# for each worker (0.07 s of CPU for a scan instead of 0.18). Must precede the first use of JAX.
+os.environ["XLA_FLAGS"] = " ".join(
+    (
+        os.environ.get("XLA_FLAGS", ""),
+        "--xla_backend_optimization_level=0",
+        "--xla_llvm_disable_expensive_passes=true",
+        "--xla_cpu_use_fusion_emitters=false",
+        "--xla_cpu_parallel_codegen_split_count=1",
+    )
 )
 
 import jax
@@ -28,6 +36,9 @@ _cache = os.environ.get("HARMONIUM_TEST_CACHE", Path(tempfile.gettempdir()) / f"
 jax.config.update("jax_compilation_cache_dir", str(_cache))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of what a script starts in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HELD = 1.2e9  # bytes of a worker beyond which it lets go of the programs of the tests that are over
 

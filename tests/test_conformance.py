@@ -23,6 +23,17 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "check"), ROWS, ids=[f"{name}:{check}" for name, check in ROWS])
+# Those of the commonest machines run with every suite, the others in its second tier.
+QUICK = {"rbm-bernoulli-bernoulli", "rbm-gaussian-bernoulli", "machine-dense", "own-deep"}
+MARKED = [
+    pytest.param(
+        name, check, id=f"{name}:{check}",
+        marks=[pytest.mark.slow] if check in LONG_CHAINS and name not in QUICK else [],
+    )
+    for name, check in ROWS
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "check"), MARKED)
 def test_law_holds(name, check):
     CHECKS[name][check]()

@@ -50,6 +50,7 @@ assert jax.numpy.ones(1).dtype == "float64", "what is outside of the library is 
 """
 
 
+@pytest.mark.slow
 def test_the_core_gives_the_numbers_of_the_usual_mode():
     """Trained, measured, drawn from and filled in, to the last digit; the mode is on at import, and set in between."""
     surroundings = os.environ | {

@@ -40,6 +40,7 @@ def served(entry, settings, turns):
     return [json.loads(line) for line in answers.getvalue().splitlines()]
 
 
+@pytest.mark.slow
 def test_contestants_take_turns_in_processes_of_their_own(settings):
     said = []
     entries = {OURS: "ours:training", PRODUCTS: ("products:training", {"products": "bfloat16"})}

@@ -607,6 +607,7 @@ def network(tmp_path_factory):
     return Command(folder)
 
 
+@pytest.mark.slow
 def test_a_network_is_evaluated_exactly_and_without_options(network):
     assert "exact, by the chain rule; n = 30; table.csv valid" in network.done("evaluate", "f", "--split", "valid")
     assert "exact, by the chain rule; n = 30" in network.done("evaluate", "f", "--method", "exact")
@@ -621,6 +622,7 @@ def test_a_network_is_evaluated_exactly_and_without_options(network):
     assert "order_seed=None, not 1" in network.refused("train", "fvbn", "--order-seed", "1", "--out", "f", "--resume")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", ["f", "r"])
 def test_samples_of_a_mixed_table_are_in_its_own_units(run, network):
     network.done("sample", run, "-n", "200", "--steps", "20", "--out", f"{run}.csv")
@@ -684,6 +686,7 @@ def test_a_network_of_one_order_fills_in_what_comes_last(network):
     assert "in row 0 column 1 is known and comes after column 0, which is missing: train an hm.OrderlessNADE" in said
 
 
+@pytest.mark.slow
 def test_a_network_of_every_order_fills_any_gaps_of_a_mixed_table(network):
     train = ("--data", "table.csv", "--standardize", "--epochs", "20", "--batch-size", "20", "--hidden", "20")
     said = network.done("train", "orderless", *train, "--orders", "3", "--out", "o")

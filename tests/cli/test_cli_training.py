@@ -106,6 +106,7 @@ harmonium.cli.main()
 """
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_waits_for_the_checkpoint_that_is_written(harmonium):
     """As typed: a process of its own, with a disk that takes its time."""
     flags = {
@@ -154,6 +155,7 @@ def test_a_finished_run_is_trained_longer(harmonium):
     assert model(run.path) == kept
 
 
+@pytest.mark.slow
 def test_a_run_of_stages_that_is_stopped_in_them_is_made_longer(harmonium, monkeypatch):
     words = ("--data", "bits.npy", "--hidden", "3,2", "--greedy-epochs", "2", "--batch-size", "8", "--out", "d")
     signalled(signal.SIGTERM, monkeypatch)

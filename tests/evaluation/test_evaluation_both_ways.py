@@ -33,6 +33,7 @@ def hopfield(seed: int) -> tuple[RBM, np.ndarray]:
     return model, np.tile(patterns[0], (8, 1)).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [100, 105, 107, 108, 114])
 def test_rows_of_one_mode_are_no_confident_wrong_number(seed):
     """With a base at the rows all five of these were trusted and missed, by 0.03 to 1.07 nats."""
@@ -77,6 +78,7 @@ def test_runs_share_the_chains_and_no_base_knows_the_rows(data, back, runs):
         assert eqx.tree_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rbm-gaussian-bernoulli", "dbm-two-layers", "machine-dense", "own-deep"])
 def test_every_run_of_any_machine_finds_log_z(name):
     model = EXAMPLES[name]

@@ -29,6 +29,7 @@ def test_the_chains_hold_what_cannot_be_summed_out():
     assert held["machine-hidden"] == ("v", "h")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_ais_lies_below_and_reverse_ais_above(name):
     model = MACHINES[name]

@@ -114,6 +114,7 @@ def test_bad_questions_about_a_net_are_refused():
         log_likelihood(NET, np.zeros((2, 5)), key=KEY)
 
 
+@pytest.mark.slow
 def test_deep_machines_of_real_size_run():
     """AIS, its reverse and the bound at 30-20-10, beyond enumeration of the hidden units."""
     dbm = randomised(DBM(Bernoulli(30), [Bernoulli(20), Bernoulli(10)], key=KEY), 8, 0.1)

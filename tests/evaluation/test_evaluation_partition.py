@@ -56,6 +56,7 @@ def test_mean_weight_is_the_mean_of_weights():
         assert np.isnan(mean_weight(np.array([0.0, bad])).value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bernoulli", "gaussian"])
 def test_a_path_that_goes_nowhere_has_no_variance(kind):
     model = RBMS[f"rbm-{kind}-bernoulli"]
@@ -89,6 +90,7 @@ def test_ais_lies_below_and_reverse_ais_above(visible):
     assert both.verdict == "trust"
 
 
+@pytest.mark.slow
 def test_few_temperatures_give_bounds_on_their_sides():
     """Two temperatures for a machine far from its base: the error that is left has a sign."""
     model = tiny_rbm("bernoulli", "bernoulli", seed=3)

@@ -156,6 +156,7 @@ def test_hamiltonian_moves_keep_moments_also_where_many_are_refused(step, often)
 # ---- weights -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "start"), [*((name, "guess") for name in NETS), ("binary", "prior"), ("linear", "prior")]
 )
@@ -200,6 +201,7 @@ def test_step_sizes_are_found_by_chains_that_start_elsewhere(monkeypatch):
     assert not np.isin(pilot, forward).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETS)
 def test_with_many_temperatures_it_is_close_and_below(name):
     rows = np.asarray(simulated(NETS[name], jax.random.key(5), EXAMPLES)[0])

@@ -34,6 +34,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_trained_model_is_good_and_an_untrained_one_and_a_collapsed_one_are_not(name):
     model, rule = MODELS[name]

@@ -29,6 +29,7 @@ def earlier(model, *shares: float) -> list:
     return [jax.tree.map(lambda leaf, s=share: s * leaf, model) for share in shares]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("visible", VISIBLE)
 def test_the_path_gives_bounds_on_both_sides(visible):
     model = tiny_rbm(visible, "bernoulli", seed=5)

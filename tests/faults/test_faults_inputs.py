@@ -22,6 +22,7 @@ def bench(tmp_path_factory):
     return Bench(tmp_path_factory.mktemp("inputs"))
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("inputs")
 @pytest.mark.parametrize("name", FORMATS)
 def test_malformed_files_are_used_or_refused_in_one_line(bench, name):

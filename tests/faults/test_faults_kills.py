@@ -15,6 +15,7 @@ from tests.faults import kills
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_runs_that_are_killed_end_with_the_bytes_of_one_that_is_not(tmp_path):
     """The whole command in a process of its own, killed three times at least."""
     page = tmp_path / "reliability.md"

@@ -153,6 +153,7 @@ def correlated(n: int = 400) -> np.ndarray:
     return np.array([1.7e9, 1e-3]) + np.array([3.0, 1e-7]) * z
 
 
+@pytest.mark.slow
 def test_fit_places_a_model_and_everything_comes_back_in_the_data_s_values():
     x = correlated()
     data = hm.data.from_arrays(x, valid=x[:40], test=x[40:80])
@@ -307,6 +308,7 @@ def test_traced_rows_that_float32_cannot_hold_are_refused():
     np.testing.assert_allclose(jax.vmap(lambda v: hm.free_energy(near, {"v": v}))(x), each, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_sequences_of_unlike_length_far_from_zero():
     rng = np.random.default_rng(0)
     frames = Frames(Gaussian(1), 5)

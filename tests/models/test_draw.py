@@ -59,6 +59,7 @@ def told(request):
     return MODELS[request.param], together(MODELS[request.param], jax.random.key(5))
 
 
+@pytest.mark.slow
 def test_a_pass_agrees_with_both_laws(told):
     model, (_, _, weighed, laws, guessed, _) = told
     assert isinstance(model, LatentModel)

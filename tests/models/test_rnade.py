@@ -67,6 +67,7 @@ def test_one_variable_after_the_other_weighs_as_much(kind, activation):
     np.testing.assert_allclose(found, conditionals(model, kind, activation, np.float64(x))[0], rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.slow
 @either
 def test_samples_follow_each_conditional(kind, activation):
     """The distribution function of each variable given those before it, at samples: uniform, by Kolmogorov-Smirnov."""

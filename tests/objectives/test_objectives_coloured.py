@@ -162,6 +162,7 @@ def parity_divergence(model):
     return PARITY @ (np.log(PARITY) - log_p) + exact_log_partition(model)
 
 
+@pytest.mark.slow
 def test_variational_learning_with_connections_between_hidden_units_comes_near_the_exact_gradient():
     """In centred coordinates; in plain ones it takes several times as many steps to come as near."""
     start = BoltzmannMachine(Bernoulli(3), Bernoulli(3), key=KEY, scale=1.0)

@@ -99,6 +99,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_labels_are_learned_along_with_the_data(name):
     from harmonium.inference import classify
@@ -183,6 +184,7 @@ def test_mean_field_that_does_not_settle_says_how_far_it_was():
         mean_field(frustrated, {"v": jnp.ones(3)}, max_steps=1)
 
 
+@pytest.mark.slow
 def test_a_label_counts_for_as_many_pixels_as_its_weight_says():
     model = randomised(MPDBM(Bernoulli(4), [Bernoulli(3), Bernoulli(3)], LABELS, key=KEY), 9)
     batch = {"v": jnp.ones((6, 4)), "y": jnp.arange(6)[:, None] % LABELS.states}

@@ -93,6 +93,7 @@ FASTER = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", FASTER.values(), ids=FASTER)
 def test_what_is_learned_is_no_less_likely_than_by_pcd(rule, by_pcd):
     assert by_pcd <= learned(rule) <= -np.log(14)

@@ -75,6 +75,7 @@ def after_a_while(rule, memory, steps=10):
     return memory, metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [tempered, along_the_past])
 def test_particles_cross_between_far_modes(start):
     """They have the exact law after a start in one mode."""
@@ -167,6 +168,7 @@ def test_copies_give_way_before_snapshots_do():
         assert kept.tolist() == {1: [0, 0, 1], 2: [0, 1, 2], 3: [0, 2, 3], 4: [0, 2, 4]}[step]
 
 
+@pytest.mark.slow
 def test_snapshots_are_taken_when_swaps_become_rare():
     """A machine that grows by itself leaves its past behind, at the pace that the threshold sets."""
     rule = TrajectoryPCD(steps=5, chains=64, snapshots=6, threshold=0.6)
@@ -206,6 +208,7 @@ def test_rules_that_cannot_be_are_refused(make, words):
         make()
 
 
+@pytest.mark.slow
 def test_units_that_act_on_each_other_are_tempered_too():
     """The particles of many ladders against the listed law of a machine of all to all."""
     model = randomised(BoltzmannMachine(Bernoulli(3), Bernoulli(2), key=KEY, scale=0.0), 3, 1.0)

@@ -245,6 +245,7 @@ class Stopping(Interrupt):
         return self
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_is_not(name, table, tmp_path):
     function = recipe(name.split()[0])
@@ -281,6 +282,7 @@ def test_stages_leave_metrics_and_give_way_to_force(table, tmp_path):
     assert not (tmp_path / "run" / "stages").exists()
 
 
+@pytest.mark.slow
 def test_classifiers_are_judged_by_their_classes(table, tmp_path):
     options = {"hidden": "4,3", "greedy_epochs": 0, "joint_epochs": 1, "from_": "dbm", "epochs": 1, "batch_size": 10}
     run = recipe("classifier")(table, **options, out=tmp_path / "run")
@@ -375,6 +377,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", VISIBLE)
 def test_every_rule_takes_a_step_or_is_refused_with_another_one(kind):
     """Traced, not run: the rules have tests of their own."""
@@ -454,6 +457,7 @@ ASKED_TOGETHER = [*((name,) for name in SIZES if name not in (*NETWORKS, *DIRECT
 FAST = "--xla_backend_optimization_level=0 --xla_cpu_enable_concurrency_optimized_scheduler=false"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", ASKED_TOGETHER, ids=" ".join)
 def test_twenty_steps_on_one_device_and_on_two(names, tmp_path):
     np.save(tmp_path / "real.npy", measurements(1200))

@@ -14,6 +14,7 @@ from harmonium.recipes import recipe
 MARGIN = 2.0  # nats an example
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rbm", "fvbn"])
 def test_the_defaults_learn_something(name):
     options = {"temperatures": 300} if name == "rbm" else {}  # of the estimate alone

@@ -142,6 +142,7 @@ def test_a_table_and_an_empty_folder(tmp_path):
     assert "cells guessed right" in page
 
 
+@pytest.mark.slow
 def test_real_and_categorical_pictures(tmp_path):
     real = np.random.default_rng(0).normal(size=(60, 2, 3, 3)).astype(np.float32)
     codes = np.random.default_rng(0).integers(0, 3, (60, 3, 3))
@@ -249,6 +250,7 @@ def mixed(n: int) -> np.ndarray:
 MIXED = Columns([Bernoulli(2), Categorical(1, states=3), Gaussian(2)])
 
 
+@pytest.mark.slow
 def test_a_mixed_table_is_shown_column_by_column(tmp_path):
     data = from_arrays(mixed(100), valid_fraction=0.1, test_fraction=0.2, name="table", standardize="real")
     model = at_marginals(FVBN(MIXED, order=(4, 0, 1, 2, 3)), data.train)
@@ -270,6 +272,7 @@ def test_a_mixed_table_is_shown_column_by_column(tmp_path):
 FILLED = [*SEQUENCE[:6], "Filling in", *SEQUENCE[6:]]
 
 
+@pytest.mark.slow
 def test_a_network_of_every_order_fills_in_halves_of_pictures_without_chains(tmp_path):
     data = from_arrays(rows(80, 16), valid_fraction=0.1, test_fraction=0.2, image_shape=(4, 4))
     model = OrderlessNADE(Bernoulli(16), [5, 4], key=KEY).with_orders(2, key=KEY)
@@ -294,6 +297,7 @@ def test_a_network_of_every_order_fills_in_halves_of_pictures_without_chains(tmp
     assert len({draw.tobytes() for draw in drawn}) == 3
 
 
+@pytest.mark.slow
 def test_hidden_cells_of_a_mixed_table_are_scored_without_chains(tmp_path):
     data = from_arrays(mixed(300), valid_fraction=0.1, test_fraction=0.3, name="table", standardize="real")
     model = at_marginals(OrderlessNADE(MIXED, [4], key=KEY), data.train)
@@ -308,6 +312,7 @@ def test_hidden_cells_of_a_mixed_table_are_scored_without_chains(tmp_path):
         assert ours == pytest.approx(marginal, rel=0.5), name
 
 
+@pytest.mark.slow
 def test_a_network_of_densities_is_shown_by_its_mixtures(tmp_path):
     data = from_arrays(mixed(100)[:, 3:], valid_fraction=0.1, test_fraction=0.2, name="table", standardize=True)
     run, page = network_run(RNADE(Gaussian(2), 4, components=2, key=KEY, order=(1, 0)), tmp_path / "run", data)
@@ -318,6 +323,7 @@ def test_a_network_of_densities_is_shown_by_its_mixtures(tmp_path):
     assert re.search(r'<th scope="row">0</th>\s*<td>Gaussian</td>\s*<td>2</td>', page)
 
 
+@pytest.mark.slow
 def test_a_machine_of_mixed_columns_fills_each_kind_by_its_own_measure(tmp_path):
     data = from_arrays(mixed(100), test_fraction=0.3, name="table")
     folder, _ = run_of(tmp_path / "run", data, Bernoulli(2), Bernoulli(2))

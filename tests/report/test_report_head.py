@@ -31,12 +31,14 @@ def untrained():
     return hm.RBM(Bernoulli(6), Bernoulli(2), key=KEY, scale=0.0)
 
 
+@pytest.mark.slow
 def test_a_model_that_learned_nothing_is_told_so_beside_a_number_to_trust(tmp_path):
     page = page_of(tmp_path / "run", untrained())
     assert '<p class="verdict trust">number: trust</p>' in page
     assert '<p class="remark">No better than independent units, which reach −4.' in page
 
 
+@pytest.mark.slow
 def test_one_that_learned_much_is_not(tmp_path):
     model = untrained()
     model = eqx.tree_at(lambda m: (m.W, m.b, m.c), model, (np.full((6, 2), 4.0, np.float32),
@@ -46,6 +48,7 @@ def test_one_that_learned_much_is_not(tmp_path):
     assert '<p class="remark">Measured on 5 rows only, which say little of others' in page
 
 
+@pytest.mark.slow
 def test_a_deep_machine_has_captions_that_are_true_of_it(tmp_path):
     deep = page_of(tmp_path / "deep", hm.DBM(Bernoulli(6), [Bernoulli(2), Bernoulli(2)], key=KEY))
     shallow = page_of(tmp_path / "shallow", untrained())

@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from PIL import Image
 
 from harmonium.data import Dataset, from_arrays
@@ -68,6 +69,7 @@ def pictures(page: str) -> list[np.ndarray]:
     return images
 
 
+@pytest.mark.slow
 def test_two_latent_units_are_shown_as_a_plane(tmp_path):
     model = at_marginals(VAE(Bernoulli(16), Gaussian(2), hidden=[8], key=KEY), DATA.train)
     page = page_of(model, tmp_path / "run", DATA, ELBO(), estimated=True)
@@ -90,6 +92,7 @@ def subject_of(model, path, data: Dataset) -> Subject:
     return Subject(RunFolder.create(path), model, data, KEY, 5)
 
 
+@pytest.mark.slow
 def test_many_latent_units_are_traversed_and_their_collapse_is_told(tmp_path):
     data = from_arrays(rows(80), test_fraction=0.2, image_shape=(4, 4))
     model = VAE(Bernoulli(16), Gaussian(12), hidden=[8], key=KEY)
@@ -104,6 +107,7 @@ def test_many_latent_units_are_traversed_and_their_collapse_is_told(tmp_path):
     assert told.pictures[1].title == "Codes of 16 test rows"
 
 
+@pytest.mark.slow
 def test_binary_hidden_units_are_counted(tmp_path):
     model = at_marginals(HelmholtzMachine(Bernoulli(16), [Bernoulli(5), Bernoulli(3)], key=KEY), DATA.train)
     page = page_of(model, tmp_path / "run", DATA, ReweightedWakeSleep(samples=2))

@@ -55,6 +55,7 @@ def test_numbers_where_there_are_no_names(names, tmp_path, machine):
     assert ticks(found, 9) == ()
 
 
+@pytest.mark.slow
 def test_a_machine_s_report_calls_columns_by_name(tmp_path, machine):
     found = subject(tmp_path / "c", machine)
     page = write_report(found.folder, machine, found.data, key=KEY, steps=5).read_text()
@@ -65,6 +66,7 @@ def test_a_machine_s_report_calls_columns_by_name(tmp_path, machine):
     assert filters(found).pictures[0].source != plain.source  # the names stand beside the weights
 
 
+@pytest.mark.slow
 def test_a_network_s_report_lists_its_variables_by_name(tmp_path):
     net = hm.NADE(UNIT, 3, key=KEY)
     found = subject(tmp_path / "e", net)

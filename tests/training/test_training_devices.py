@@ -90,6 +90,7 @@ def agree(path: Path, run) -> None:
     np.testing.assert_allclose(found["gap"], [line["free_energy_gap"] for line in run.metrics], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_two_devices_give_the_run_of_one(alone, tmp_path):
     script = tmp_path / "run.py"
     script.write_text(RUN)
@@ -97,6 +98,7 @@ def test_two_devices_give_the_run_of_one(alone, tmp_path):
     agree(tmp_path / "0.npz", alone)
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_run_of_one(alone, tmp_path):
     """They write one folder together, and go on from its checkpoint."""
     script = tmp_path / "run.py"

@@ -40,6 +40,7 @@ def test_the_next_machine_sees_samples_of_the_hidden_units():
         upper_data(DATA, RBM(Bernoulli(6), Spin(4), key=KEY))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("centred", [False, True])
 def test_a_stack_becomes_a_net_that_knows_the_data(centred):
     net = DBN.stacked(stack(DATA, [Bernoulli(4), Bernoulli(5)], CD(), centred=centred, **OPTIONS))
@@ -84,6 +85,7 @@ def test_a_mirrored_rule_shows_the_data_twice():
     assert run.metrics[-1]["free_energy_data"] < run.metrics[0]["free_energy_data"] - 2
 
 
+@pytest.mark.slow
 def test_pretraining_halves_what_is_between_and_averages_what_is_shared(monkeypatch):
     dbm = pretrained_dbm(DATA, [Bernoulli(4), Bernoulli(3), Bernoulli(2)], CD(), **OPTIONS | {"epochs": 1})
     assert [W.shape for W in dbm.W] == [(6, 4), (4, 3), (3, 2)]
@@ -156,6 +158,7 @@ def test_what_makes_no_stack_is_refused_before_any_machine_is_trained(make, hidd
         make(X, hidden, CD(), **OPTIONS | options)
 
 
+@pytest.mark.slow
 def test_plain_rows_are_taken_as_fit_takes_them():
     hidden, options = [Bernoulli(4), Bernoulli(5)], OPTIONS | {"epochs": 1}
     of_rows, of_data = (stack(data, hidden, CD(), **options) for data in (X, from_arrays(X)))

@@ -52,6 +52,7 @@ for name, rule in rules.items():
 """
 
 
+@pytest.mark.slow
 def test_two_devices_share_chains_and_nothing_else(tmp_path):
     script = tmp_path / "run.py"
     script.write_text(RUN)

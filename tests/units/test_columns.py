@@ -45,6 +45,7 @@ def test_parts_of_one_family_are_one_kind():
     assert kinds_of(PARTS[1])[0].columns.tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_what_a_net_says_of_the_columns_is_what_it_says_of_each_part():
     """`log_prob`, whole and column by column, features, and the order of a network's outputs."""
     eta = UNIT.shifted(BIAS, OUT)

@@ -72,12 +72,14 @@ _MODULES = (
     "rng", "samplers", "sklearn", "testing", "training", "units",
 )  # fmt: skip
 
-__all__ = [*_EXPORTS, *_MODULES]
+__all__ = [*_EXPORTS, *_MODULES, "kinds"]
 
 
 def __getattr__(name: str) -> Any:
     if name in _EXPORTS:
         value = getattr(importlib.import_module(_EXPORTS[name]), name)
+    elif name == "kinds":
+        value = importlib.import_module("harmonium.models.kinds")
     elif name in _MODULES:
         value = importlib.import_module(f"harmonium.{name}")
     else:

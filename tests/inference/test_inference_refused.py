@@ -49,14 +49,14 @@ def test_a_belief_net_has_no_energy_and_is_told_what_it_has(name):
 
 @pytest.mark.parametrize("name", ASKED | OF_NETS)
 def test_a_classifier_has_no_energy_and_is_told_what_it_has(name):
-    with pytest.raises(InputError, match=rf"^{name} takes an energy model .*, not a Classifier: .* hm\.classify"):
+    with pytest.raises(InputError, match=rf"^{name} takes a.* model .*, not a Classifier: .* hm\.classify"):
         (ASKED | OF_NETS)[name](JUDGE)
 
 
 @pytest.mark.parametrize("name", ASKED | OF_NETS | OF_LABELS)
 def test_what_is_no_model_is_refused(name):
     for thing, words in (("rbm", "'rbm': pass the model"), (RBM, "the class RBM: make one"), (None, "None: pass")):
-        with pytest.raises(InputError, match=rf"^{name} takes an energy model .*, not {words}"):
+        with pytest.raises(InputError, match=rf"^{name} takes a.* model .*, not {words}"):
             (ASKED | OF_NETS | OF_LABELS)[name](thing)
 
 

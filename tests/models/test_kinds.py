@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import harmonium as hm
-from examples import OTHERS, Deep
+from examples import EXAMPLES, OTHERS, Deep
+from harmonium.training.monitor import Monitor
 
 KEY = jax.random.key(0)
 
@@ -73,10 +75,8 @@ class Summed(hm.RBM):
         return jnp.zeros(3)
 
 
-TWO_KINDS = {
-    "latent": Bounded(hm.units.Bernoulli(3), hm.units.Gaussian(2), [4], key=KEY),
-    "energy": Summed(hm.units.Bernoulli(3), hm.units.Bernoulli(2), key=KEY),
-}
+BOUNDED = Bounded(hm.units.Bernoulli(3), hm.units.Gaussian(2), [4], key=KEY)
+SUMMED = Summed(hm.units.Bernoulli(3), hm.units.Bernoulli(2), key=KEY)
 USES = {
     "log_likelihood": lambda model: hm.log_likelihood(model, ROWS, key=KEY),
     "exact": lambda model: hm.log_likelihood(model, ROWS, key=KEY, method="exact"),
@@ -91,10 +91,84 @@ USES = {
 
 
 @pytest.mark.parametrize("use", USES)
-@pytest.mark.parametrize(("kind", "other"), [("latent", "a directed net with latent"), ("energy", "an energy model")])
-def test_a_model_of_two_kinds_is_refused_and_so_never_called_exact(use, kind, other):
-    with pytest.raises(hm.InputError, match=rf"^A (Bounded|Summed) has .* {other}.*: rename its log_prob\.$"):
-        USES[use](TWO_KINDS[kind])
+def test_an_energy_model_with_the_methods_of_another_kind_is_refused(use):
+    with pytest.raises(hm.InputError, match=r"^A Summed has .* an energy model .*: name its kind, .*, or rename its l"):
+        USES[use](SUMMED)
+
+
+class Named(Summed):
+    """The same, which says what it is."""
+
+    model_kind = hm.kinds.ENERGY
+
+
+def test_unless_it_names_its_kind():
+    model = Named(hm.units.Bernoulli(3), hm.units.Bernoulli(2), key=KEY)
+    plain = hm.RBM(hm.units.Bernoulli(3), hm.units.Bernoulli(2), key=KEY)
+    assert hm.log_likelihood(model, ROWS).value == hm.log_likelihood(plain, ROWS).value
+
+
+def test_a_vae_with_a_log_prob_of_its_own_is_a_latent_model_and_never_called_exact():
+    plain = hm.VAE(hm.units.Bernoulli(3), hm.units.Gaussian(2), [4], key=KEY)
+    found, expected = (hm.log_likelihood(model, ROWS, key=KEY, samples=20) for model in (BOUNDED, plain))
+    assert (found.kind, found.value) == ("lower", expected.value)
+    assert "log_likelihood_train" not in Monitor.of(BOUNDED, hm.data.from_arrays(ROWS), KEY)(BOUNDED)
+    assert hm.sample(BOUNDED, KEY, 2).shape == (2, 3)
+    for refused in ("exact", "fit by its likelihood"):
+        with pytest.raises(hm.InputError):
+            USES[refused](BOUNDED)
+
+
+class Uniform(eqx.Module):
+    """A user's model that says its likelihood, and not what it is."""
+
+    b: jax.Array
+
+    @property
+    def layers(self) -> dict[str, hm.units.Unit]:
+        return {"v": hm.units.Bernoulli(3)}
+
+    def log_prob(self, x: jax.Array) -> jax.Array:
+        return jnp.log(0.5) * 3 + 0 * self.b.sum()
+
+    def sample(self, key: jax.Array) -> jax.Array:
+        return jax.random.bernoulli(key, 0.5, (3,)).astype(jnp.float32)
+
+
+class NamedUniform(Uniform):
+    model_kind = hm.kinds.TRACTABLE
+
+
+class Lacking(eqx.Module):
+    """A user's model that names a kind and lacks its methods."""
+
+    model_kind = hm.kinds.TRACTABLE
+    b: jax.Array
+
+    @property
+    def layers(self) -> dict[str, hm.units.Unit]:
+        return {"v": hm.units.Bernoulli(3)}
+
+
+def test_what_a_model_is_cannot_be_guessed_from_its_methods():
+    with pytest.raises(
+        hm.InputError, match=r"has the methods of an auto-regressive network and names no kind; .*model_k"
+    ):
+        hm.log_likelihood(Uniform(jnp.zeros(1)), ROWS)
+    assert hm.log_likelihood(NamedUniform(jnp.zeros(1)), ROWS).value == pytest.approx(3 * np.log(0.5))
+
+
+def test_a_kind_without_its_methods_is_refused_by_their_names():
+    with pytest.raises(
+        hm.InputError, match=r"^A Lacking says that it is .*, but has no log_prob and sample: write them"
+    ):
+        hm.sample(Lacking(jnp.zeros(1)), KEY)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_is_sound(name):
+    hm.kinds.require_sound(EXAMPLES[name])
+    assert hm.kinds.kind_of(EXAMPLES[name]) in hm.kinds.KINDS
 
 
 @pytest.mark.parametrize("asked", ASKED)

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from examples import EXAMPLES, GENERATORS, LATENT, NETS, OTHERS, RBMS, SEQUENCES
+from harmonium.decay import no_decay
 from harmonium.errors import InputError
 from harmonium.inference import energy, exact_log_partition
 from harmonium.models import (
     DBM,
     DBN,
     RBM,
-    BeliefNet,
     BiHM,
     BoltzmannMachine,
     Centred,
-    EnergyModel,
     Independent,
     Interpolated,
-    LatentModel,
-    TractableModel,
+    kinds,
     trainable,
+    weights,
     with_biases,
 )
-from harmonium.models.kinds import EXCLUSIVE
+from harmonium.models.kinds import kind_of
 from harmonium.testing.enumeration import energies, some_states
 from harmonium.units import Bernoulli
 
@@ -71,13 +71,38 @@ def test_energy_of_categorical_visible_units():
 
 
 UNIT = Bernoulli(2)
-KINDS = dict.fromkeys(NETS, BeliefNet) | dict.fromkeys(SEQUENCES | GENERATORS, TractableModel)
-KINDS |= {name: BiHM if isinstance(model, BiHM) else LatentModel for name, model in LATENT.items()}
+NAMED = dict.fromkeys(NETS, kinds.BELIEF_NET) | dict.fromkeys(SEQUENCES | GENERATORS, kinds.TRACTABLE)
+NAMED |= {name: kinds.BIDIRECTIONAL if isinstance(model, BiHM) else kinds.LATENT for name, model in LATENT.items()}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_every_example_is_of_one_kind(name):
-    assert [kind for kind in EXCLUSIVE if isinstance(EXAMPLES[name], kind)] == [KINDS.get(name, EnergyModel)]
+def test_every_example_is_of_its_kind(name):
+    *_, kind = kind_of(EXAMPLES[name]).lineage()
+    assert kind is NAMED.get(name, kinds.ENERGY)
+
+
+class Convolved(eqx.Module):
+    """A user's machine whose weights have other names than ours."""
+
+    K: jax.Array
+    filters: jax.Array
+    Wx: jax.Array
+    b: jax.Array
+    scale: jax.Array = no_decay()
+
+    @property
+    def layers(self):
+        return {"v": UNIT}
+
+    @property
+    def biases(self):
+        return {"v": self.b}
+
+
+def test_weights_are_all_that_is_trained_and_neither_a_bias_nor_marked():
+    marked = weights(Convolved(*(jnp.ones(2) for _ in range(5))))
+    assert (marked.K, marked.filters, marked.Wx, marked.b, marked.scale) == (True, True, True, False, False)
+    assert not any(jax.tree.leaves(weights(Centred(RBMS["rbm-bernoulli-bernoulli"]).offsets)))
 
 
 @pytest.mark.parametrize("scale", ["a", -1, float("nan"), float("inf"), None, (0.1, 0.2)])

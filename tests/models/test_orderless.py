@@ -15,6 +15,7 @@ from examples import SEQUENCES
 from harmonium.errors import InputError
 from harmonium.evaluation import compare, log_likelihood
 from harmonium.models import FVBN, RBM, NADEk, OrderlessNADE, load, save
+from harmonium.models.kinds import TRACTABLE
 from harmonium.samplers import impute, sample
 from harmonium.testing.chains import count_states
 from harmonium.testing.statistics import matches_law
@@ -197,6 +198,8 @@ REAL, WIDE = FVBN(Gaussian(4)), FVBN(Bernoulli(12))
 
 class Opaque(eqx.Module):
     """A user's own model, which says whole rows alone."""
+
+    model_kind = TRACTABLE
 
     @property
     def layers(self):

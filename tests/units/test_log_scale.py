@@ -11,7 +11,7 @@ import pytest
 import harmonium as hm
 from harmonium.models import VariationalRNN
 from harmonium.models.directed.draw_attention import filters_at
-from harmonium.models.energy import is_weight
+from harmonium.models.energy import weights
 from harmonium.units import Bernoulli, Columns, Frames, Gaussian, GaussianBias, limited
 from harmonium.units.log_scale import FREE, LIMIT
 
@@ -64,8 +64,7 @@ MODELS = {
 def test_far_rows_have_finite_and_very_low_log_probabilities(name):
     """Nets with weights twice as large as at their start, and rows up to 10,000 deviations off."""
     model = MODELS[name]
-    leaves, tree = jax.tree_util.tree_flatten_with_path(model)
-    model = jax.tree.unflatten(tree, [2 * x if is_weight(path) else x for path, x in leaves])
+    model = jax.tree.map(lambda leaf, weight: 2 * leaf if weight else leaf, model, weights(model))
     size = model.layers["v"].size
     rows = np.zeros((5, size))
     rows[1:, -2 if size > 2 else 0] = [10, -100, 1e3, -1e4]

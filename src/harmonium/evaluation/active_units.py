@@ -15,8 +15,9 @@ from harmonium.compiling import outermost
 from harmonium.data import Dataset
 from harmonium.errors import InputError, shown
 from harmonium.evaluation.rows import rows_of
-from harmonium.models import BiHM, Factorial, LatentModel, Latents, Layered, TractableModel, require_model
+from harmonium.models import BiHM, Factorial, LatentModel, Latents, Layered, TractableModel
 from harmonium.models.autoregressive import Conditionals
+from harmonium.models.kinds import BIDIRECTIONAL, LATENT, is_kind, require_kind
 from harmonium.rng import cheap
 from harmonium.units import Conditional
 
@@ -85,8 +86,8 @@ def active_units(model: LatentModel | BiHM, data: Dataset | Array, *, key: Key[A
     >>> hm.evaluation.active_units(vae, np.eye(6), key=jax.random.key(1)).total
     2
     """
-    require_model("hm.evaluation.active_units", model, LatentModel, BiHM)
-    net = model.net if isinstance(model, BiHM) else model
+    require_kind("hm.evaluation.active_units", model, LATENT, BIDIRECTIONAL)
+    net = model.net if is_kind(model, BIDIRECTIONAL) else model
     if len(net.layers) < 2:
         raise InputError(f"{shown(net)} has no latent variables that could be active: give it a hidden layer.")
     if key is None:

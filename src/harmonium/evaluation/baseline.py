@@ -16,7 +16,7 @@ from harmonium.evaluation.rows import rows_of, space_under
 from harmonium.inference import marginal_natural, mean_stats
 from harmonium.inference.marginals import marginal_bias
 from harmonium.inference.placing import placed_unit
-from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel, require_model
+from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, ENERGY, LATENT, TRACTABLE, require_kind
 from harmonium.units import Columns, Gaussian, Stats, Unit
 
 BLOCK = 5000  # rows looked at together
@@ -50,7 +50,7 @@ def baseline(model: Any, data: Any, rows: Any = None) -> Estimate:
     >>> print(hm.baseline(rbm, np.eye(4)))
     log-likelihood -2.27 ± 0.00 nats per example (exact, by independent units at the training marginals; n = 4; ...)
     """
-    require_model("hm.baseline", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
+    require_kind("hm.baseline", model, ENERGY, BELIEF_NET, TRACTABLE, LATENT, BIDIRECTIONAL)
     named = "test" if isinstance(data, Dataset) and rows is None else "given"
     measured = rows_of(model, data if rows is None else rows)
     train = data.shown(data.train[:FITTED]) if isinstance(data, Dataset) else rows_of(model, data)

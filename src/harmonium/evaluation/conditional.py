@@ -21,6 +21,7 @@ from harmonium.evaluation.tractable import at_once, by_chain_rule, chain_rule, n
 from harmonium.inference.holes import with_holes
 from harmonium.models import Ordered, Orderless, TractableModel, check_known_first
 from harmonium.models.autoregressive import weighed
+from harmonium.models.kinds import ORDERED, ORDERLESS, is_kind
 from harmonium.rng import words
 
 KNOWN, ASKED, NEITHER = 0, 1, 2
@@ -68,7 +69,7 @@ def given_some(model: TractableModel, data: Dataset | Array, given: Any, *, own:
     >>> round(given_some(hm.FVBN(hm.units.Bernoulli(3)), rows, first).value, 4)                 # -log 2
     -0.6931
     """
-    if not own and not isinstance(model, Ordered | Orderless):
+    if not own and not is_kind(model, ORDERED, ORDERLESS):
         raise InputError(f"{named(model)} does not say what columns are given others: an hm.OrderlessNADE does.")
     clock = time.perf_counter()
     rows = as_given(model, data)
@@ -81,7 +82,7 @@ def given_some(model: TractableModel, data: Dataset | Array, given: Any, *, own:
         settings = {"seconds": round(time.perf_counter() - clock, 2)}
         return mean_estimate(values, "exact", SUMS, settings, space, quantity="conditional_log_likelihood")
     found = by_chain_rule(model, _in_orders(model, x, late), space, clock, "conditional_log_likelihood")
-    if not isinstance(model, Orderless) or not _moved(model, late):
+    if not is_kind(model, ORDERLESS) or not _moved(model, late):
         return found
     method = f"{found.method} with the known cells first, another model than that of log_prob"
     return dataclasses.replace(found, method=method, settings=found.settings | {"exact_for": EXACT_FOR})
@@ -91,9 +92,9 @@ def _in_orders(
     model: Ordered | Orderless, x: Float[np.ndarray, "n size"], late: Int[np.ndarray, "n size"]
 ) -> Float[np.ndarray, "n"]:
     """The mean over the model's orders, in each of which what is known comes first and what is neither last."""
-    if isinstance(model, Ordered):
+    if is_kind(model, ORDERED):
         check_known_first(model, np.where((late == ASKED).any(axis=1, keepdims=True), late, KNOWN))
-    orders = np.asarray(model.orders.value) if isinstance(model, Orderless) else np.asarray([model.order])
+    orders = np.asarray(model.orders.value) if is_kind(model, ORDERLESS) else np.asarray([model.order])
     late = late[0] if (late == late[0]).all() else late  # in one order for all rows nothing is gathered row by row
     values, step = [], at_once(model)
     for i in range(0, len(x), step):
@@ -112,7 +113,7 @@ def _moved(model: Orderless, late: Int[np.ndarray, "n size"]) -> bool:
 
 def _with_orders(model: TractableModel, orders: Any, key: Key[Array, ""] | None) -> Orderless:
     """The ensemble over so many random orders."""
-    if not isinstance(model, Orderless):
+    if not is_kind(model, ORDERLESS):
         raise InputError(f"{named(model)} has one order: leave orders={orders} out, or train an hm.OrderlessNADE.")
     if key is None:
         raise InputError("Orders are drawn at random: pass key=jax.random.key(seed).")

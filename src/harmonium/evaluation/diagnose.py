@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Key
@@ -22,7 +23,8 @@ from harmonium.evaluation.likelihood import free_energies
 from harmonium.evaluation.rows import rows_of, training_rows
 from harmonium.evaluation.samples import held_out, sample_findings
 from harmonium.evaluation.traces import traces
-from harmonium.models import BiHM, EnergyModel, LatentModel, TractableModel, is_weight, require_model
+from harmonium.models import BiHM, EnergyModel, LatentModel, TractableModel, weights
+from harmonium.models.kinds import BIDIRECTIONAL, ENERGY, LATENT, TRACTABLE, is_kind, require_kind
 from harmonium.rng import cheap
 
 R_HAT, EFFECTIVE = 1.01, 400.0  # limits of Vehtari et al. (2021)
@@ -80,13 +82,13 @@ def diagnose(
     >>> found.unchanging.found, found.free_energy_gap.verdict
     ('2 of 2', 'unknown')
     """
-    require_model("hm.diagnose", model, EnergyModel, LatentModel, BiHM, TractableModel)
+    require_kind("hm.diagnose", model, ENERGY, LATENT, BIDIRECTIONAL, TRACTABLE)
     if key is None:
         raise InputError("A diagnosis draws random numbers: pass key=jax.random.key(seed).")
     at_least_one("A diagnosis", chains=chains, sweeps=sweeps, rows=rows)
-    if isinstance(model, TractableModel):
+    if is_kind(model, TRACTABLE):
         return diagnose_tractable(model, data, cheap(key), rows)
-    if isinstance(model, LatentModel | BiHM):
+    if is_kind(model, LATENT, BIDIRECTIONAL):
         return diagnose_latent(model, data, cheap(key), rows)
     if chains < 2 or sweeps < 2 * DRAWS:
         raise InputError(f"Chains are compared from 2 of them and {2 * DRAWS} sweeps on, not {chains} and {sweeps}.")
@@ -154,8 +156,7 @@ def _gap(model: EnergyModel, data: Dataset | Array, train: np.ndarray, n: int) -
 
 def _weights(model: EnergyModel) -> Finding:
     """The norms of the columns of all arrays of weights"""
-    paths, _ = jax.tree_util.tree_flatten_with_path(model)
-    found = [np.asarray(x) for path, x in paths if is_weight(path)]
+    found = [np.asarray(x) for x in jax.tree.leaves(eqx.filter(model, weights(model)))]
     if not found:
         return Finding("weight norms", "not measured", "unknown", "the model has no array of weights")
     norms = np.concatenate([np.linalg.norm(w.reshape(-1, w.shape[-1]), axis=0) for w in found])

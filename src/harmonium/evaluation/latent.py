@@ -18,6 +18,7 @@ from harmonium.evaluation.estimate import Estimate, at_least_one, mean_estimate
 from harmonium.evaluation.watch import Stage, tell
 from harmonium.inference.latent import exact_log_prob, latent_count
 from harmonium.models import BiHM, LatentModel
+from harmonium.models.kinds import BIDIRECTIONAL, is_kind
 from harmonium.rng import cheap, words
 
 ROWS = 50  # rows weighed at a time
@@ -56,8 +57,8 @@ def latent_likelihood(
     -4.1589
     """
     check_method(model, method)
-    few = not isinstance(model, BiHM) and latent_count(model) <= FEW_STATES
-    if method == "exact" and isinstance(model, BiHM):
+    few = not is_kind(model, BIDIRECTIONAL) and latent_count(model) <= FEW_STATES
+    if method == "exact" and is_kind(model, BIDIRECTIONAL):
         raise InputError(
             "The likelihood of a bidirectional machine has a log Z, which is estimated (hm.log_partition), not summed: "
             "leave method='exact' out for a lower bound."
@@ -125,7 +126,7 @@ def _by_importance(model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, 
     settings |= {"effective_samples": round(float(np.median(effective)), 1)}
     settings["seconds"] = round(time.perf_counter() - clock, 2)
     kind = "importance-weighted" if done > 1 else "variational"
-    of = ", of both nets, log Z <= 0 left out" if isinstance(model, BiHM) else ""
+    of = ", of both nets, log Z <= 0 left out" if is_kind(model, BIDIRECTIONAL) else ""
     method = f"{kind} bound, {done:,} sample{'s' if done > 1 else ''}{of}"
     return mean_estimate(each, "lower", method, settings, space_of(rows), verdict=_verdict(float(each.mean()), rise))
 
@@ -138,7 +139,7 @@ def _stages(samples: int | None) -> list[int]:
 
 
 def _power(model: LatentModel | BiHM) -> float:
-    return 2.0 if isinstance(model, BiHM) else 1.0
+    return 2.0 if is_kind(model, BIDIRECTIONAL) else 1.0
 
 
 def _verdict(value: float, rise: float) -> str:
@@ -164,7 +165,7 @@ def _more(
     model: LatentModel | BiHM, key: Key[Array, ""], rows: Array, seen: PyTree, sums: Sums, count: int
 ) -> Sums:  # fmt: skip
     """The sums after `count` more guesses for each row, a few at a time."""
-    net, half = (model.net, 0.5) if isinstance(model, BiHM) else (model, 1.0)
+    net, half = (model.net, 0.5) if is_kind(model, BIDIRECTIONAL) else (model, 1.0)
 
     def weights(k: Key[Array, ""], n: int) -> Float[Array, "rows n"]:
         keys = jax.random.split(k, (len(rows), n))

@@ -37,7 +37,8 @@ from harmonium.inference import (
 )
 from harmonium.inference.mean_field import MAX_STEPS, TOLERANCE, warn_unsettled
 from harmonium.inference.placing import near
-from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel, coloured, require_model
+from harmonium.models import BiHM, EnergyModel, LatentModel, coloured
+from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, ENERGY, LATENT, TRACTABLE, is_kind, require_kind
 
 Likelihood = Literal[
     "auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory", "raise", "csl", "importance", "mean_field"
@@ -92,10 +93,10 @@ def log_likelihood(
     >>> round(hm.log_likelihood(rbm, np.ones((4, 6))).value, 4)         # -6 log 2
     -4.1589
     """
-    require_model("hm.log_likelihood", model, EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)
+    require_kind("hm.log_likelihood", model, ENERGY, BELIEF_NET, TRACTABLE, LATENT, BIDIRECTIONAL)
     require_linear(model)
     warn_of_rows(model, data)
-    if isinstance(model, EnergyModel):
+    if is_kind(model, ENERGY):
         model, _ = near(model)
     found = _log_likelihood(model, data, key, method, given, orders, **options)
     return of_data(found, model, data)
@@ -106,20 +107,20 @@ def _log_likelihood(
     **options: Any,
 ) -> Estimate:  # fmt: skip
     """As `log_likelihood`, of the values that the model holds."""
-    if isinstance(model, TractableModel):
+    if is_kind(model, TRACTABLE):
         return exact_likelihood(model, data, method, given, orders, key, **options)
     if given is not None or orders is not None:
         raise InputError(
             f"given and orders are for auto-regressive networks, not {articled(type(model).__name__)}: leave them out, "
             "or train an hm.OrderlessNADE, which answers for any columns given any others."
         )
-    if isinstance(model, LatentModel | BiHM):
+    if is_kind(model, LATENT, BIDIRECTIONAL):
         rows = rows_of(model, data)
         found = directed_likelihood(model, rows, key, method, **options)
         return dataclasses.replace(found, space=space_under(model.layers["v"], rows))
     if method not in (*METHODS, *BOUNDS):
         raise InputError(f"There is no method '{method}': choose one of {', '.join((*METHODS, *BOUNDS))}.")
-    net = isinstance(model, BeliefNet)
+    net = is_kind(model, BELIEF_NET)
     _refuse_unknown(method, options, more=("samples",) if net else ())
     rows = rows_of(model, data)
     space = space_under(model.layers["v"], rows)

@@ -19,7 +19,8 @@ from harmonium.evaluation.estimate import GAP_LIMIT, ONE_SIDED, Estimate, interv
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 from harmonium.inference import configurations, exact_log_partition, require_linear
 from harmonium.inference.placing import near
-from harmonium.models import UNBOUNDED, BiHM, EnergyModel, require_model
+from harmonium.models import UNBOUNDED, BiHM, EnergyModel
+from harmonium.models.kinds import BIDIRECTIONAL, ENERGY, is_kind, require_kind
 from harmonium.rng import cheap, words
 
 Method = Literal["auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory"]
@@ -66,11 +67,11 @@ def log_partition(
     >>> print(hm.log_partition(rbm))
     log Z 6.24 ± 0.00 nats (exact, by enumeration)
     """
-    require_model("hm.log_partition", model, EnergyModel, BiHM)
+    require_kind("hm.log_partition", model, ENERGY, BIDIRECTIONAL)
     require_linear(model)
     if method not in METHODS:
         raise InputError(f"There is no method '{method}' for log Z: choose one of {', '.join(METHODS)}.")
-    if isinstance(model, BiHM):
+    if is_kind(model, BIDIRECTIONAL):
         return agreement(model, key)
     model, less = near(model) if snapshots is None else (model, 0.0)
     if less:

@@ -34,6 +34,7 @@ from harmonium.evaluation.estimate import Estimate, at_least_one, mean_estimate
 from harmonium.evaluation.watch import Stage, tell
 from harmonium.models import LatentModel, Latents, Layered
 from harmonium.models.directed.passes import log_prob_of
+from harmonium.models.kinds import LATENT, is_kind
 from harmonium.rng import cheap, check_key, words
 from harmonium.samplers.moves import LogDensity, hamiltonian, sweep_sites
 from harmonium.units import Frames, Gaussian
@@ -106,7 +107,7 @@ def check_annealed(model: Any, key: Any, start: Any, **numbers: int) -> None:
     Traceback (most recent call last):
     harmonium.errors.InputError: AIS on the posterior takes a directed model of latent variables (a VAE, ...), not ...
     """
-    if not isinstance(model, LatentModel) or isinstance(model, type):
+    if not is_kind(model, LATENT) or isinstance(model, type):
         raise InputError(
             f"{METHOD} takes a directed model of latent variables (a VAE, ...), not {shown(model)}: "
             "use hm.log_likelihood, which chooses a method for each model."

@@ -17,8 +17,9 @@ from harmonium.data import Space
 from harmonium.errors import InputError, articled
 from harmonium.evaluation.estimate import Estimate, Quantity, mean_estimate
 from harmonium.evaluation.rows import rows_of, space_under
-from harmonium.models import Invertible, Ordered, Orderless, TractableModel
+from harmonium.models import Ordered, Orderless, TractableModel
 from harmonium.models.autoregressive import Conditionals
+from harmonium.models.kinds import INVERTIBLE, ORDERLESS, is_kind
 from harmonium.units import Conditional
 
 ROWS = 1000  # rows weighed at a time
@@ -60,8 +61,8 @@ def by_chain_rule(
     model: TractableModel, values: np.ndarray, space: Space, clock: float, quantity: Quantity
 ) -> Estimate:
     """The estimate of exact log-probabilities `[n]`, found since the time `clock`."""
-    orders = len(model.orders.value) if isinstance(model, Orderless) else 1
-    rule = "the change of variables" if isinstance(model, Invertible) else "the chain rule"
+    orders = len(model.orders.value) if is_kind(model, ORDERLESS) else 1
+    rule = "the change of variables" if is_kind(model, INVERTIBLE) else "the chain rule"
     rule = rule if orders == 1 else f"{rule}, mean over {orders} orders"
     settings = {"seconds": round(time.perf_counter() - clock, 2)}
     return mean_estimate(values, "exact", rule, settings, space, quantity=quantity)
@@ -87,7 +88,7 @@ def at_once(model: TractableModel) -> int:
     >>> at_once(model), at_once(model.with_orders(128, key=jax.random.key(1)))
     (1000, 204)
     """
-    if not isinstance(model, Orderless):
+    if not is_kind(model, ORDERLESS):
         return ROWS
     x = jnp.zeros(model.visible.size, model.visible.dtype)
     held = eqx.filter_eval_shape(lambda m: (m.begin(), m.outs(x, x == x)), model)
@@ -110,7 +111,7 @@ def per_variable(model: TractableModel, rows: np.ndarray) -> np.ndarray:
     if not isinstance(model, Conditionals | Ordered | Orderless):
         raise InputError(f"{named(model)} does not say what each variable is given those before it.")
     rows, unit = rows_of(model, rows), model.layers["v"]
-    if isinstance(model, Orderless):  # rows are weighed in one order
+    if is_kind(model, ORDERLESS):  # rows are weighed in one order
         model = model.in_first_order()
     blocks = (rows[i : i + ROWS] for i in range(0, len(rows), ROWS))
     sums = [np.asarray(_conditionals(model, unit.from_data(block)), np.float64).sum(axis=0) for block in blocks]
@@ -132,7 +133,7 @@ def named(model: TractableModel) -> str:
 def _conditionals(model: TractableModel, rows: Array) -> Float[Array, "n size"]:
     if isinstance(model, Conditionals):
         return jax.vmap(lambda x: Conditional(model.visible, model.natural(x)).log_probs(x))(rows)
-    order = model.orders.value[0] if isinstance(model, Orderless) else jnp.asarray(model.order)
+    order = model.orders.value[0] if is_kind(model, ORDERLESS) else jnp.asarray(model.order)
 
     def one(x: Array) -> Float[Array, "size"]:
         def step(carry: Any, i: Array) -> tuple[Any, Array]:

@@ -20,7 +20,8 @@ from harmonium.inference.free_energy import free_energy, free_energy_of_stats
 from harmonium.inference.marginals import as_rows
 from harmonium.inference.mean_field import fixed_point, variational_free_energy, warn_unsettled
 from harmonium.inference.partial import infer, infer_with_change
-from harmonium.models import MPDBM, BeliefNet, Classifier, EnergyModel, require_model
+from harmonium.models import MPDBM, BeliefNet, Classifier, EnergyModel
+from harmonium.models.kinds import BELIEF_NET, CLASSIFIER, ENERGY, is_kind, require_kind
 from harmonium.units import Unit
 
 ROWS = 2000  # rows classified at a time, or pairs of a row and a class where each of these has a mean field of its own
@@ -52,12 +53,12 @@ def classify(model: Any, x: Any) -> Float[Array, "*n classes"]:
     >>> hm.classify(dbm, np.zeros((5, 4))).shape
     (5, 10)
     """
-    require_model("hm.classify", model, EnergyModel, BeliefNet, Classifier)
+    require_kind("hm.classify", model, ENERGY, BELIEF_NET, CLASSIFIER)
     rows = as_numbers(x, "The rows")
     rows = rows.astype(np.float64 if model.layers["v"].scaled else np.float32)
     known = _checked(model, np.atleast_2d(rows))
     whole = known[1].all(axis=1)
-    if not whole.all() and not isinstance(model, EnergyModel):
+    if not whole.all() and not is_kind(model, ENERGY):
         raise InputError(f"A {type(model).__name__} classifies whole rows only: fill missing values in first.")
     found = np.zeros((len(whole), model.layers["y"].states), np.float32)
     changes, unit = [], model.layers["v"]
@@ -76,7 +77,7 @@ def classify(model: Any, x: Any) -> Float[Array, "*n classes"]:
 
 def _class_by_class(model: EnergyModel | BeliefNet | Classifier) -> bool:
     """Whether the classes of a whole row are told apart by one mean field for each."""
-    plain = isinstance(model, EnergyModel) and not isinstance(model, MPDBM)
+    plain = is_kind(model, ENERGY) and not isinstance(model, MPDBM)
     return plain and not has_closed_form(model, ("v", "y")) and model.layers["y"].states <= FEW_CLASSES
 
 
@@ -115,9 +116,9 @@ def _probabilities(
         return jax.nn.softmax(-f), jnp.max(changes)
 
     def one(v: Array, known: Array) -> tuple[Float[Array, "classes"], Float[Array, ""]]:
-        if isinstance(model, Classifier):
+        if is_kind(model, CLASSIFIER):
             return jnp.exp(model.log_prob(v)), exact
-        if isinstance(model, BeliefNet):
+        if is_kind(model, BELIEF_NET):
             stats, top = recognised_stats(model, v), model.top
             return over_classes(lambda y: free_energy_of_stats(top, {"v": stats, "y": labels.stats(y)}))
         v = v.astype(model.layers["v"].dtype)

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 
 from harmonium.errors import InputError, shown
 from harmonium.models.energy import Coloured, EnergyModel, LayerStats, coloured
-from harmonium.models.kinds import require_model
+from harmonium.models.kinds import ENERGY, require_kind
 from harmonium.units import Conditional, Stats
 
 LayerValues = Mapping[str, Array | np.ndarray]
@@ -59,7 +59,7 @@ def energy(model: Any, values: LayerValues) -> Float[Array, ""]:
     >>> float(hm.energy(rbm, {"v": jnp.zeros(6), "h": jnp.ones(3)})) == 0.0
     True
     """
-    require_model("hm.energy", model, EnergyModel)
+    require_kind("hm.energy", model, ENERGY)
     _require(model, values, model.layers)
     return model.energy(layer_stats(model, values))
 
@@ -99,7 +99,7 @@ def conditional(model: Any, layer: str, values: LayerValues) -> Conditional:
     >>> hm.conditional(rbm, "h", {"v": jnp.zeros(6)}).mean
     Array([0.5, 0.5, 0.5], dtype=float32)
     """
-    require_model("hm.conditional", model, EnergyModel)
+    require_kind("hm.conditional", model, ENERGY)
     if layer not in model.layers:
         raise InputError(f"There is no layer '{layer}'; the layers are {', '.join(model.layers)}.")
     if coloured(model, layer) is not None:

@@ -23,10 +23,11 @@ from harmonium.inference.mean_field import (
     fixed_point_of_stats,
     warn_unsettled,
 )
-from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel, require_model
+from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel
+from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, ENERGY, LATENT, is_kind, require_kind
 from harmonium.units import Stats
 
-ENCODED = (EnergyModel, BeliefNet, LatentModel, BiHM)  # models that `encode` takes
+ENCODED = (ENERGY, BELIEF_NET, LATENT, BIDIRECTIONAL)  # models that `encode` takes
 
 
 def encode(
@@ -48,7 +49,7 @@ def encode(
     >>> hm.encode(rbm, jnp.zeros((5, 6))).shape
     (5, 3)
     """
-    require_model("hm.encode", model, *ENCODED)
+    require_kind("hm.encode", model, *ENCODED)
     check_sweeps(tolerance, max_steps)
     if not isinstance(x, jax.core.Tracer):
         x = as_numbers(x, "The rows")
@@ -67,10 +68,10 @@ def _encode(
     model: EnergyModel | BeliefNet | LatentModel | BiHM, x: Array, tolerance: float, max_steps: int
 ) -> tuple[dict[str, Array], Array]:
     def one(v: Array) -> tuple[dict[str, Array], Array]:
-        if isinstance(model, LatentModel | BiHM):
-            net = model.net if isinstance(model, BiHM) else model
+        if is_kind(model, LATENT, BIDIRECTIONAL):
+            net = model.net if is_kind(model, BIDIRECTIONAL) else model
             return guessed_means(net, jax.random.key(0), v), jnp.zeros((), jnp.float32)
-        if isinstance(model, BeliefNet):
+        if is_kind(model, BELIEF_NET):
             return recognised(model, v), jnp.zeros((), jnp.float32)
         q = fixed_point(model, {"v": v}, tolerance=tolerance, max_steps=max_steps)
         return {name: model.layers[name].expected_value(mean) for name, mean in q.mean.items()}, q.change

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from harmonium.inference.conditional import LayerValues, energy_and_slope, free_block, layer_stats
 from harmonium.models.energy import EnergyModel, LayerStats
-from harmonium.models.kinds import require_model
+from harmonium.models.kinds import ENERGY, require_kind
 
 
 def free_energy(model: Any, values: LayerValues) -> Float[Array, ""]:
@@ -26,7 +26,7 @@ def free_energy(model: Any, values: LayerValues) -> Float[Array, ""]:
     >>> hm.free_energy(rbm, {"v": jnp.zeros(6)})        # -3 log 2
     Array(-2.0794415, dtype=float32)
     """
-    require_model("hm.free_energy", model, EnergyModel)
+    require_kind("hm.free_energy", model, ENERGY)
     return free_energy_of_stats(model, layer_stats(model, values))
 
 

@@ -16,7 +16,8 @@ from harmonium.data.affine import moments
 from harmonium.data.check import as_numbers, reshaped
 from harmonium.errors import InputError
 from harmonium.inference.placing import placed_at
-from harmonium.models import Biased, BiasedModel, Independent, require_model, with_biases
+from harmonium.models import Biased, Independent, is_kind, refusal, require_biases, require_sound, with_biases
+from harmonium.models.kinds import ENERGY
 from harmonium.units import Columns, Gaussian, GaussianBias, Stats, Unit
 
 TINY = 1e-14  # of the squared mean: variances that are rounding errors of float32
@@ -94,7 +95,11 @@ def at_marginals(model: Any, x: Any, layer: str = "v") -> Any:
     >>> [round(float(b), 4) for b in hm.at_marginals(rbm, jnp.ones((9, 2))).b]
     [2.9444, 2.9444]
     """
-    require_model("hm.at_marginals", model, BiasedModel, Biased)
+    require_sound(model)
+    if not isinstance(model, Biased) or isinstance(model, type):
+        raise refusal("hm.at_marginals", model, "a model with biases (an RBM, a NADE, a VAE, ...)")
+    if is_kind(model, ENERGY):
+        require_biases(model)
     rows = checked_rows(model.layers[layer], x)
     if layer == "v":
         model = placed_at(model, x if isinstance(x, Examples) else rows)

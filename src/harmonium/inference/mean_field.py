@@ -14,7 +14,7 @@ from harmonium.errors import InputError, whole
 from harmonium.inference.conditional import LayerValues, has_closed_form, layer_stats, natural_parameters
 from harmonium.inference.free_energy import free_energy
 from harmonium.models.energy import Coloured, EnergyModel, LayerStats, acting_on
-from harmonium.models.kinds import require_model
+from harmonium.models.kinds import ENERGY, require_kind
 from harmonium.units import Stats, inner
 
 TOLERANCE, MAX_STEPS = 1e-5, 100
@@ -56,7 +56,7 @@ def mean_field(
     >>> hm.mean_field(rbm, {"v": jnp.zeros(6)})["h"]
     Array([0.5, 0.5, 0.5], dtype=float32)
     """
-    require_model("hm.mean_field", model, EnergyModel)
+    require_kind("hm.mean_field", model, ENERGY)
     check_sweeps(tolerance, max_steps)
     found = fixed_point(model, values, tolerance=tolerance, max_steps=max_steps)
     if not isinstance(found.change, jax.core.Tracer):

@@ -19,7 +19,7 @@ from harmonium.inference import energy as _energy
 from harmonium.inference import free_energy as _free_energy
 from harmonium.inference import mean_field as _mean_field
 from harmonium.inference.conditional import LayerValues
-from harmonium.models.energy import EnergyModel
+from harmonium.models.kinds import ENERGY, is_kind
 from harmonium.units import Conditional, Stats
 from harmonium.units.conditional import ConditionalOfData
 
@@ -76,7 +76,7 @@ def mean_field(model: Any, values: LayerValues, **options: Any) -> dict[str, Sta
 
 def _held(model: Any, values: Any) -> Any:
     """Values by layer as the layers hold them; what is none is left for the functions themselves to refuse."""
-    if not isinstance(model, EnergyModel) or isinstance(model, type) or not isinstance(values, dict):
+    if not is_kind(model, ENERGY) or isinstance(model, type) or not isinstance(values, dict):
         return values
     scaled = {name for name, unit in model.layers.items() if unit.scaled and name in values}
     shaped = {name for name in scaled if jnp.shape(values[name]) == (model.layers[name].size,)}
@@ -84,5 +84,5 @@ def _held(model: Any, values: Any) -> Any:
 
 
 def _log_scale(model: Any, values: Any) -> float:
-    given = values if isinstance(values, dict) and isinstance(model, EnergyModel) else {}
+    given = values if isinstance(values, dict) and is_kind(model, ENERGY) else {}
     return sum((model.layers[name].log_scale() for name in given if name in model.layers), start=0.0)

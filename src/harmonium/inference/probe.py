@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Key, PyTree
 from harmonium.compiling import in_float32
 from harmonium.errors import InputError
 from harmonium.models.energy import Coloured, EnergyModel, LayerStats
+from harmonium.models.kinds import ENERGY, is_kind
 from harmonium.units import Columns, Stats, Unit
 
 POINTS = 4  # random statistics at which the energy is tried
@@ -47,7 +48,7 @@ def require_linear(model: Any) -> None:
     >>> import harmonium as hm, jax
     >>> require_linear(hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0)))
     """
-    if isinstance(model, EnergyModel) and not all(map(_known, _classes(jax.tree.structure(model)))):
+    if is_kind(model, ENERGY) and not all(map(_known, _classes(jax.tree.structure(model)))):
         try_linear(model)
 
 

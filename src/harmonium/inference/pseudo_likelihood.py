@@ -12,8 +12,7 @@ from harmonium.compiling import in_float32
 from harmonium.errors import InputError
 from harmonium.inference.free_energy import free_energy
 from harmonium.inference.sites import sum_over_sites
-from harmonium.models.energy import EnergyModel
-from harmonium.models.kinds import require_model
+from harmonium.models.kinds import ENERGY, require_kind
 from harmonium.rng import check_key
 
 
@@ -32,7 +31,7 @@ def log_pseudo_likelihood(model: Any, key: Key[Array, ""], v: Array, *, sites: i
     >>> hm.log_pseudo_likelihood(rbm, jax.random.key(1), jnp.ones(4))   # -4 log 2
     Array(-2.7725887, dtype=float32)
     """
-    require_model("hm.log_pseudo_likelihood", model, EnergyModel)
+    require_kind("hm.log_pseudo_likelihood", model, ENERGY)
     check_key(key, "hm.log_pseudo_likelihood(model, key, v)")
     unit, v = model.layers["v"], jnp.asarray(v)
     if unit.states is None:

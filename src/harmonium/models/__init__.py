@@ -68,12 +68,20 @@ from harmonium.models.energy import (
     UnitwiseModel,
     acting_on,
     coloured,
-    is_weight,
     trainable,
+    weights,
     with_biases,
 )
-from harmonium.models.kinds import UNBOUNDED, require_biases, require_model
+from harmonium.models.kind import refusal
+from harmonium.models.kinds import (
+    Kind,
+    is_kind,
+    kind_of,
+    require_kind,
+    require_sound,
+)
 from harmonium.models.saving import UnknownClassError, check_saveable, load, save, write_atomically, written_aside
+from harmonium.models.sound import UNBOUNDED, require_biases
 from harmonium.models.tractable import TractableModel
 
 MODELS = (
@@ -136,6 +144,7 @@ __all__ = [
     "InverseTransform",
     "Invertible",
     "InvertibleNet",
+    "Kind",
     "LatentModel",
     "Latents",
     "LayerStats",
@@ -165,16 +174,20 @@ __all__ = [
     "classifier_from_dbm",
     "classifier_from_dbn",
     "coloured",
-    "is_weight",
+    "is_kind",
+    "kind_of",
     "linear_gaussian",
     "load",
     "recentred",
+    "refusal",
     "require_biases",
-    "require_model",
+    "require_kind",
+    "require_sound",
     "save",
     "trainable",
     "uncentred",
     "unlabelled",
+    "weights",
     "with_biases",
     "write_atomically",
     "written_aside",

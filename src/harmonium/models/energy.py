@@ -7,16 +7,18 @@ each layer's statistics when the others are held fixed. Then `p(x) = exp(-E(T(x)
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
+from harmonium.decay import decaying
 from harmonium.errors import InputError
+from harmonium.models.kind import Kind, is_kind, refusal, require_sound
+from harmonium.models.sound import require_biases, require_blocks
 from harmonium.units import Stats, Unit
 
 LayerStats = Mapping[str, Stats]
@@ -41,6 +43,15 @@ class EnergyModel(Protocol):
         """`E` as a function of every layer's sufficient statistics, in nats."""
 
 
+ENERGY = Kind(
+    "an energy model (an RBM, a DBM, ...)",
+    "an energy model is sampled by hm.sample, inferred by hm.encode and measured by hm.log_likelihood",
+    EnergyModel,
+    check=require_blocks,
+    guessed=True,
+)
+
+
 @runtime_checkable
 class Biased(Protocol):
     """A model, of whatever kind, with one bias per layer, which can be read and replaced."""
@@ -57,6 +68,19 @@ class Biased(Protocol):
 @runtime_checkable
 class BiasedModel(EnergyModel, Biased, Protocol):
     """An energy model with one bias per layer."""
+
+
+def require_biased(asked: str, model: Any) -> None:
+    """Refuse what is no energy model with biases, one for each layer, where `asked` takes that.
+
+    >>> require_biased("hm.Centred", 3)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: hm.Centred takes an energy model with biases (an RBM, a DBM, ...), not 3: pass the ...
+    """
+    require_sound(model)
+    if not (is_kind(model, ENERGY) and isinstance(model, Biased)):
+        raise refusal(asked, model, "an energy model with biases (an RBM, a DBM, ...)")
+    require_biases(model)
 
 
 @runtime_checkable
@@ -153,16 +177,22 @@ def trainable(model: PyTree) -> PyTree:
     return jax.tree.map(mark, model, is_leaf=lambda node: isinstance(node, Constant))
 
 
-def is_weight(path: tuple) -> bool:
-    """Whether a path in a model's tree leads to weights: to a field called `W`, `W1`, ..., `U`, `V`, `D` or `weights`,
-    or inside one.
+def weights(model: PyTree) -> PyTree:
+    """A tree like `model`, True at its weights: what weight decay shrinks and a limit on norms holds.
+
+    Every trainable array is a weight, except those that `model.biases` returns and those in fields that the model marks
+    (`harmonium.decay.no_decay`).
 
     >>> import harmonium as hm, jax
-    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
-    >>> [is_weight(path) for path, _ in jax.tree_util.tree_leaves_with_path(rbm)]
-    [True, False, False]
+    >>> mark = weights(hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0)))
+    >>> mark.W, mark.b, mark.c
+    (True, False, False)
     """
-    return any(re.fullmatch(r"W\d*|U|V|D|weights", str(getattr(step, "name", ""))) for step in path)
+    biases = {id(leaf) for leaf in jax.tree.leaves(model.biases)} if isinstance(model, Biased) else set()
+    return jax.tree.map(
+        lambda leaf, learned, free: bool(learned and free and id(leaf) not in biases),
+        model, trainable(model), decaying(model),
+    )  # fmt: skip
 
 
 def with_biases(model: Biased, biases: Mapping[str, PyTree]) -> Biased:

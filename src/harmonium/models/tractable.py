@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, Key
 
+from harmonium.models.kind import Kind
 from harmonium.units import Unit
 
 
@@ -22,3 +23,10 @@ class TractableModel(Protocol):
 
     def sample(self, key: Key[Array, ""]) -> Array:
         """A value `[size]`, independent of all others."""
+
+
+TRACTABLE = Kind(
+    "an auto-regressive network",
+    "an auto-regressive network is sampled by hm.sample and weighed, exactly, by hm.log_likelihood",
+    TractableModel,
+)

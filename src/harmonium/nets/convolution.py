@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from harmonium.decay import no_decay
 from harmonium.errors import InputError, whole
 from harmonium.memory import check_weights
 from harmonium.nets.mlp import ACTIVATIONS, check_activation
@@ -32,7 +33,7 @@ class ConvEncoder(eqx.Module):
     """
 
     W: tuple[Float[Array, "..."], ...]
-    b: tuple[Float[Array, "..."], ...]
+    b: tuple[Float[Array, "..."], ...] = no_decay()
     shape: tuple[int, int, int] = eqx.field(static=True)
     activation: str = eqx.field(static=True)
 
@@ -68,7 +69,7 @@ class ConvDecoder(eqx.Module):
     """
 
     W: tuple[Float[Array, "..."], ...]
-    b: tuple[Float[Array, "..."], ...]
+    b: tuple[Float[Array, "..."], ...] = no_decay()
     shape: tuple[int, int, int] = eqx.field(static=True)
     activation: str = eqx.field(static=True)
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from harmonium.decay import no_decay
 from harmonium.errors import InputError, whole
 from harmonium.memory import check_weights
 
@@ -29,8 +30,8 @@ class GRU(eqx.Module):
 
     W: Float[Array, "inputs gates"]
     U: Float[Array, "size gates"]
-    b: Float[Array, "gates"]
-    c: Float[Array, "size"]
+    b: Float[Array, "gates"] = no_decay()
+    c: Float[Array, "size"] = no_decay()
 
     def __init__(self, inputs: int, size: int, *, key: Key[Array, ""]) -> None:
         if not whole(inputs, size):

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from harmonium.decay import no_decay
 from harmonium.errors import InputError, whole
 from harmonium.memory import check_weights
 from harmonium.nets.mlp import sigmoid
@@ -39,7 +40,7 @@ class Affine(eqx.Module):
     """
 
     W: Float[Array, "inputs out"]
-    b: Float[Array, "out"]
+    b: Float[Array, "out"] = no_decay()
 
     def __init__(self, inputs: int, out: int, *, key: Key[Array, ""]) -> None:
         _check_sizes("An affine map", inputs, out)
@@ -67,8 +68,8 @@ class LSTM(eqx.Module):
     """
 
     W: Float[Array, "rows gates"]
-    b: Float[Array, "gates"]
-    start: Memory
+    b: Float[Array, "gates"] = no_decay()
+    start: Memory = no_decay()
 
     def __init__(self, inputs: int, hidden: int, *, key: Key[Array, ""]) -> None:
         _check_sizes("An LSTM", inputs, hidden)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from harmonium.decay import no_decay
 from harmonium.errors import InputError
 from harmonium.memory import check_weights
 
@@ -61,7 +62,7 @@ class MLP(eqx.Module):
     """
 
     W: tuple[Float[Array, "..."], ...]
-    b: tuple[Float[Array, "..."], ...]
+    b: tuple[Float[Array, "..."], ...] = no_decay()
     activation: str = eqx.field(static=True)
 
     def __init__(self, sizes: Sequence[int], *, key: Key[Array, ""], activation: str = "relu") -> None:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Key, Num
 
 from harmonium.errors import InputError, shown, whole
 from harmonium.models import LatentModel, Weighed
+from harmonium.models.kinds import LATENT, is_kind
 from harmonium.objectives.objective import Batch, Objective, rows_only
 from harmonium.units import parts_of
 
@@ -24,7 +25,7 @@ def latent_rows(rule: Objective, model: Any, batch: Batch) -> Num[Array, "batch 
     Traceback (most recent call last):
     harmonium.errors.InputError: ELBO trains a directed net with latent variables (hm.VAE, ...), not 'a text': ...
     """
-    if not isinstance(model, LatentModel):
+    if not is_kind(model, LATENT):
         raise InputError(
             f"{type(rule).__name__} trains a directed net with latent variables (hm.VAE, ...), not "
             f"{shown(model)}: choose another rule or model."

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.inference import as_values, exact_free_energy, exact_log_partition
 from harmonium.models import EnergyModel, TractableModel
+from harmonium.models.kinds import TRACTABLE, is_kind
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, positive_means
 
 
@@ -31,7 +32,7 @@ class MaximumLikelihood(Objective):
         self, model: EnergyModel | TractableModel, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
         """The mean over the batch, in nats per example."""
-        if isinstance(model, TractableModel):
+        if is_kind(model, TRACTABLE):
             log_likelihood, means = jnp.mean(jax.vmap(model.log_prob)(as_values(batch)["v"])), None
         else:
             log_likelihood = jnp.mean(_log_prob(model, batch))

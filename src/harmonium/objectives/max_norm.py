@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError
-from harmonium.models import EnergyModel
+from harmonium.models import EnergyModel, weights
+from harmonium.models.kinds import ENERGY, is_kind
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory
 
 
@@ -20,8 +21,9 @@ class MaxNorm(Objective):
         W_.j <- W_.j min(1, limit / |W_.j|)
 
     (Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov 2014, section 5.1.) A column `W_.j` holds the weights
-    from the layer below; of categorical units every state has its own. The weights are the matrices in a model's field
-    `W`. The offsets of a centred model move afterwards, so that they leave the limited machine as it is.
+    from the layer below; of categorical units every state has its own. The weights are the matrices
+    among `hm.models.weights`. The offsets of a centred model move afterwards, and so leave the limited machine as it
+    is.
 
     Arguments: `rule`, the rule; `limit`, the largest norm. Raises `InputError` for a limit that is not positive, and,
     when training starts, for a model without such weights.
@@ -43,10 +45,8 @@ class MaxNorm(Objective):
 
     def init(self, model: Any, key: Key[Array, ""]) -> StepMemory:
         """The rule's memory."""
-        if not isinstance(model, EnergyModel) or not any(_is_weight(p, leaf) for p, leaf in _paths(model)):
-            raise InputError(
-                f"A {type(model).__name__} has no weight matrices in a field `W` that a norm could be limited of."
-            )
+        if not is_kind(model, ENERGY) or not any(jax.tree.leaves(_matrices(model))):
+            raise InputError(f"A {type(model).__name__} has no weight matrices whose norms could be limited.")
         return self.rule.init(model, key)
 
     def __call__(
@@ -57,21 +57,16 @@ class MaxNorm(Objective):
 
     def after_step(self, model: Any, memory: StepMemory) -> Any:
         """The weights projected, then what the rule does."""
-
-        def project(path: tuple, leaf: Any) -> Any:
-            return _projected(leaf, self.limit) if _is_weight(path, leaf) else leaf
-
-        return self.rule.after_step(jax.tree_util.tree_map_with_path(project, model), memory)
+        limited = jax.tree.map(
+            lambda leaf, held: _projected(leaf, self.limit) if held else leaf, model, _matrices(model)
+        )
+        return self.rule.after_step(limited, memory)
 
 
 def _projected(W: Float[Array, "below above"], limit: float) -> Float[Array, "below above"]:
     return W * (limit / jnp.maximum(jnp.linalg.norm(W, axis=0), limit))
 
 
-def _paths(model: Any) -> list[tuple[tuple, Any]]:
-    return jax.tree_util.tree_leaves_with_path(model)
-
-
-def _is_weight(path: tuple, leaf: Any) -> bool:
-    named = any(isinstance(key, jax.tree_util.GetAttrKey) and key.name == "W" for key in path)
-    return named and eqx.is_inexact_array(leaf) and leaf.ndim == 2
+def _matrices(model: Any) -> Any:
+    """A tree like `model`, True at its weights that are matrices."""
+    return jax.tree.map(lambda leaf, weight: weight and leaf.ndim == 2, model, weights(model))

@@ -16,6 +16,7 @@ from harmonium.inference import conditional, free_energy, independent_at_margina
 from harmonium.inference.placing import moved_bias, with_unit
 from harmonium.models import Independent, Normalised, with_biases
 from harmonium.models.energy import EnergyModel
+from harmonium.models.kinds import ENERGY, is_kind
 from harmonium.objectives.objective import (
     Batch,
     Memory,
@@ -57,7 +58,7 @@ class NCE(Objective):
     def __check_init__(self) -> None:
         if not whole(self.ratio):
             raise InputError(f"NCE draws at least one noise sample for each example, not ratio={self.ratio}.")
-        if not isinstance(self.noise, EnergyModel):
+        if not is_kind(self.noise, ENERGY):
             raise InputError(
                 f"The noise of NCE is a machine, not {shown(self.noise)}: make it with "
                 "hm.objectives.marginal_noise(model, rows)."

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from harmonium.errors import InputError, shown
 from harmonium.models import Orderless
+from harmonium.models.kinds import ORDERLESS, is_kind
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, rows_only
 from harmonium.units import Conditional
 
@@ -33,7 +34,7 @@ class OrderAgnostic(Objective):
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """The mean over the batch and the refinements, in nats per example."""
-        if not isinstance(model, Orderless):
+        if not is_kind(model, ORDERLESS):
             raise InputError(
                 f"OrderAgnostic trains a network of every order (hm.OrderlessNADE, hm.NADEk), not {shown(model)}: "
                 "choose another rule or model."

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Key
 from harmonium.errors import InputError, shown
 from harmonium.inference import as_values, layer_stats, natural_parameters
 from harmonium.models import EnergyModel
+from harmonium.models.kinds import ENERGY, is_kind
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, posterior
 from harmonium.units import Bernoulli, Stats
 
@@ -98,7 +99,7 @@ def _free(model: EnergyModel, name: str, given: dict[str, Array]) -> tuple[str, 
 
 
 def _hidden(model: Any) -> list[str]:
-    if not isinstance(model, EnergyModel):
+    if not is_kind(model, ENERGY):
         raise InputError(f"A sparsity penalty is for machines with an energy, which {shown(model)} has not.")
     names = [name for name, unit in model.layers.items() if name not in ("v", "y") and isinstance(unit, Bernoulli)]
     if not names:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError, shown
 from harmonium.gradients import with_gradient_of
-from harmonium.models import BiHM
+from harmonium.models.kinds import BIDIRECTIONAL, is_kind
 from harmonium.objectives.guesses import check_samples, constant, dreams, latent_rows, log_mean_exp
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, rows_only
 
@@ -119,7 +119,7 @@ class Bidirectional(Objective):
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """The mean over the batch, in nats per example."""
-        if not isinstance(model, BiHM):
+        if not is_kind(model, BIDIRECTIONAL):
             raise InputError(f"Bidirectional trains an hm.BiHM, not {shown(model)}: choose another rule or model.")
         guessed = constant(model.net, rows_only(self, batch), key, self.samples)
         log_w = 0.5 * guessed.log_weight

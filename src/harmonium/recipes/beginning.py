@@ -9,7 +9,7 @@ from typing import Any
 import equinox as eqx
 
 from harmonium.errors import InputError
-from harmonium.models import Orderless
+from harmonium.models.kinds import ORDERLESS, is_kind
 from harmonium.training import RunFolder, form, sizes
 
 
@@ -36,7 +36,7 @@ def begun_from(
         return model, {}
     other = RunFolder.open(run)
     found = other.load_model()
-    if isinstance(found, Orderless) and isinstance(model, Orderless):  # whose orders are not learned
+    if is_kind(found, ORDERLESS) and is_kind(model, ORDERLESS):  # whose orders are not learned
         found = eqx.tree_at(lambda net: net.orders, found, model.orders, is_leaf=lambda orders: orders is None)
     theirs, ours = (f"{form(net)} of {sizes(net)}" for net in (found, model))
     if theirs != ours:

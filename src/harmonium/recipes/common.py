@@ -13,7 +13,6 @@ from typing import Any
 import jax
 import numpy as np
 import optax
-from jaxtyping import PyTree
 
 from harmonium import data as datasets
 from harmonium import units
@@ -22,7 +21,7 @@ from harmonium.data.classes import titled
 from harmonium.errors import InputError, whole
 from harmonium.evaluation import at_least_one, check_annealing
 from harmonium.inference import encode
-from harmonium.models import EnergyModel, is_weight, unlabelled
+from harmonium.models import EnergyModel, unlabelled, weights
 from harmonium.objectives import Objective
 from harmonium.recipes import flags
 from harmonium.recipes.beginning import begun_from
@@ -149,7 +148,7 @@ def sgd(
     rates = {"linear": optax.linear_schedule(learning_rate, 0.0, steps), "constant": learning_rate}
     if schedule not in rates:
         raise InputError(f"There is no schedule '{schedule}': choose linear or constant.")
-    decay = optax.add_decayed_weights(weight_decay, mask=weights_only) if weight_decay else optax.identity()
+    decay = optax.add_decayed_weights(weight_decay, mask=weights) if weight_decay else optax.identity()
     return optax.chain(decay, optax.sgd(rates[schedule], momentum=momentum or None))
 
 
@@ -160,12 +159,7 @@ def annealed(learning_rate: float, steps: int, *, weight_decay: float = 0.0) -> 
     if not 0 <= weight_decay < math.inf:
         raise InputError(f"A weight decay is a number from 0, not {weight_decay:g}.")
     adam = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
-    return optax.chain(optax.add_decayed_weights(weight_decay, mask=weights_only), adam) if weight_decay else adam
-
-
-def weights_only(model: PyTree) -> PyTree:
-    """True at the weight matrices of a model and False at its biases, for Optax's masks."""
-    return jax.tree_util.tree_map_with_path(lambda path, _: is_weight(path), model)
+    return optax.chain(optax.add_decayed_weights(weight_decay, mask=weights), adam) if weight_decay else adam
 
 
 def about(recipe: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from harmonium.data.classes import titled
 from harmonium.inference import classify
-from harmonium.models import BeliefNet, Classifier, EnergyModel
+from harmonium.models.kinds import BELIEF_NET, CLASSIFIER, ENERGY, is_kind
 from harmonium.report.figures import Picture, grid
 from harmonium.report.section import Section, Table
 from harmonium.report.subject import NotApplicable, Subject, count
@@ -18,7 +18,7 @@ ACROSS = 10
 def has_classes(subject: Subject) -> bool:
     """Whether the model has a layer of labels."""
     model = subject.model
-    return isinstance(model, EnergyModel | BeliefNet | Classifier) and "y" in model.layers
+    return is_kind(model, ENERGY, BELIEF_NET, CLASSIFIER) and "y" in model.layers
 
 
 def labelled(subject: Subject) -> bool:

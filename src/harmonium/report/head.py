@@ -18,14 +18,12 @@ from harmonium.models import (
     NADE,
     RNADE,
     VAE,
-    BeliefNet,
     Classifier,
-    EnergyModel,
     Orderless,
-    TractableModel,
     centred_part,
     trainable,
 )
+from harmonium.models.kinds import BELIEF_NET, CLASSIFIER, ENERGY, TRACTABLE, is_kind
 from harmonium.report.classes import commonest, labelled
 from harmonium.report.subject import Subject, count, number
 from harmonium.training import RunFolder
@@ -37,11 +35,11 @@ KINDS = {"lower": "lower bound", "upper": "upper bound"}
 def sentence(subject: Subject) -> str:
     """The model and the data in a sentence."""
     model, data = subject.model, subject.data
-    if isinstance(model, Classifier):
+    if is_kind(model, CLASSIFIER):
         return f"{_perceptron(model)}, trained on {_rows_of(data)}."
     kind = type(model if isinstance(model, MPDBM) else subject.inner).__name__
     name = kind if centred_part(model) is None else f"centred {kind}"
-    layers = model.layers if isinstance(model, EnergyModel | BeliefNet | TractableModel) or subject.directed else {}
+    layers = model.layers if is_kind(model, ENERGY, BELIEF_NET, TRACTABLE) or subject.directed else {}
     roles = {"v": "visible", "y": "label"}
     others = "latent" if isinstance(model, VAE) else "hidden"
     units = [_units(unit, roles.get(layer, others)) for layer, unit in layers.items()]

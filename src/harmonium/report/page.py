@@ -12,7 +12,8 @@ from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
 from harmonium.errors import InputError, whole
-from harmonium.models import Classifier, Orderless, write_atomically
+from harmonium.models import write_atomically
+from harmonium.models.kinds import CLASSIFIER, ORDERLESS, is_kind
 from harmonium.report import classes, couplings, head, insides, latent, record, sections, sequences
 from harmonium.report.section import made
 from harmonium.report.subject import Subject
@@ -79,18 +80,18 @@ def page(subject: Subject) -> str:
         remarks=head.remarks(main, base),
         facts=head.facts(subject, main, base),
         date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC".lstrip("0"),
-        by_class=isinstance(subject.model, Classifier),
+        by_class=is_kind(subject.model, CLASSIFIER),
         sections=[made(title, make, subject) for title, make in parts.items() if title not in left_out],
     )
 
 
 def _left_out(subject: Subject) -> set[str]:
     """Sections that are about what this kind of model is not."""
-    absent = set(GENERATIVE) if isinstance(subject.model, Classifier) else set()
+    absent = set(GENERATIVE) if is_kind(subject.model, CLASSIFIER) else set()
     absent |= set() if classes.has_classes(subject) else {"Classes"}
     absent |= set(CHAINED) if subject.exact else {"Variable by variable"}
     absent |= latent.left_out(subject)
-    absent |= set() if not subject.independent or isinstance(subject.model, Orderless) else {"Filling in"}
+    absent |= set() if not subject.independent or is_kind(subject.model, ORDERLESS) else {"Filling in"}
     return absent | (set() if couplings.coupled(subject) else {"Couplings"})
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from harmonium.errors import InputError
 from harmonium.evaluation import ErrorRate, Estimate, independent
 from harmonium.inference import has_closed_form
-from harmonium.models import Classifier, EnergyModel, Orderless
+from harmonium.models.kinds import CLASSIFIER, ENERGY, ORDERLESS, is_kind
 from harmonium.report.figures import Picture, curves
 from harmonium.report.head import KINDS, headline
 from harmonium.report.section import Section, Table
@@ -80,7 +80,7 @@ MEANINGS = {
 def baseline_of(subject: Subject) -> Estimate | None:
     """The baseline on the held-out rows; None where the units do not admit these rows as values."""
     rows = getattr(subject.data, subject.split)
-    if isinstance(subject.model, Classifier):
+    if is_kind(subject.model, CLASSIFIER):
         return None  # it says nothing of how likely rows are
     if subject.split == "train" and subject.data.decode is not None:
         return None  # the rows of such a file are known by the chunk only
@@ -201,9 +201,9 @@ def _meanings(subject: Subject) -> dict[str, str]:
     if subject.directed:
         rule = str((subject.folder.about.get("settings") or {}).get("objective", ""))
         return BOUND_LOSS | ({"loss": WAKE_SLEEP_LOSS} if "WakeSleep" in rule else {})
-    if isinstance(subject.model, Orderless):
+    if is_kind(subject.model, ORDERLESS):
         return EVERY_ORDER
-    if isinstance(subject.model, EnergyModel) and not has_closed_form(subject.model):
+    if is_kind(subject.model, ENERGY) and not has_closed_form(subject.model):
         return DEEP
     return {"loss": EXACT_LOSS} if subject.exact else {}
 

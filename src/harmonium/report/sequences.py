@@ -7,7 +7,7 @@ import numpy as np
 
 from harmonium.evaluation import per_variable
 from harmonium.inference.marginals import marginal_bias
-from harmonium.models import Orderless
+from harmonium.models.kinds import ORDERLESS, is_kind
 from harmonium.report.figures import Picture, bars, heat_map
 from harmonium.report.names import column_names, named, ticks
 from harmonium.report.section import Section, Table
@@ -26,7 +26,7 @@ def variables(subject: Subject) -> Section:
     real = any(part.states is None for part, _ in parts_of(subject.unit))
     density = " Of real columns they are densities, which may be negative." if real else ""
     noun = "pixel" if subject.look.shape else "column"
-    first = ", in the first of the network's orders" if isinstance(subject.model, Orderless) else ""
+    first = ", in the first of the network's orders" if is_kind(subject.model, ORDERLESS) else ""
     return Section(
         shows=f"Minus the log-probability of each {noun} given those before it{first}, the mean over "
         f"{count(len(rows), subject.held_name + ' row')}: {number(float(given.sum()))} nats together, against "
@@ -75,7 +75,7 @@ def _table(subject: Subject, alone: np.ndarray, given: np.ndarray) -> Table:
         for _ in range(part.size)
     ]
     model = subject.model
-    place = np.argsort(model.orders.value[0] if isinstance(model, Orderless) else model.order)
+    place = np.argsort(model.orders.value[0] if is_kind(model, ORDERLESS) else model.order)
     chosen = np.sort(np.argsort(given - alone, kind="stable")[:MOST])
     names = column_names(subject)
     rows = [

@@ -15,15 +15,11 @@ from harmonium.data import Dataset
 from harmonium.errors import InputError, shown
 from harmonium.models import (
     FVBN,
-    BeliefNet,
-    BiHM,
-    Classifier,
-    EnergyModel,
     LatentModel,
     Layered,
-    TractableModel,
     Wrapped,
 )
+from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, CLASSIFIER, ENERGY, LATENT, TRACTABLE, is_kind
 from harmonium.report.look import Look
 from harmonium.report.walk import Walk, random_rows
 from harmonium.samplers import impute, sample
@@ -60,10 +56,10 @@ class Subject:
     def unit(self) -> Unit:
         """The visible units; for a classifier, those that its rows are values of. Raises `NotApplicable` for a model
         without layers, and for sequences."""
-        if isinstance(self.model, Classifier):
+        if is_kind(self.model, CLASSIFIER):
             family = Bernoulli if self.data.space.support in ("binary", "unit interval") else Gaussian
             return family(self.data.train.shape[1])
-        if not isinstance(self.model, EnergyModel | BeliefNet | TractableModel | LatentModel | BiHM):
+        if not is_kind(self.model, ENERGY, BELIEF_NET, TRACTABLE, LATENT, BIDIRECTIONAL):
             raise NotApplicable(f"{shown(self.model)} has no layers of units")
         if isinstance(self.model.layers["v"], Frames):
             raise NotApplicable("sequences of frames are not drawn")
@@ -120,12 +116,12 @@ class Subject:
     @property
     def exact(self) -> bool:
         """Whether the model says how likely a row is."""
-        return isinstance(self.model, TractableModel)
+        return is_kind(self.model, TRACTABLE)
 
     @property
     def directed(self) -> bool:
         """Whether the model is a directed net with latent variables, or two such that must agree."""
-        return isinstance(self.model, LatentModel | BiHM)
+        return is_kind(self.model, LATENT, BIDIRECTIONAL)
 
     @property
     def independent(self) -> bool:
@@ -135,7 +131,7 @@ class Subject:
     @property
     def net(self) -> LatentModel:
         """The directed net; of two that must agree, their common one."""
-        return self.model.net if isinstance(self.model, BiHM) else self.model
+        return self.model.net if is_kind(self.model, BIDIRECTIONAL) else self.model
 
     def scaled(self, rows: np.ndarray) -> np.ndarray:
         """Rows `[..., size]` as `look` draws them: of a mixed table, each column from 0 to 1 by its own range."""
@@ -192,7 +188,7 @@ class Subject:
     def walk(self) -> Walk:
         """Chains from random states, from held-out rows, and with what is known of `to_fill` held fixed."""
         unit, random = self.unit, self.random(3)
-        if not isinstance(self.model, EnergyModel):
+        if not is_kind(self.model, ENERGY):
             raise NotApplicable(f"{shown(self.model)} has no chain over its visible units")
         if unit.size != self.held.shape[1]:
             raise NotApplicable("the model and the data have different numbers of columns")
@@ -212,7 +208,7 @@ class Subject:
     def samples(self) -> np.ndarray:
         """Ends of the chains from random states `[64, size]`; of a belief net, what its links draw from their ends; of
         a model that draws them straight, its own draws."""
-        if isinstance(self.model, BeliefNet) or self.independent:
+        if is_kind(self.model, BELIEF_NET) or self.independent:
             return np.asarray(sample(self.model, jax.random.fold_in(self.key, 2), FREE, steps=self.steps))
         return self.walk.at(self.steps)[:FREE]
 
@@ -220,7 +216,7 @@ class Subject:
     def late(self) -> np.ndarray:
         """The same chains at several steps of their second half, one after the other; or more samples, for models
         that draw them one by one."""
-        if isinstance(self.model, BeliefNet) or self.independent:
+        if is_kind(self.model, BELIEF_NET) or self.independent:
             return np.asarray(sample(self.model, jax.random.fold_in(self.key, 3), LATE_SAMPLES, steps=self.steps))
         return self.walk.on_the_way(slice(FREE), self.walk.late).reshape(-1, self.unit.size)
 

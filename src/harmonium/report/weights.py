@@ -14,15 +14,13 @@ from harmonium.models import (
     NADE,
     RBM,
     RNADE,
-    BiHM,
     BoltzmannMachine,
-    Classifier,
     Layered,
     Link,
     NetLink,
-    Orderless,
 )
 from harmonium.models.autoregressive.order import earlier
+from harmonium.models.kinds import BIDIRECTIONAL, CLASSIFIER, ORDERLESS, is_kind
 from harmonium.nets import MLP
 from harmonium.units import Gaussian
 
@@ -35,7 +33,7 @@ def lowest_weights(model: Any) -> np.ndarray | None:
     >>> lowest_weights(hm.RBM(hm.units.Bernoulli(4), hm.units.Bernoulli(2), key=jax.random.key(0))).shape
     (4, 2)
     """
-    if isinstance(model, BiHM):
+    if is_kind(model, BIDIRECTIONAL):
         model = model.net
     if isinstance(model, Layered):
         model = model.down[0] if model.down else model.prior
@@ -45,13 +43,13 @@ def lowest_weights(model: Any) -> np.ndarray | None:
         model = model.down[0] if model.down else model.top
     if isinstance(model, DBM):
         return np.asarray(model.W[0], float)
-    if isinstance(model, Classifier):
+    if is_kind(model, CLASSIFIER):
         return np.asarray(model.net.W[0], float)
     if isinstance(model, BoltzmannMachine) and model.hidden is not None:
         return np.asarray(model.U[: model.visible.width, model.visible.width :], float)
     if isinstance(model, MADE):
         return np.where(model.masks[0], np.asarray(model.W[0], float), 0)
-    if isinstance(model, Orderless):
+    if is_kind(model, ORDERLESS):
         return np.asarray(model.W[0], float)
     if isinstance(model, FVBN):
         return np.where(earlier(model.visible, model.order), np.asarray(model.W, float), 0).T

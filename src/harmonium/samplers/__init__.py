@@ -1,6 +1,6 @@
 """Markov kernels, `kernel(key, state) -> state`, and what starts and runs them."""
 
-from harmonium.samplers.completion import FILLED, SAMPLED, impute, sample
+from harmonium.samplers.completion import SAMPLED, impute, require_fillable, sample
 from harmonium.samplers.gibbs import (
     Clamp,
     Gibbs,
@@ -16,7 +16,6 @@ from harmonium.samplers.moves import hamiltonian, site_law, sweep_sites
 from harmonium.samplers.tempering import Replicas, Tally, Tempering, initial_replicas, sample_replicas, swap_chances
 
 __all__ = [
-    "FILLED",
     "SAMPLED",
     "Clamp",
     "Gibbs",
@@ -33,6 +32,7 @@ __all__ = [
     "initial_replicas",
     "initial_state",
     "posterior_sample",
+    "require_fillable",
     "run_chain",
     "sample",
     "sample_block",

@@ -26,17 +26,29 @@ from harmonium.models import (
     Orderless,
     TractableModel,
     check_known_first,
-    require_model,
+    refusal,
+    require_sound,
 )
 from harmonium.models.autoregressive import ancestral
 from harmonium.models.directed import downwards, upwards
+from harmonium.models.kinds import (
+    BELIEF_NET,
+    BIDIRECTIONAL,
+    ENERGY,
+    LATENT,
+    ORDERED,
+    ORDERLESS,
+    TRACTABLE,
+    is_kind,
+    require_kind,
+)
 from harmonium.rng import cheap, check_key, row_keys
 from harmonium.samplers.ancestral import top_layer, top_sample
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
 from harmonium.samplers.guessing import filled_in
 
-SAMPLED = (EnergyModel, BeliefNet, TractableModel, LatentModel, BiHM)  # models that `sample` takes
-FILLED = (EnergyModel, TractableModel, Emitting)  # and those that `impute` takes
+SAMPLED = (ENERGY, BELIEF_NET, TRACTABLE, LATENT, BIDIRECTIONAL)  # models that `sample` takes
+EMITTING = "a directed net whose visible units are independent given the latent ones (a VAE, ...)"
 
 
 def sample(
@@ -65,20 +77,20 @@ def sample(
     >>> hm.sample(rbm, jax.random.key(1), 4, steps=10).shape
     (4, 6)
     """
-    require_model("hm.sample", model, *SAMPLED)
+    require_kind("hm.sample", model, *SAMPLED)
     check_key(key, "hm.sample(model, key, n)")
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
     require_numbers(model)
     _check_rows(model, n, first)
     unit, keys = model.layers["v"], row_keys(cheap(key), first, n)
-    if isinstance(model, TractableModel | LatentModel | BiHM):
+    if is_kind(model, TRACTABLE, LATENT, BIDIRECTIONAL):
         if start is not None:
             raise InputError(f"A {type(model).__name__} draws without chains: leave start out.")
         return unit.to_data(require_finite(_draw(model, keys), "The values drawn", OF_MODEL, columns=True))
     if start is not None:
         start = _checked_rows(model, start, n)
-    draw = _sample_net if isinstance(model, BeliefNet) else _sample
+    draw = _sample_net if is_kind(model, BELIEF_NET) else _sample
     away = f"the chains ran away, for {UNBOUNDED}"
     return unit.to_data(require_finite(draw(model, keys, start, steps), "The values drawn", away, columns=True))
 
@@ -104,7 +116,7 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500, first: 
     >>> bool(jnp.isnan(hm.impute(rbm, jax.random.key(1), jnp.array([1.0, jnp.nan, 0.0]), steps=10)).any())
     False
     """
-    require_model("hm.impute", model, *FILLED)
+    require_fillable(model)
     check_key(key, "hm.impute(model, key, x)")
     if not whole(steps):
         raise InputError(f"Imputation needs at least one step, not steps={steps}.")
@@ -119,13 +131,25 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500, first: 
     return whole_rows.reshape(np.shape(x))
 
 
+def require_fillable(model: Any) -> None:
+    """Refuse a model that `impute` does not take.
+
+    >>> require_fillable("an RBM")
+    Traceback (most recent call last):
+    harmonium.errors.InputError: hm.impute takes an energy model (an RBM, a DBM, ...), an auto-regressive network or ...
+    """
+    require_sound(model)
+    if not is_kind(model, ENERGY, TRACTABLE) and not (is_kind(model, LATENT) and isinstance(model, Emitting)):
+        raise refusal("hm.impute", model, ENERGY.noun, TRACTABLE.noun, EMITTING)
+
+
 def _filled(model: Any, keys: Key[Array, "n"], known: Array, missing: Bool[np.ndarray, "n size"], steps: int) -> Array:
     """The rows with their missing values drawn, as the kind of the model does it."""
     mask = jnp.asarray(~missing)
-    if isinstance(model, TractableModel):
+    if is_kind(model, TRACTABLE):
         _refuse_early(model, missing)
         return _complete(model, keys, known, mask)
-    if isinstance(model, LatentModel):
+    if is_kind(model, LATENT):
         if len(model.layers) < 2:
             raise InputError("A belief net without hidden layers does not fill in: train an hm.OrderlessNADE.")
         return _guess(model, keys, known, mask, steps)
@@ -146,7 +170,7 @@ def check_first(first: Any) -> None:
 def _check_rows(model: Any, n: int, first: int) -> None:
     """Refuse more rows than the memory holds beside the other layers of their chains."""
     check_first(first)
-    layers = model.layers.values() if isinstance(model, EnergyModel) else [model.layers["v"]]
+    layers = model.layers.values() if is_kind(model, ENERGY) else [model.layers["v"]]
     check_fits(
         f"Sampling {n} rows of {model.layers['v'].size} at once",
         4 * n * sum(layer.width for layer in layers),
@@ -157,9 +181,9 @@ def _check_rows(model: Any, n: int, first: int) -> None:
 
 def _refuse_early(model: TractableModel, missing: np.ndarray) -> None:
     """Refuse rows that an auto-regressive network of one order cannot fill in order."""
-    if isinstance(model, Ordered):
+    if is_kind(model, ORDERED):
         check_known_first(model, 2 * missing.astype(np.int8))
-    elif not isinstance(model, Orderless):
+    elif not is_kind(model, ORDERLESS):
         raise InputError(
             f"hm.impute takes an auto-regressive network that draws its variables one by one, which "
             f"{articled(type(model).__name__)} does not: train an hm.OrderlessNADE."
@@ -168,14 +192,14 @@ def _refuse_early(model: TractableModel, missing: np.ndarray) -> None:
 
 @outermost
 def _draw(model: TractableModel | LatentModel | BiHM, keys: Key[Array, "n"]) -> Array:
-    return over_rows(model.sample, keys) if isinstance(model, TractableModel) else jax.vmap(model.sample)(keys)
+    return over_rows(model.sample, keys) if is_kind(model, TRACTABLE) else jax.vmap(model.sample)(keys)
 
 
 @outermost
 def _complete(model: Ordered | Orderless, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"]) -> Array:
     def one(key: Key[Array, ""], x: Array, fixed: Array) -> Array:
         lot, draw = jax.random.split(key)
-        if isinstance(model, Ordered):
+        if is_kind(model, ORDERED):
             order = jnp.asarray(model.order)
         else:
             order = jnp.argsort(jnp.where(fixed, -1.0, jax.random.uniform(lot, fixed.shape, jnp.float32)))

@@ -15,7 +15,7 @@ from jaxtyping import Array, Key, PyTree
 
 from harmonium.compiling import outermost
 from harmonium.inference import natural_parameters
-from harmonium.models import Coloured, EnergyModel, acting_on
+from harmonium.models import Biased, Coloured, EnergyModel, acting_on, weights
 from harmonium.samplers import Gibbs, initial_state
 from harmonium.testing.enumeration import energies_of_stats
 from harmonium.testing.statistics import agree
@@ -158,6 +158,19 @@ def check_save_and_load(model: EnergyModel, key: Key[Array, ""] | None = None) -
     for before, after in zip(jax.tree.leaves(model), jax.tree.leaves(loaded), strict=True):
         if np.asarray(before).dtype != np.asarray(after).dtype or not np.array_equal(before, after):
             raise AssertionError(f"Saved {before!r} and loaded {after!r}.")
+
+
+def check_weights(model: Any, key: Key[Array, ""] | None = None) -> None:
+    """Biases are arrays of the model's own, and are no weights: weight decay leaves them alone.
+
+    >>> import harmonium as hm, jax
+    >>> check_weights(hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0)))
+    """
+    decay = {id(leaf): mark for leaf, mark in zip(jax.tree.leaves(model), jax.tree.leaves(weights(model)), strict=True)}
+    for layer, bias in model.biases.items() if isinstance(model, Biased) else ():
+        for leaf in jax.tree.leaves(bias):
+            if decay.get(id(leaf)) is not False:
+                raise AssertionError(f"The bias of '{layer}' would decay: let `biases` return the model's own arrays.")
 
 
 def generator(key: Key[Array, ""] | None) -> np.random.Generator:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Key
 
 from harmonium.inference import configurations, has_closed_form
 from harmonium.models import BeliefNet, Biased, BiHM, EnergyModel, LatentModel, TractableModel, UnitwiseModel, coloured
+from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, LATENT, TRACTABLE, is_kind
 from harmonium.testing import belief_nets, biases, chains, derived, invariance, latent, learning, structure, tractable
 from harmonium.testing.enumeration import refuse_large
 from harmonium.units import Frames, Gaussian, parts_of
@@ -34,14 +35,14 @@ def checks_for(
     ['biases', 'blocks', 'conditionals']
     """
     checks: Sequence[Check]
-    if isinstance(model, TractableModel):
+    if is_kind(model, TRACTABLE):
         checks = TRACTABLE_CHECKS
-    elif isinstance(model, LatentModel):
+    elif is_kind(model, LATENT):
         checks = _of_latents(model)
-    elif isinstance(model, BiHM):
-        checks = (structure.check_save_and_load, latent.check_bidirectional)
+    elif is_kind(model, BIDIRECTIONAL):
+        checks = (structure.check_save_and_load, structure.check_weights, latent.check_bidirectional)
     else:
-        checks = _of_belief_nets(model) if isinstance(model, BeliefNet) else _of_energies(model)
+        checks = _of_belief_nets(model) if is_kind(model, BELIEF_NET) else _of_energies(model)
     return {check.__name__.removeprefix("check_"): functools.partial(check, model, key=key) for check in checks}
 
 
@@ -55,7 +56,7 @@ def _of_energies(model: EnergyModel) -> list[Check]:
     if isinstance(model, UnitwiseModel):
         checks.append(structure.check_acting_on)
     if isinstance(model, Biased):
-        checks.append(biases.check_biases)
+        checks += [biases.check_biases, structure.check_weights]
     units = model.layers.values()
     if all(unit.states is not None or isinstance(unit, Gaussian) for unit in units):
         checks += _checks_by_listing(model)
@@ -74,7 +75,11 @@ def _of_belief_nets(net: BeliefNet) -> list[Check]:
 
 
 def _of_latents(model: LatentModel) -> list[Check]:
-    checks: list[Check] = [structure.check_save_and_load, latent.check_gradients_reach_both_nets]
+    checks: list[Check] = [
+        structure.check_save_and_load,
+        structure.check_weights,
+        latent.check_gradients_reach_both_nets,
+    ]
     units = [part for unit in model.layers.values() for part, _ in parts_of(unit)]
     if not any(isinstance(unit, Frames) for unit in units):  # of which some may be absent
         checks += [latent.check_joint_law, latent.check_guesses, latent.check_bound]
@@ -107,6 +112,7 @@ def _checks_by_listing(model: EnergyModel) -> list[Check]:
 
 TRACTABLE_CHECKS = (
     structure.check_save_and_load,
+    structure.check_weights,
     tractable.check_sums_to_one,
     tractable.check_samples_follow,
     tractable.check_gradients,

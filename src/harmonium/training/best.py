@@ -12,7 +12,8 @@ from jaxtyping import Array, Key
 from harmonium.compiling import outermost
 from harmonium.errors import InputError, whole
 from harmonium.evaluation import log_probs, rows_of
-from harmonium.models import BiHM, LatentModel, TractableModel, require_model
+from harmonium.models import BiHM, LatentModel, TractableModel
+from harmonium.models.kinds import BIDIRECTIONAL, LATENT, TRACTABLE, is_kind, require_kind
 from harmonium.rng import cheap
 from harmonium.training.callbacks import Progress
 from harmonium.training.monitor import mean_bound
@@ -58,7 +59,7 @@ class Best:
         self._looks += 1
         if self._looks % self._every and progress.step < progress.steps:
             return
-        require_model("Best", progress.model, TractableModel, LatentModel, BiHM)
+        require_kind("Best", progress.model, TRACTABLE, LATENT, BIDIRECTIONAL)
         if self.model is None:
             self._rows = rows_of(progress.model, self._rows)
         value = held_out_value(progress.model, self._rows)
@@ -75,7 +76,7 @@ def held_out_value(model: TractableModel | LatentModel | BiHM, rows: Array | np.
     -1.3863
     """
     less = float(np.mean(model.layers["v"].log_scale(rows)))
-    if isinstance(model, TractableModel):
+    if is_kind(model, TRACTABLE):
         return float(log_probs(model, rows).mean()) - less
     blocks = [model.layers["v"].from_data(rows[i : i + ROWS]) for i in range(0, len(rows), ROWS)]
     key = cheap(jax.random.key(0))  # the same guesses at every look

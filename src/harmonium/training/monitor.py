@@ -12,7 +12,8 @@ from jaxtyping import Array, Float, Key
 from harmonium.compiling import outermost, over_rows
 from harmonium.data import Dataset
 from harmonium.inference import has_closed_form, log_pseudo_likelihood, variational_free_energy
-from harmonium.models import BiHM, EnergyModel, LatentModel, Orderless, TractableModel
+from harmonium.models import BiHM, LatentModel
+from harmonium.models.kinds import BIDIRECTIONAL, ENERGY, LATENT, ORDERLESS, TRACTABLE, is_kind
 from harmonium.units import Unit
 
 ROWS = 500  # rows of each split
@@ -47,12 +48,9 @@ class Monitor:
     @classmethod
     def of(cls, model: Any, data: Dataset, key: Key[Array, ""]) -> Monitor | None:
         """The monitor of a model; None for one of which it has nothing to say."""
-        if not isinstance(model, EnergyModel | TractableModel | LatentModel | BiHM):
+        if not is_kind(model, ENERGY, TRACTABLE, LATENT, BIDIRECTIONAL):
             return None
-        if isinstance(model, Orderless):
-            n = ORDERLESS_ROWS
-        else:
-            n = EXACT_ROWS if isinstance(model, TractableModel) else ROWS
+        n = ORDERLESS_ROWS if is_kind(model, ORDERLESS) else EXACT_ROWS if is_kind(model, TRACTABLE) else ROWS
         return cls(data, key, model.layers["v"], n)
 
     def __call__(self, model: Any) -> dict[str, float]:
@@ -68,12 +66,12 @@ def _measure(
     model: Any, key: Key[Array, ""], train: Float[Array, "n size"], valid: Float[Array, "m size"] | None
 ) -> dict[str, Float[Array, ""]]:
     found = {}
-    if isinstance(model, LatentModel | BiHM):
+    if is_kind(model, LATENT, BIDIRECTIONAL):
         splits = {"train": train, "valid": valid}
         return {f"bound_{name}": mean_bound(model, key, rows) for name, rows in splits.items() if rows is not None}
-    if isinstance(model, Orderless) and model.visible.size > FEW_VARIABLES:
+    if is_kind(model, ORDERLESS) and model.visible.size > FEW_VARIABLES:
         model = model.in_first_order()
-    if isinstance(model, TractableModel):
+    if is_kind(model, TRACTABLE):
         splits = {"train": train, "valid": valid}
         return {
             f"log_likelihood_{split}": jnp.mean(over_rows(model.log_prob, rows))
@@ -104,7 +102,7 @@ def mean_bound(
     >>> round(float(mean_bound(net, jax.random.key(1), jnp.ones((3, 6)))), 4)                # -6 log 2
     -4.1589
     """
-    net, half = (model.net, 0.5) if isinstance(model, BiHM) else (model, 1.0)
+    net, half = (model.net, 0.5) if is_kind(model, BIDIRECTIONAL) else (model, 1.0)
     keys = jax.random.split(key, (len(rows), guesses))
 
     def one(keys: Key[Array, "k"], x: Array) -> Float[Array, ""]:

@@ -2,12 +2,14 @@
 
 # No `from __future__ import annotations`: Equinox cannot read AbstractVar from a string.
 from abc import abstractmethod
+from typing import ClassVar
 
 import equinox as eqx
 from equinox import AbstractVar
 from jaxtyping import Array, Float, Key, PyTree
 
-from harmonium.models.autoregressive.order import ancestral
+from harmonium.models.autoregressive.order import ORDERED, ancestral
+from harmonium.models.kind import Kind
 from harmonium.units import Conditional, Stats, Unit
 
 
@@ -18,6 +20,8 @@ class Conditionals(eqx.Module):
     >>> list(hm.FVBN(hm.units.Bernoulli(3)).layers)
     ['v']
     """
+
+    model_kind: ClassVar[Kind] = ORDERED
 
     visible: AbstractVar[Unit]
     b: AbstractVar[PyTree]

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from harmonium.data.affine import moments, resolves
 from harmonium.data.check import as_numbers
+from harmonium.decay import no_decay
 from harmonium.errors import InputError
 from harmonium.memory import check_weights
 from harmonium.models.autoregressive.conditionals import Conditionals
@@ -39,7 +40,7 @@ class FVBN(Conditionals):
 
     visible: Unit
     W: Float[Array, "width width"]
-    b: PyTree
+    b: PyTree = no_decay()
     order: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, visible: Unit, *, order: Sequence[int] | np.ndarray | None = None) -> None:

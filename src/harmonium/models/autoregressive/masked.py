@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from harmonium.decay import no_decay
 from harmonium.errors import InputError, whole
 from harmonium.memory import check_weights
 from harmonium.models.autoregressive.conditionals import Conditionals
@@ -45,8 +46,8 @@ class MADE(Conditionals):
     visible: Unit
     W: tuple[Float[Array, "..."], ...]
     D: Float[Array, "out_width width"] | None
-    b: PyTree
-    c: tuple[Float[Array, "..."], ...]
+    b: PyTree = no_decay()
+    c: tuple[Float[Array, "..."], ...] = no_decay()
     order: tuple[int, ...] = eqx.field(static=True)
     activation: str = eqx.field(static=True)
     degrees: tuple[tuple[int, ...], ...] = eqx.field(static=True)

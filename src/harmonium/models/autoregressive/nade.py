@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from harmonium.decay import no_decay
 from harmonium.errors import InputError, whole
 from harmonium.memory import check_weights
 from harmonium.models.autoregressive.conditionals import Conditionals
@@ -45,8 +46,8 @@ class NADE(Conditionals):
     visible: Unit
     W: Float[Array, "width hidden"]
     V: Float[Array, "out_width hidden"]
-    b: PyTree
-    c: Float[Array, "hidden"]
+    b: PyTree = no_decay()
+    c: Float[Array, "hidden"] = no_decay()
     order: tuple[int, ...] = eqx.field(static=True)
     activation: str = eqx.field(static=True)
 

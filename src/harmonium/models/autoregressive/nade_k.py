@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from harmonium.decay import no_decay
 from harmonium.errors import InputError, whole
 from harmonium.memory import check_weights
 from harmonium.models.autoregressive.order import slot
@@ -53,8 +54,8 @@ class NADEk(Orderless):
     visible: Unit
     W: tuple[Float[Array, "below above"], ...]
     V: Float[Array, "out_width hidden"]
-    b: PyTree
-    c: tuple[Float[Array, "above"], ...]
+    b: PyTree = no_decay()
+    c: tuple[Float[Array, "above"], ...] = no_decay()
     orders: Constant
     steps: int = eqx.field(static=True)
     activation: str = eqx.field(static=True)

@@ -11,7 +11,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from harmonium.errors import InputError, articled
-from harmonium.units import Unit
+from harmonium.models.energy import Constant
+from harmonium.models.kind import Kind
+from harmonium.models.tractable import TRACTABLE, TractableModel
+from harmonium.units import Stats, Unit
 
 Carry = TypeVar("Carry")
 
@@ -44,6 +47,32 @@ class Ordered(Stepwise, Protocol):
     @property
     def order(self) -> tuple[int, ...]:
         """The variables, in the order in which they are drawn."""
+
+
+@runtime_checkable
+class OrderedModel(Ordered, TractableModel, Protocol):
+    """An auto-regressive network of one order."""
+
+
+@runtime_checkable
+class OrderlessModel(Stepwise, TractableModel, Protocol):
+    """An auto-regressive network of every order."""
+
+    @property
+    def orders(self) -> Constant:
+        """Those over which its density is the mean, `[M, size]`."""
+
+    def given(self, x: Array, mask: Bool[Array, "size"]) -> Stats:
+        """Natural parameters of every variable given those in the mask."""
+
+    def in_first_order(self) -> OrderlessModel:
+        """The same network with the first of its orders alone."""
+
+
+ORDERED = Kind("an auto-regressive network of one order (a NADE, ...)", TRACTABLE.instead, OrderedModel, TRACTABLE)
+ORDERLESS = Kind(
+    "an auto-regressive network of every order (an OrderlessNADE, ...)", TRACTABLE.instead, OrderlessModel, TRACTABLE
+)
 
 
 def ancestral(

@@ -4,7 +4,7 @@
 import itertools
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -13,10 +13,12 @@ import numpy as np
 from equinox import AbstractVar
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from harmonium.decay import no_decay
 from harmonium.errors import InputError, whole
 from harmonium.memory import check_weights
-from harmonium.models.autoregressive.order import ancestral, check_order, slot, weighed
+from harmonium.models.autoregressive.order import ORDERLESS, ancestral, check_order, slot, weighed
 from harmonium.models.energy import Constant
+from harmonium.models.kind import Kind
 from harmonium.models.parts import check_sizes, check_units
 from harmonium.nets import ACTIVATIONS, check_activation
 from harmonium.rng import check_key
@@ -38,6 +40,8 @@ class Orderless(eqx.Module):
     >>> model.orders.value.tolist(), model.with_orders(16, key=jax.random.key(1)).orders.value.shape
     ([[0, 1, 2, 3, 4, 5]], (16, 6))
     """
+
+    model_kind: ClassVar[Kind] = ORDERLESS
 
     visible: AbstractVar[Unit]
     b: AbstractVar[PyTree]
@@ -141,8 +145,8 @@ class OrderlessNADE(Orderless):
     W: tuple[Float[Array, "below above"], ...]
     U: Float[Array, "size hidden"]
     V: Float[Array, "out_width hidden"]
-    b: PyTree
-    c: tuple[Float[Array, "above"], ...]
+    b: PyTree = no_decay()
+    c: tuple[Float[Array, "above"], ...] = no_decay()
     orders: Constant
     activation: str = eqx.field(static=True)
 

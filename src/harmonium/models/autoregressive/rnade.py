@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -13,9 +13,11 @@ import numpy as np
 from jax.scipy.special import logsumexp, ndtri
 from jaxtyping import Array, Float, Int, Key
 
+from harmonium.decay import no_decay
 from harmonium.errors import InputError, shown, whole
 from harmonium.memory import check_weights
-from harmonium.models.autoregressive.order import ancestral, check_order
+from harmonium.models.autoregressive.order import ORDERED, ancestral, check_order
+from harmonium.models.kind import Kind
 from harmonium.nets import ACTIVATIONS, check_activation
 from harmonium.rng import check_key
 from harmonium.units import Gaussian, Unit, limited
@@ -53,12 +55,14 @@ class RNADE(eqx.Module):
     (3,)
     """
 
+    model_kind: ClassVar[Kind] = ORDERED
+
     visible: Unit
     W: Float[Array, "size hidden"]
     V: Float[Array, "size 3 components hidden"]
-    b: Float[Array, "size 3 components"]
-    c: Float[Array, "hidden"]
-    rho: Float[Array, "size"]
+    b: Float[Array, "size 3 components"] = no_decay()
+    c: Float[Array, "hidden"] = no_decay()
+    rho: Float[Array, "size"] = no_decay()
     order: tuple[int, ...] = eqx.field(static=True)
     kind: str = eqx.field(static=True)
     activation: str = eqx.field(static=True)

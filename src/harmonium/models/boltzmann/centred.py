@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from harmonium.errors import InputError
 from harmonium.models.boltzmann.normalised import Normalised
-from harmonium.models.boltzmann.wrapped import Wrapped, check_wrapped
-from harmonium.models.energy import BiasedModel, Constant, LayerStats, acting_on, with_biases
+from harmonium.models.boltzmann.wrapped import Wrapped
+from harmonium.models.energy import BiasedModel, Constant, LayerStats, acting_on, require_biased, with_biases
 from harmonium.units import Stats
 
 
@@ -46,7 +46,7 @@ class Centred(Wrapped):
         self, model: Any, offsets: Mapping[str, Stats] | None = None, *, rate: float = 0.01,
         follow: str = "positive",
     ) -> None:  # fmt: skip
-        check_wrapped("hm.Centred", model)
+        require_biased("hm.Centred", model)
         if follow not in ("positive", "both"):
             raise InputError(f"Offsets follow the means of the 'positive' phase or of 'both', not of {follow!r}.")
         if offsets is None:

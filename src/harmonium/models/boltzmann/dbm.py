@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
+from harmonium.decay import no_decay
 from harmonium.memory import check_weights
 from harmonium.models.energy import LayerStats
 from harmonium.models.parts import check_hidden, check_labels, check_scale, check_units
@@ -43,7 +44,7 @@ class DBM(eqx.Module):
     hidden: tuple[Unit, ...]
     labels: Unit | None
     W: tuple[Float[Array, "..."], ...]
-    b: tuple[PyTree, ...]
+    b: tuple[PyTree, ...] = no_decay()
 
     def __init__(
         self, visible: Any, hidden: Any, labels: Any = None, *, key: Key[Array, ""],

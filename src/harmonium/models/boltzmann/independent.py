@@ -5,6 +5,7 @@ from __future__ import annotations
 import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
+from harmonium.decay import no_decay
 from harmonium.models.energy import LayerStats
 from harmonium.units import Stats, Unit, inner
 
@@ -21,7 +22,7 @@ class Independent(eqx.Module):
     """
 
     layers: dict[str, Unit]
-    biases: dict[str, PyTree]
+    biases: dict[str, PyTree] = no_decay()
 
     @property
     def blocks(self) -> tuple[tuple[str, ...], ...]:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from harmonium.decay import no_decay
 from harmonium.errors import InputError
 from harmonium.memory import check_weights
 from harmonium.models.boltzmann.pairs import Pairs, colouring, lattice_edges
@@ -48,8 +49,8 @@ class BoltzmannMachine(eqx.Module):
     visible: Unit
     hidden: Unit | None
     weights: Float[Array, "weights"]
-    b: PyTree
-    c: PyTree
+    b: PyTree = no_decay()
+    c: PyTree = no_decay()
     pairs: Pairs
     colours: tuple[tuple[int, ...], ...] = eqx.field(static=True)  # of the units of each layer
 

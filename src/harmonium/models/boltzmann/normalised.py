@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from harmonium.models.boltzmann.wrapped import Wrapped, check_wrapped
-from harmonium.models.energy import BiasedModel, LayerStats
+from harmonium.decay import no_decay
+from harmonium.models.boltzmann.wrapped import Wrapped
+from harmonium.models.energy import BiasedModel, LayerStats, require_biased
 
 
 class Normalised(Wrapped):
@@ -35,10 +36,10 @@ class Normalised(Wrapped):
     """
 
     model: BiasedModel
-    log_partition: Float[Array, ""]
+    log_partition: Float[Array, ""] = no_decay()
 
     def __init__(self, model: Any, log_partition: Float[Array, ""] | float | None = None) -> None:
-        check_wrapped("hm.Normalised", model)
+        require_biased("hm.Normalised", model)
         self.model = model
         value = _of_biases(model) if log_partition is None else log_partition
         self.log_partition = jnp.asarray(value, jnp.float32)

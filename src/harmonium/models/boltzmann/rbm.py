@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
+from harmonium.decay import no_decay
 from harmonium.memory import check_weights
 from harmonium.models.energy import LayerStats
 from harmonium.models.parts import check_scale, check_units
@@ -38,8 +39,8 @@ class RBM(eqx.Module):
     visible: Unit
     hidden: Unit
     W: Float[Array, "visible hidden"]
-    b: PyTree
-    c: PyTree
+    b: PyTree = no_decay()
+    c: PyTree = no_decay()
 
     def __init__(self, visible: Any, hidden: Any, *, key: Key[Array, ""], scale: Any = 0.01) -> None:
         check_units("An RBM", visible, hidden)

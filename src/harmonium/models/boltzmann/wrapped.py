@@ -1,21 +1,12 @@
 """What models that hold another one share: its layers, blocks and biases are theirs."""
 
 # No `from __future__ import annotations`: Equinox cannot read AbstractVar from a string.
-from typing import Any
-
 import equinox as eqx
 from equinox import AbstractVar
 from jaxtyping import PyTree
 
 from harmonium.models.energy import BiasedModel
 from harmonium.units import Unit
-
-
-def check_wrapped(name: str, model: Any) -> None:
-    """Refuse to wrap what is no energy model with biases."""
-    from harmonium.models.kinds import require_model  # which knows of models that are made of these
-
-    require_model(name, model, BiasedModel)
 
 
 class Wrapped(eqx.Module):

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.models.directed.belief_net import HelmholtzMachine
+from harmonium.models.directed.latent import LATENT
+from harmonium.models.kind import Kind
 from harmonium.units import Unit
+
+
+@runtime_checkable
+class Bidirectional(Protocol):
+    """A law that a generative and a recognition net share."""
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        """Those of the net."""
+
+    @property
+    def net(self) -> HelmholtzMachine:
+        """Both nets."""
+
+    def log_half_weight(self, key: Key[Array, ""], x: Array, seen: PyTree) -> Float[Array, ""]:
+        """`log sqrt(p(x, h) / q(h | x))` of a guess `h ~ q(h | x)`."""
+
+    def sample(self, key: Key[Array, ""]) -> Array:
+        """A value `[size]` of the generative net."""
+
+
+BIDIRECTIONAL = Kind("a bidirectional Helmholtz machine", LATENT.instead, Bidirectional)
 
 
 class BiHM(eqx.Module):
@@ -27,6 +51,8 @@ class BiHM(eqx.Module):
     >>> model = BiHM(hm.units.Bernoulli(6), [hm.units.Bernoulli(4)], key=jax.random.key(0)); list(model.layers)
     ['v', 'h']
     """
+
+    model_kind: ClassVar[Kind] = BIDIRECTIONAL
 
     net: HelmholtzMachine
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -16,9 +17,25 @@ from harmonium.models.boltzmann.rbm import RBM
 from harmonium.models.boltzmann.unlabelled import unlabelled
 from harmonium.models.directed.dbn import DBN
 from harmonium.models.energy import EnergyModel
+from harmonium.models.kind import Kind
 from harmonium.nets import MLP
 from harmonium.rng import check_key
 from harmonium.units import Bernoulli, Categorical, Columns, Gaussian, Unit
+
+
+@runtime_checkable
+class ClassifierModel(Protocol):
+    """A model of classes given rows, and of nothing else."""
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        """`v`, what it takes, and `y`, its classes."""
+
+    def log_prob(self, x: Float[Array, "size"]) -> Float[Array, "classes"]:
+        """Log-probability of each class, in nats."""
+
+
+CLASSIFIER = Kind("a classifier", "this model answers hm.classify and hm.error_rate", ClassifierModel)
 
 
 class Classifier(eqx.Module):
@@ -32,6 +49,8 @@ class Classifier(eqx.Module):
     >>> round(float(jnp.exp(model.log_prob(jnp.ones(4))).sum()), 5)
     1.0
     """
+
+    model_kind: ClassVar[Kind] = CLASSIFIER
 
     net: MLP
     visible: Unit | None = None

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
 from harmonium.errors import InputError
 from harmonium.models.directed.link import NetLink
+from harmonium.models.kind import Kind
 from harmonium.models.parts import check_units
 from harmonium.units import Columns, Conditional, Unit
 from harmonium.units.columns import parts_of
 from harmonium.units.conditional import ConditionalOfData
+
+
+@runtime_checkable
+class ConditionalModel(Protocol):
+    """A model of values given a code, which says nothing of how likely a code is."""
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        """`v`, whose columns are those of the code and then those of the value."""
+
+    def law(self, c: Any) -> Conditional:
+        """The distribution of the value given a code."""
+
+    def log_prob_given(self, row: Array) -> Float[Array, ""]:
+        """`log p(x | c)` of a row `[c, x]`, in nats."""
+
+
+CONDITIONAL = Kind(
+    "a model of values given a code",
+    "this model is of values given a code: model.law(c) draws and weighs them",
+    ConditionalModel,
+)
 
 
 class ConditionalGenerator(eqx.Module):
@@ -40,6 +63,8 @@ class ConditionalGenerator(eqx.Module):
     >>> model.law(jnp.array([2])).sample(jax.random.key(1)).shape
     (4,)
     """
+
+    model_kind: ClassVar[Kind] = CONDITIONAL
 
     link: NetLink
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -14,7 +14,8 @@ from harmonium.errors import InputError
 from harmonium.models.boltzmann.centred import uncentred
 from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.rbm import RBM
-from harmonium.models.directed.link import Link
+from harmonium.models.directed.link import BELIEF_NET, Link
+from harmonium.models.kind import Kind
 from harmonium.models.parts import check_hidden, check_labels, check_units
 from harmonium.rng import check_key
 from harmonium.units import Unit
@@ -40,6 +41,8 @@ class DBN(eqx.Module):
     >>> list(dbn.layers), dbn.down[0].W.shape, dbn.top.W.shape
     (['v', 'h1', 'h2'], (6, 4), (4, 3))
     """
+
+    model_kind: ClassVar[Kind] = BELIEF_NET
 
     down: tuple[Link, ...]
     up: tuple[Link, ...]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
+from harmonium.decay import no_decay
 from harmonium.errors import InputError, shown, whole
 from harmonium.models.directed.draw_attention import Attention
-from harmonium.models.directed.latent import Latents, Weighed
+from harmonium.models.directed.latent import LATENT, Latents, Weighed
+from harmonium.models.kind import Kind
 from harmonium.models.parts import check_units
 from harmonium.nets import LSTM, Affine
 from harmonium.rng import check_key
@@ -46,9 +48,11 @@ class DRAW(eqx.Module):
     (6, (6,))
     """
 
+    model_kind: ClassVar[Kind] = LATENT
+
     visible: Unit
     latent: Gaussian
-    b: PyTree
+    b: PyTree = no_decay()
     encoder: LSTM
     decoder: LSTM
     guesser: Affine

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import equinox as eqx
 from jaxtyping import Array, Float, Key, PyTree
 
+from harmonium.decay import no_decay
 from harmonium.models.energy import Constant
+from harmonium.models.kind import Kind
+from harmonium.models.tractable import TRACTABLE
 from harmonium.units import Conditional, Unit
 
 
@@ -20,8 +25,10 @@ class Factorial(eqx.Module):
     -2.0794
     """
 
+    model_kind: ClassVar[Kind] = TRACTABLE
+
     visible: Unit
-    b: PyTree
+    b: PyTree = no_decay()
 
     def __init__(self, visible: Unit, b: PyTree = None) -> None:
         self.visible = visible

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -12,9 +12,12 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from harmonium.data.affine import resolves
+from harmonium.decay import no_decay
 from harmonium.errors import InputError, shown, whole
 from harmonium.memory import check_weights
+from harmonium.models.kind import Kind
 from harmonium.models.parts import check_units
+from harmonium.models.tractable import TRACTABLE
 from harmonium.units import Gaussian, Unit
 
 HALVINGS = 64  # of a bracket: the last ones move nothing in float32
@@ -39,6 +42,14 @@ class Invertible(Protocol):
 
     def sample(self, key: Key[Array, ""]) -> Array:
         """A value `[size]`."""
+
+
+INVERTIBLE = Kind(
+    "a generator net that can be inverted",
+    "a generator net that can be inverted is sampled by hm.sample and weighed, exactly, by hm.log_likelihood",
+    Invertible,
+    parent=TRACTABLE,
+)
 
 
 def check_real(model: str, visible: Any, least: int = 1) -> None:
@@ -84,10 +95,12 @@ class AffineGenerator(eqx.Module):
     (3,)
     """
 
+    model_kind: ClassVar[Kind] = INVERTIBLE
+
     visible: Unit
-    mu: Float[Array, "size"]
-    lower: Float[Array, "size size"]
-    log_diagonal: Float[Array, "size"]
+    mu: Float[Array, "size"] = no_decay()
+    lower: Float[Array, "size size"] = no_decay()
+    log_diagonal: Float[Array, "size"] = no_decay()
 
     def __init__(self, visible: Any) -> None:
         check_real("An AffineGenerator", visible)
@@ -168,9 +181,11 @@ class LogisticMixture(eqx.Module):
     [0.0, 0.0]
     """
 
-    u: Float[Array, "size components"]
-    m: Float[Array, "size components"]
-    log_s: Float[Array, "size components"]
+    model_kind: ClassVar[Kind] = TRACTABLE
+
+    u: Float[Array, "size components"] = no_decay()
+    m: Float[Array, "size components"] = no_decay()
+    log_s: Float[Array, "size components"] = no_decay()
 
     def __init__(self, size: int, components: int = 1) -> None:
         if not whole(size, components):
@@ -204,6 +219,8 @@ class InverseTransform(eqx.Module):
     >>> model = InverseTransform(hm.units.Gaussian(2)); model.forward(jnp.array([0.25, 0.75])).round(4)   # log 3
     Array([-1.0986,  1.0986], dtype=float32)
     """
+
+    model_kind: ClassVar[Kind] = INVERTIBLE
 
     visible: Unit
     logit: eqx.Module

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from harmonium.decay import no_decay
 from harmonium.errors import InputError, whole
-from harmonium.models.directed.generators import check_real, standard_normal
+from harmonium.models.directed.generators import INVERTIBLE, check_real, standard_normal
+from harmonium.models.kind import Kind
 from harmonium.models.parts import check_sizes
 from harmonium.nets import MLP
 from harmonium.rng import check_key
@@ -35,7 +37,7 @@ class AffineCoupling(eqx.Module):
     """
 
     net: eqx.Module
-    scale: Float[Array, "moved"]
+    scale: Float[Array, "moved"] = no_decay()
     first: int = eqx.field(static=True)
 
     def forward(self, z: Float[Array, "size"]) -> tuple[Float[Array, "size"], Float[Array, ""]]:
@@ -77,6 +79,8 @@ class InvertibleNet(eqx.Module):
     >>> net.inverse(net.forward(jnp.array([0.5, -1.0, 2.0]))).round(4).tolist()
     [0.5, -1.0, 2.0]
     """
+
+    model_kind: ClassVar[Kind] = INVERTIBLE
 
     visible: Unit
     couplings: tuple[AffineCoupling, ...]

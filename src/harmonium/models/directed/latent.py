@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, Key, PyTree
 
+from harmonium.models.kind import Kind
 from harmonium.units import Conditional, Unit
 
 Latents = dict[str, Array]
@@ -63,6 +64,13 @@ class LatentModel(Protocol):
 
     def sample(self, key: Key[Array, ""]) -> Array:
         """A value `[size]` drawn from `p(x)`."""
+
+
+LATENT = Kind(
+    "a directed net with latent variables (a VAE, ...)",
+    "a directed net is sampled by hm.sample, inferred by hm.encode and bounded from below by hm.log_likelihood",
+    LatentModel,
+)
 
 
 @runtime_checkable

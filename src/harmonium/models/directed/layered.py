@@ -1,15 +1,18 @@
 """Layers of latent variables one above the other: what belief nets and variational auto-encoders share."""
 
 # No `from __future__ import annotations`: Equinox cannot read AbstractVar from a string.
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from equinox import AbstractVar
 from jaxtyping import Array, Float, Key, PyTree
 
-from harmonium.models.directed.latent import Latents, Weighed
+from harmonium.models.directed.latent import LATENT, Latents, Weighed
 from harmonium.models.directed.link import Giving
 from harmonium.models.directed.passes import drawn, log_prob_downwards, log_prob_upwards
+from harmonium.models.kind import Kind
 from harmonium.models.tractable import TractableModel
 from harmonium.units import Conditional, Unit
 
@@ -27,6 +30,8 @@ class Layered(eqx.Module):
     >>> w = net.weigh(jax.random.key(1), jnp.ones(6), net.look(jnp.ones(6))); round(float(w.log_weight), 4)  # -6 log 2
     -4.1589
     """
+
+    model_kind: ClassVar[Kind] = LATENT
 
     down: AbstractVar[tuple[Giving, ...]]
     up: AbstractVar[tuple[Giving, ...]]

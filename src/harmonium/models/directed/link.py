@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from harmonium.decay import no_decay
 from harmonium.errors import InputError, shown
 from harmonium.models.energy import EnergyModel
+from harmonium.models.kind import Kind
 from harmonium.units import Stats, Unit
 
 
@@ -32,8 +34,8 @@ class Link(eqx.Module):
     unit: Unit
     given: Unit
     W: Float[Array, "width given"]
-    b: PyTree
-    given_bias: PyTree = None
+    b: PyTree = no_decay()
+    given_bias: PyTree = no_decay(default=None)
 
     def natural(self, y: Array) -> Stats:
         """Natural parameters of `x` given a value `y` `[size]`."""
@@ -63,7 +65,7 @@ class NetLink(eqx.Module):
     unit: Unit
     given: Unit
     net: eqx.Module
-    b: PyTree
+    b: PyTree = no_decay()
 
     def __init__(self, unit: Unit, given: Unit, net: Any, b: PyTree = None) -> None:
         check_net(net, given.width, unit.out_width, _counted(given))
@@ -145,3 +147,11 @@ class BeliefNet(Protocol):
     @property
     def top(self) -> EnergyModel:
         """The distribution of the layers that no link gives; its layer `v` is the highest that `down` rests on."""
+
+
+BELIEF_NET = Kind(
+    "a belief net",
+    "a belief net is sampled by hm.sample, inferred by hm.encode and bounded by hm.log_likelihood, and its top "
+    "machine, model.top, is an energy model",
+    BeliefNet,
+)

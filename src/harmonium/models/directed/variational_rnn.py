@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
+from harmonium.decay import no_decay
 from harmonium.errors import InputError, shown, whole
-from harmonium.models.directed.latent import Latents, Weighed
+from harmonium.models.directed.latent import LATENT, Latents, Weighed
+from harmonium.models.kind import Kind
 from harmonium.models.parts import check_sizes, check_units
 from harmonium.nets import ACTIVATIONS, GRU, MLP
 from harmonium.rng import check_key
@@ -56,6 +58,8 @@ class VariationalRNN(eqx.Module):
     (440,)
     """
 
+    model_kind: ClassVar[Kind] = LATENT
+
     visible: Frames
     latent: Unit
     features: MLP
@@ -64,7 +68,7 @@ class VariationalRNN(eqx.Module):
     encoder: MLP
     decoder: MLP
     gru: GRU
-    b: PyTree = None
+    b: PyTree = no_decay(default=None)
 
     def __init__(
         self, visible: Any, latent: Any, hidden: Any = 200, *, key: Key[Array, ""], sizes: Any = (200,),

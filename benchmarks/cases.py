@@ -18,7 +18,7 @@ SIZE = {"visible": 784, "hidden": 500}
 def training(rule: str, sweeps: int, batch: int, rows: int, bars: tuple[Bar, ...] = (), repeats: int = 5) -> Case:
     """CD-k or PCD-k of a 784 x 500 machine by ours and all peers that know the rule."""
     settings = SIZE | {"rule": rule, "sweeps": sweeps, "batch": batch, "rows": rows}
-    half = {"products": "bfloat16"}
+    half = {"matmul_precision": "bfloat16"}
     entries: dict[str, Any] = {OURS: "ours:training", PRODUCTS: "products:training"}
     entries[PRODUCTS_TORCH] = "peer_torch:training"
     if sweeps == 1:

@@ -20,7 +20,7 @@ ANNEALED = {"visible": 784, "hidden": 500, "chains": 100, "temperatures": 200, "
 DRAWN = {"hidden": 500, "batch": 100}
 SCANS: dict[str, tuple[str, dict[str, Any], str, tuple[int, ...]]] = {
     "batch": ("training", TRAINED, "batch", (20, 50, 100, 200, 500, 1000)),
-    "batch, bfloat16 products": ("training", TRAINED | {"products": "bfloat16"}, "batch", (100, 500, 1000)),
+    "batch, bfloat16 products": ("training", TRAINED | {"matmul_precision": "bfloat16"}, "batch", (100, 500, 1000)),
     "hidden units": ("training", TRAINED, "hidden", (50, 200, 500, 1000, 2000)),
     "sweeps": ("training", TRAINED, "sweeps", (1, 3, 10, 30)),
     "chains of AIS": ("annealing", ANNEALED, "chains", (20, 50, 100, 200, 500, 1000)),

@@ -25,6 +25,7 @@ from harmonium.models import (
     BiHM,
     BoltzmannMachine,
     Centred,
+    DoubledRBM,
     HelmholtzMachine,
     Independent,
     Interpolated,
@@ -37,7 +38,6 @@ from harmonium.models import (
     Normalised,
     OrderlessNADE,
     SigmoidBeliefNet,
-    Twin,
 )
 from harmonium.models.boltzmann import Pairs
 from harmonium.units import Bernoulli, Categorical, Columns, Gaussian, Spin, Unit
@@ -76,7 +76,7 @@ def tiny_rbm(visible: str, hidden: str, seed: int = 0) -> RBM:
 
 def tiny_independent(visible: Unit, hidden: Unit, seed: int) -> Independent:
     """Two layers in one block."""
-    biases = {"v": visible.bias(visible.reference()), "h": hidden.bias(hidden.reference())}
+    biases = {"v": visible.bias(visible.neutral_natural()), "h": hidden.bias(hidden.neutral_natural())}
     return randomised(Independent({"v": visible, "h": hidden}, biases), seed)
 
 
@@ -130,8 +130,10 @@ DBMS = {
     "dbm-labels": DBM(Bernoulli(3), [B2, B2], Categorical(1, states=3), key=KEY, scale=0.0),
 }
 DBMS = {name: randomised(model, 300 + i) for i, (name, model) in enumerate(DBMS.items())}
-DBMS |= {f"twin-{of}": randomised(Twin(RBM(Bernoulli(2), B2, key=KEY, scale=0.0), of), 320) for of in ("v", "h")}
-DBMS["twin-labels"] = randomised(Twin(DBM(Bernoulli(2), [B2], Categorical(1, states=3), key=KEY, scale=0.0), "h"), 321)
+DBMS |= {f"twin-{of}": randomised(DoubledRBM(RBM(Bernoulli(2), B2, key=KEY, scale=0.0), of), 320) for of in ("v", "h")}
+DBMS["twin-labels"] = randomised(
+    DoubledRBM(DBM(Bernoulli(2), [B2], Categorical(1, states=3), key=KEY, scale=0.0), "h"), 321
+)
 DBMS["centred-dbm"] = randomised(Centred(DBMS["dbm-two-layers"]), 310, 0.1)
 
 

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from harmonium.compiling import in_float32, outermost, whole_entries, write_whole
+from harmonium.compiling import in_float32, jit_entry, whole_entries, write_whole
 
 
 def test_a_reader_finds_an_entry_whole_or_not_at_all(tmp_path):
@@ -55,7 +55,7 @@ def test_jax_writes_its_cache_that_way(tmp_path, monkeypatch):
     assert cache.get("program") == b"value"
 
 
-@pytest.mark.parametrize("door", [lambda f: in_float32(jax.jit(f)), outermost], ids=["jit", "outermost"])
+@pytest.mark.parametrize("door", [lambda f: in_float32(jax.jit(f)), jit_entry], ids=["jit", "jit_entry"])
 def test_what_a_process_asks_of_jax_does_not_reach_within(door):
     def types(x, key):
         return x + jax.numpy.zeros(3) * jax.numpy.arange(3), jax.random.normal(key, (2,)), x * np.float64(2), x @ x

@@ -30,11 +30,16 @@ def training(settings: dict[str, Any]) -> Callable[[], Numbers]:
     x = inputs.rows(settings)
     data = hm.data.from_arrays(x, valid=x[:500], test=x[:500])
     rule, optimizer, model = RULES[settings["rule"]](settings), optax.sgd(0.05), machine(settings)
-    products = settings.get("products", "float32")
+    precision = settings.get("matmul_precision", "float32")
 
     def work() -> Numbers:
         ends: list[float] = []
-        options = {"epochs": 2, "batch_size": settings["batch"], "key": jax.random.key(1), "products": products}
+        options = {
+            "epochs": 2,
+            "batch_size": settings["batch"],
+            "key": jax.random.key(1),
+            "matmul_precision": precision,
+        }
         listen = [lambda progress: ends.append(progress.seconds)]
         hm.fit(model, data, rule, optimizer=optimizer, callbacks=listen, **options)
         return {"seconds": ends[1] - ends[0]}
@@ -74,7 +79,7 @@ def lattice(settings: dict[str, Any]) -> Callable[[], Numbers]:
 
     @jax.jit
     def walk(key, states):
-        keys = jax.random.split(hm.rng.cheap(key), chains)
+        keys = jax.random.split(hm.rng.fast_key(key), chains)
         return jax.vmap(lambda k, s: hm.samplers.run_chain(kernel, k, s, settings["sweeps"]))(keys, states)
 
     keys = jax.random.split(jax.random.key(1), chains)

@@ -14,7 +14,7 @@ from benchmarks.entries import nade
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-class Twin(torch.nn.Module):
+class DoubledRBM(torch.nn.Module):
     """The same network: hidden activations are carried from one variable to the next here too."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
@@ -43,7 +43,7 @@ class Twin(torch.nn.Module):
 
 def training(settings: dict[str, Any]) -> Callable[[], object]:
     """Steps of Adam."""
-    model = Twin(settings)
+    model = DoubledRBM(settings)
     x = torch.tensor(inputs.rows(settings), dtype=torch.float32, device=DEVICE)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 
@@ -59,13 +59,13 @@ def training(settings: dict[str, Any]) -> Callable[[], object]:
 
 def sampling(settings: dict[str, Any]) -> Callable[[], dict[str, float]]:
     """Samples, all at a time."""
-    model = Twin(settings)
+    model = DoubledRBM(settings)
     return lambda: {"value": float(model.sample(settings["batch"]).mean())}
 
 
 def density(settings: dict[str, Any]) -> Callable[[], dict[str, float]]:
     """Log-probabilities of rows, a thousand at a time."""
-    model = Twin(settings)
+    model = DoubledRBM(settings)
     x = torch.tensor(inputs.held_out_rows(settings), dtype=torch.float32, device=DEVICE)
     return torch.no_grad()(lambda: {"value": float(torch.cat([model.log_prob(part) for part in x.split(1000)]).mean())})
 

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from harmonium.compiling import outermost
-from harmonium.products import with_products
+from harmonium.compiling import jit_entry
+from harmonium.matmul import with_matmul_precision
 
 
 def training(settings: dict[str, Any]) -> Callable[[], object]:
@@ -31,7 +31,7 @@ def training(settings: dict[str, Any]) -> Callable[[], object]:
     def steps(W: Array) -> Array:
         return jax.lax.scan(step, W, length=settings["rows"] // batch)[0]
 
-    compiled = outermost(with_products(steps, settings.get("products", "float32")))
+    compiled = jit_entry(with_matmul_precision(steps, settings.get("matmul_precision", "float32")))
     return lambda: jax.block_until_ready(compiled(weights))
 
 
@@ -40,7 +40,7 @@ def annealing(settings: dict[str, Any]) -> Callable[[], object]:
     weights = orthonormal(settings["visible"], settings["hidden"])
     rows = some_rows(settings["chains"], settings["visible"])
 
-    @outermost
+    @jit_entry
     def steps(W: Array, v: Array) -> Array:
         return jax.lax.scan(lambda v, _: ((v @ W) @ W.T, None), v, length=settings["temperatures"])[0]
 
@@ -52,7 +52,7 @@ def enumeration(settings: dict[str, Any]) -> Callable[[], object]:
     weights = orthonormal(settings["visible"], settings["hidden"])
     states = some_rows(4096, settings["hidden"])
 
-    @outermost
+    @jit_entry
     def steps(W: Array, h: Array) -> Array:
         body = lambda total, _: (total + (h + 1e-9 * total) @ W.T @ jnp.ones((len(W), 1)), None)  # noqa: E731
         return jax.lax.scan(body, jnp.zeros((len(h), 1)), length=2 ** settings["hidden"] // len(h))[0]
@@ -64,7 +64,7 @@ def free_energy(settings: dict[str, Any]) -> Callable[[], object]:
     """One product of all rows with the weights."""
     weights = orthonormal(settings["visible"], settings["hidden"])
     rows = some_rows(settings["images"], settings["visible"])
-    product = outermost(jnp.matmul)
+    product = jit_entry(jnp.matmul)
     return lambda: jax.block_until_ready(product(rows, weights))
 
 

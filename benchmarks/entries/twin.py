@@ -19,7 +19,7 @@ from jax import Array
 import harmonium as hm
 from benchmarks import inputs
 from benchmarks.entries.ours import RULES, Numbers, machine
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.evaluation.annealed import base_for, forward, ladder, mean_weight
 from harmonium.training.state import Rule, first_state, run_chunk
 
@@ -49,7 +49,7 @@ def written_training(settings: dict[str, Any]) -> Callable[[], Numbers]:
     """CD-1 by hand."""
     x = inputs.rows(settings)
     batches = jnp.asarray(x).reshape(-1, settings["batch"], x.shape[1])
-    model, key = machine(settings), hm.rng.cheap(jax.random.key(1))
+    model, key = machine(settings), hm.rng.fast_key(jax.random.key(1))
 
     def step(state: tuple[Array, ...], rows: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         W, b, c, number = state
@@ -65,14 +65,14 @@ def written_training(settings: dict[str, Any]) -> Callable[[], Numbers]:
         free0, free1 = (-(v @ b) - softplus(eta).sum(1) for v, eta in ((v0, eta0), (v1, eta1)))
         return (*new, number + 1), (jnp.mean(free0) - jnp.mean(free1), jnp.mean(free0), jnp.mean(free1))
 
-    steps = outermost(lambda state, batches: jax.lax.scan(step, state, batches))
+    steps = jit_entry(lambda state, batches: jax.lax.scan(step, state, batches))
     start = (model.W, model.b, model.c, jnp.int32(0))
     return lambda: {"value": float(jnp.mean(steps(start, batches)[1][1]))}
 
 
 def derived_annealing(settings: dict[str, Any]) -> Callable[[], Numbers]:
     """The library's annealing, without fitting its base."""
-    model, key = inputs.trained(settings), hm.rng.cheap(jax.random.key(2))
+    model, key = inputs.trained(settings), hm.rng.fast_key(jax.random.key(2))
     base = base_for(model, jnp.asarray(inputs.rows(settings), jnp.float32))
     numbers = settings["chains"], settings["temperatures"]
     return lambda: {"value": mean_weight(forward(model, base, key, *numbers).log_w).value}
@@ -80,7 +80,7 @@ def derived_annealing(settings: dict[str, Any]) -> Callable[[], Numbers]:
 
 def written_annealing(settings: dict[str, Any]) -> Callable[[], Numbers]:
     """AIS by hand."""
-    model, key = inputs.trained(settings), hm.rng.cheap(jax.random.key(2))
+    model, key = inputs.trained(settings), hm.rng.fast_key(jax.random.key(2))
     base = base_for(model, jnp.asarray(inputs.rows(settings), jnp.float32)).biases["v"]
     betas = jnp.asarray(ladder(settings["temperatures"]), jnp.float32)
 
@@ -96,7 +96,7 @@ def written_annealing(settings: dict[str, Any]) -> Callable[[], Numbers]:
         h = bernoulli(above, new * eta)
         return (bernoulli(below, (1 - new) * base + new * (h @ W.T + b)), log_w), None
 
-    @outermost
+    @jit_entry
     def anneal(key: Array, weights: tuple[Array, ...], betas: Array) -> Array:
         base = weights[-1]
         state = (bernoulli(key, jnp.broadcast_to(base, (settings["chains"], len(base)))), jnp.zeros(settings["chains"]))

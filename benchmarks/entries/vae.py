@@ -14,7 +14,7 @@ from jax import Array
 import harmonium as hm
 from benchmarks import inputs
 from benchmarks.entries.products import orthonormal, some_rows
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 
 Numbers = dict[str, float]
 LATENT, HIDDEN = 50, (200, 200)
@@ -72,7 +72,7 @@ def training_products(settings: dict[str, Any]) -> Callable[[], object]:
         return new, None
 
     steps = settings["rows"] // batch
-    compiled = outermost(lambda weights: jax.lax.scan(step, weights, length=steps)[0])
+    compiled = jit_entry(lambda weights: jax.lax.scan(step, weights, length=steps)[0])
     return lambda: jax.block_until_ready(compiled([*encoder, *decoder]))
 
 
@@ -81,7 +81,7 @@ def bound_products(settings: dict[str, Any]) -> Callable[[], object]:
     decoder, guesses = _decoder(settings), some_rows(AT_ONCE, LATENT)
     parts = settings["images"] * settings["samples"] // AT_ONCE
 
-    @outermost
+    @jit_entry
     def steps(weights: list[Array], z: Array) -> Array:
         def part(z: Array, _: None) -> tuple[Array, None]:
             x = z

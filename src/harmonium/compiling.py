@@ -55,7 +55,7 @@ def _narrowed(leaf: Any) -> Any:
     return leaf.astype(jnp.float32 if leaf.dtype == jnp.float64 else jnp.int32)
 
 
-def over_rows(function: Callable[..., R], *arrays: Any) -> R:
+def map_rows(function: Callable[..., R], *arrays: Any) -> R:
     """`jax.vmap` over rows, on a CPU a hundred at a time within the compiled program.
 
     Networks carry an activation vector along from variable to variable. Those of a hundred rows stay in the cache of a
@@ -63,7 +63,7 @@ def over_rows(function: Callable[..., R], *arrays: Any) -> R:
     784 variables are then weighed in 1.1 s and not 0.5 s. Fewer rows would leave little to matrix products.
 
     >>> import jax.numpy as jnp
-    >>> over_rows(lambda x, y: x @ y, jnp.ones((250, 3)), jnp.ones((250, 3))).shape
+    >>> map_rows(lambda x, y: x @ y, jnp.ones((250, 3)), jnp.ones((250, 3))).shape
     (250,)
     """
     if len(arrays[0]) <= CACHED_ROWS or jax.default_backend() != "cpu":
@@ -71,18 +71,18 @@ def over_rows(function: Callable[..., R], *arrays: Any) -> R:
     return jax.lax.map(lambda row: function(*row), arrays, batch_size=CACHED_ROWS)
 
 
-def outermost(function: Callable[P, R] | None = None, **options: Any) -> Callable[..., Any]:
+def jit_entry(function: Callable[P, R] | None = None, **options: Any) -> Callable[..., Any]:
     """`eqx.filter_jit` in full float32, with the compiler's options for loops that take most of the time.
 
     JAX takes such options only where a function is called from outside of all others that are compiled; called from
     within one, the function goes without them. Arguments: `options`, further ones of `eqx.filter_jit`.
 
     >>> import jax.numpy as jnp
-    >>> double = outermost(lambda x: 2 * x); double(jnp.ones(2)), jax.jit(double)(jnp.ones(2))
+    >>> double = jit_entry(lambda x: 2 * x); double(jnp.ones(2)), jax.jit(double)(jnp.ones(2))
     (Array([2., 2.], dtype=float32), Array([2., 2.], dtype=float32))
     """
     if function is None:
-        return functools.partial(outermost, **options)
+        return functools.partial(jit_entry, **options)
     alone = in_float32(eqx.filter_jit(function, compiler_options=OPTIONS, **options))
     within = in_float32(eqx.filter_jit(function))
 

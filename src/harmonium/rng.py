@@ -59,13 +59,13 @@ def check_key(key: Any, call: str = "") -> None:
     raise InputError(f"Random numbers follow from a key, not from {given}: {cure}.")
 
 
-def cheap(key: Key[Array, ""]) -> Key[Array, ""]:
+def fast_key(key: Key[Array, ""]) -> Key[Array, ""]:
     """The same key with draws by PCG3D; a key that asks for another generator is returned as it is.
 
     The library calls this wherever long chains start. To have Threefry throughout, pass `threefry(key)`.
     Arguments: `key`, a JAX key (`jax.random.key(seed)`). Raises `InputError` for anything else, such as a seed.
 
-    >>> str(jax.random.key_impl(cheap(jax.random.key(0))))
+    >>> str(jax.random.key_impl(fast_key(jax.random.key(0))))
     'pcg3d'
     """
     check_key(key)
@@ -75,7 +75,7 @@ def cheap(key: Key[Array, ""]) -> Key[Array, ""]:
 def threefry(key: Key[Array, "..."]) -> Key[Array, "..."]:
     """The same key, marked to draw by Threefry-2x32-20 even in inner loops: JAX's default, several times slower.
 
-    >>> str(jax.random.key_impl(cheap(threefry(jax.random.key(0)))))
+    >>> str(jax.random.key_impl(fast_key(threefry(jax.random.key(0)))))
     'threefry'
     """
     return _with(key, THREEFRY)
@@ -101,10 +101,10 @@ def _keys_of(key: Key[Array, ""], low: UInt32[Array, "n"], high: UInt32[Array, "
     return jnp.where(high > 0, jax.vmap(jax.random.fold_in)(keys, high), keys)  # a fold takes 32 bits
 
 
-def words(key: Key[Array, ""]) -> list[int]:
+def key_data(key: Key[Array, ""]) -> list[int]:
     """The words of a key as whole numbers: the seed as records show it.
 
-    >>> words(jax.random.key(7))
+    >>> key_data(jax.random.key(7))
     [0, 7]
     """
     return [int(word) for word in jax.random.key_data(key).ravel()]

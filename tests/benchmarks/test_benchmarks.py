@@ -43,7 +43,7 @@ def served(entry, settings, turns):
 @pytest.mark.slow
 def test_contestants_take_turns_in_processes_of_their_own(settings):
     said = []
-    entries = {OURS: "ours:training", PRODUCTS: ("products:training", {"products": "bfloat16"})}
+    entries = {OURS: "ours:training", PRODUCTS: ("products:training", {"matmul_precision": "bfloat16"})}
     found = run.run_case(Case("tiny", "Tiny", "s", entries, settings), 2, said.append)
     assert found["skipped"] == {}
     assert [line.split(":")[0] for line in said] == [OURS, PRODUCTS, PRODUCTS, OURS]
@@ -58,7 +58,7 @@ def test_a_missing_peer_is_skipped_by_name(settings, monkeypatch):
 
 
 def test_a_failing_contestant_says_why(settings):
-    (answer,) = served("products:training", settings | {"products": "float8"}, 3)
+    (answer,) = served("products:training", settings | {"matmul_precision": "float8"}, 3)
     assert "not in 'float8'" in answer["failed"]
 
 

@@ -64,12 +64,12 @@ def test_the_divergence_is_that_of_all_latent_states(net):
     names = list(net.layers)
 
     def one(x):
-        seen = net.look(x)
-        log_q = jax.vmap(lambda h: net.log_guess(h, seen))(states)
+        encoded = net.encode_features(x)
+        log_q = jax.vmap(lambda h: net.log_q(h, encoded))(states)
         below = jax.vmap(lambda h: net.layers["v"].log_prob(net.down[0].natural(h[names[1]]), x))(states)
         log_ratio = log_q - (jax.vmap(lambda h: net.log_joint(x, h))(states) - below)
         mean = jnp.sum(jnp.exp(log_q) * log_ratio)
-        features = jax.vmap(lambda h: net.layers[names[-1]].features(h[names[-1]]))(states)
+        features = jax.vmap(lambda h: net.layers[names[-1]].as_input(h[names[-1]]))(states)
         return mean, jnp.sum(jnp.exp(log_q) * (log_ratio - mean) ** 2), jnp.exp(log_q) @ features
 
     kl, variance, codes = (np.asarray(x, np.float64) for x in jax.jit(jax.vmap(one))(jnp.asarray(rows)))

@@ -34,7 +34,7 @@ def law_of(net, row):
     """The logarithms of `p(v, h)` and `q(h | v)` of a row, at every latent state."""
     law = exact_law(net)
     i = int((law.v == row).all(axis=1).argmax())
-    return law.log_joint[i], law.log_guess[i]
+    return law.log_joint[i], law.log_q[i]
 
 
 def test_few_latent_states_are_summed():
@@ -160,7 +160,7 @@ def test_the_bound_of_a_bidirectional_machine_and_its_log_partition():
     assert many.kind == "lower"
     assert "log Z <= 0 left out" in many.method
     law = exact_law(BIHM.net)
-    log_z = 0.5 * np.logaddexp.reduce(2 * np.logaddexp.reduce(0.5 * (law.log_joint + law.log_guess), axis=1))
+    log_z = 0.5 * np.logaddexp.reduce(2 * np.logaddexp.reduce(0.5 * (law.log_joint + law.log_q), axis=1))
     found = hm.log_partition(BIHM, key=KEY)
     assert found.lower <= log_z <= found.upper == 0
     assert found.settings["log_partition"]["sampled"] == pytest.approx(log_z, abs=4 * found.stderr)
@@ -208,4 +208,4 @@ def test_guessed_means_are_those_of_the_recognition_net():
     law = exact_law(net)
     i = int((law.v == ROW[0, :3]).all(axis=1).argmax())
     for name, atol in (("h1", 1e-5), ("h2", 0.2)):  # the second from 100 guesses
-        np.testing.assert_allclose(found[name], np.exp(law.log_guess[i]) @ law.latents[name], atol=atol)
+        np.testing.assert_allclose(found[name], np.exp(law.log_q[i]) @ law.latents[name], atol=atol)

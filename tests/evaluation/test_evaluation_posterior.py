@@ -19,8 +19,8 @@ from harmonium.errors import InputError
 from harmonium.evaluation import posterior_annealing, simulated_interval
 from harmonium.evaluation.bidirectional import SIMULATED, simulated
 from harmonium.evaluation.posterior_annealing import METHOD, _begin, annealed
-from harmonium.rng import cheap
-from harmonium.samplers.moves import hamiltonian, site_law, sweep_sites
+from harmonium.rng import fast_key
+from harmonium.samplers.mcmc import hamiltonian, site_law, sweep_sites
 from harmonium.testing import FAILURE_RATE
 from harmonium.testing.statistics import matches_law
 
@@ -77,7 +77,7 @@ def normal_law(model):
     link = model.down[0]
     offset, noise = moments(link.natural(jnp.zeros(2)))
     W = np.stack([moments(link.natural(e))[0] - offset for e in jnp.eye(2)], axis=1)
-    mean, variance = moments(model.prior.law.natural)
+    mean, variance = moments(model.prior.conditional.natural)
     return multivariate_normal(offset + W @ mean, W @ np.diag(variance) @ W.T + np.diag(noise))
 
 
@@ -95,7 +95,7 @@ def z(x: np.ndarray, expected: float) -> float:
 def tempered(name: str, beta: float):
     model = NETS[name]
     x = jnp.ones(model.layers["v"].size)
-    return lambda h: (1 - beta) * model.log_guess(h, model.look(x)) + beta * model.log_joint(x, h)
+    return lambda h: (1 - beta) * model.log_q(h, model.encode_features(x)) + beta * model.log_joint(x, h)
 
 
 @pytest.mark.parametrize("name", ["binary", "finite"])
@@ -161,7 +161,7 @@ def test_hamiltonian_moves_keep_moments_also_where_many_are_refused(step, often)
     ("name", "start"), [*((name, "guess") for name in NETS), ("binary", "prior"), ("linear", "prior")]
 )
 def test_mean_weights_are_the_probability_and_its_inverse(name, start):
-    x, h = simulated(NETS[name], cheap(KEY), MANY)
+    x, h = simulated(NETS[name], fast_key(KEY), MANY)
     rows = np.asarray(x)
     exact = log_prob(name, rows)
     ends = annealed(NETS[name], KEY, rows, h, 1, 6, 4, start)
@@ -175,7 +175,7 @@ def test_mean_weights_are_the_probability_and_its_inverse(name, start):
 @eqx.filter_jit
 def log_weights(model, rows, latents):
     def weight(x, h):
-        return model.log_joint(x, h) - model.log_guess(h, model.look(x))
+        return model.log_joint(x, h) - model.log_q(h, model.encode_features(x))
 
     return jax.vmap(lambda x, h: jax.vmap(lambda h: weight(x, h))(h))(rows, latents)
 
@@ -183,7 +183,7 @@ def log_weights(model, rows, latents):
 @pytest.mark.parametrize("name", ["binary", "linear"])
 def test_one_temperature_is_importance_sampling(name):
     rows = simulated(NETS[name], KEY, EXAMPLES)[0]
-    draw = jax.random.split(jax.random.fold_in(cheap(KEY), 0), 4)[0]
+    draw = jax.random.split(jax.random.fold_in(fast_key(KEY), 0), 4)[0]
     guesses, _ = _begin(NETS[name], False, draw, rows, 16)
     log_w = np.asarray(log_weights(NETS[name], rows, guesses))
     found = posterior_annealing(NETS[name], np.asarray(rows), key=KEY, temperatures=1)
@@ -227,7 +227,7 @@ def test_rows_are_all_weighed_where_chains_run_in_several_parts(monkeypatch):
 @pytest.mark.parametrize("name", ["binary", "linear"])
 def test_the_interval_holds_the_mean_of_its_examples(name):
     model = NETS[name]
-    rows = np.asarray(simulated(model, jax.random.split(cheap(KEY))[0], EXAMPLES)[0])
+    rows = np.asarray(simulated(model, jax.random.split(fast_key(KEY))[0], EXAMPLES)[0])
     exact = log_prob(name, rows).mean()
     loose = simulated_interval(model, KEY, EXAMPLES, temperatures=2)
     close = simulated_interval(model, KEY, EXAMPLES, temperatures=200)

@@ -72,7 +72,7 @@ def test_the_mean_weight_is_the_annealing_models_probability(name):
 
 def likely_rows(model, n: int = 24) -> np.ndarray:
     unit = model.layers["v"]
-    return np.asarray(jax.vmap(lambda k: unit.sample(k, unit.reference()))(jax.random.split(KEY, n)))
+    return np.asarray(jax.vmap(lambda k: unit.sample(k, unit.neutral_natural()))(jax.random.split(KEY, n)))
 
 
 @pytest.mark.parametrize("visible", VISIBLE)

@@ -17,7 +17,7 @@ from harmonium.evaluation import log_likelihood, per_variable
 from harmonium.evaluation.rows import space_under
 from harmonium.evaluation.tractable import log_probs
 from harmonium.models import Constant
-from harmonium.rng import cheap, row_keys
+from harmonium.rng import fast_key, row_keys
 from harmonium.samplers import sample
 from harmonium.units import Bernoulli, Conditional, Gaussian, GaussianStats
 
@@ -89,7 +89,7 @@ def test_a_density_is_not_compared_with_a_probability_of_the_same_rows():
 def test_rows_in_blocks_are_rows_at_once(name):
     model, key = SEQUENCES[name], jax.random.key(4)
     rows = np.asarray(sample(model, key, CACHED_ROWS + 7))  # a block and a part of one
-    drawn = jax.jit(jax.vmap(model.sample))(row_keys(cheap(key), 0, len(rows)))
+    drawn = jax.jit(jax.vmap(model.sample))(row_keys(fast_key(key), 0, len(rows)))
     np.testing.assert_allclose(rows, drawn, rtol=1e-5, atol=1e-6)
     weighed = jax.jit(jax.vmap(model.log_prob))(jnp.asarray(rows))
     np.testing.assert_allclose(log_probs(model, rows), weighed, rtol=1e-5)

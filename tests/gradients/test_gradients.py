@@ -33,7 +33,7 @@ def value(x, a):
 def estimate(at, key, estimator, unit=UNIT):
     """The estimate of `E_q f` at natural parameters and parameters of `f`."""
     eta, a = at
-    return estimator(lambda x: value(unit.features(x) if unit.states != 2 else x, a), Conditional(unit, eta), key)
+    return estimator(lambda x: value(unit.as_input(x) if unit.states != 2 else x, a), Conditional(unit, eta), key)
 
 
 def of_several(f, q, k):
@@ -269,7 +269,7 @@ def test_a_moving_average_is_the_weighted_mean_and_variance():
 Q = Conditional(UNIT, AT[0])
 REAL = Conditional(Gaussian(2), GaussianStats(jnp.zeros(2), jnp.full(2, -0.5)))
 MIXED = Columns([Gaussian(1), Bernoulli(1)])
-MIXED_Q = Conditional(MIXED, MIXED.reference())
+MIXED_Q = Conditional(MIXED, MIXED.neutral_natural())
 REFUSED = {
     "a path through discrete units": (lambda: G.reparametrized(jnp.sum, Q, KEY), "of Bernoulli: use reinforce"),
     "a path through some": (lambda: G.reparametrized(jnp.sum, MIXED_Q, KEY), "of column 1: use reinforce"),

@@ -26,7 +26,7 @@ from harmonium.inference import (
     mean_field,
     variational_free_energy,
 )
-from harmonium.models import BoltzmannMachine, acting_on
+from harmonium.models import BoltzmannMachine, local_field
 from harmonium.testing.enumeration import list_states
 from harmonium.units import Bernoulli, Spin
 
@@ -132,7 +132,7 @@ def test_every_update_of_a_colour_raises_the_bound():
 
     bounds = [bound(q)]
     for unit in range(5):
-        eta = acting_on(STRONG, stats | {"h": q}, "h", jnp.array([unit]))
+        eta = local_field(STRONG, stats | {"h": q}, "h", jnp.array([unit]))
         q = q.at[unit].set(jax.nn.sigmoid(eta[0]))
         bounds.append(bound(q))
     assert (np.diff(bounds) < 1e-6).all()

@@ -291,7 +291,7 @@ def test_a_generator_of_codes_gives_the_data_s_own_values():
     run = hm.fit(model, rows, hm.objectives.Supervised(), **options)
     for code in (0, 1):
         there = rows[c == code, 1]
-        law = run.model.law(jnp.array([float(code)]))
+        law = run.model.conditional(jnp.array([float(code)]))
         assert abs(float(run.model.mean(jnp.array([float(code)]))[0]) - there.mean()) < 2
         truth = norm(there.mean(), there.std()).logpdf(there).mean()
         assert np.mean([law.log_prob(there[i : i + 1]) for i in range(60)]) == pytest.approx(truth, abs=0.4)

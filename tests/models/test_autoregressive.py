@@ -87,10 +87,10 @@ def test_what_cannot_be_is_refused(make, words):
 def test_columns_are_their_parts_side_by_side():
     parts = (Bernoulli(2), Gaussian(1), Categorical(1, states=3))
     unit, x = Columns(parts), jnp.array([1.0, 0.0, 0.7, 2.0])
-    eta = unit.natural_from_mean(unit.mean(unit.reference()))
+    eta = unit.natural_from_mean(unit.mean(unit.neutral_natural()))
     alone = sum(part.log_partition(own) for part, own in zip(parts, eta, strict=True))
     assert float(unit.log_partition(eta)) == pytest.approx(float(alone), rel=1e-6)
-    assert unit.features(x).tolist() == pytest.approx([1.0, 0.0, 0.7, 0.0, 0.0, 1.0])
+    assert unit.as_input(x).tolist() == pytest.approx([1.0, 0.0, 0.7, 0.0, 0.0, 1.0])
     model = randomised(FVBN(unit), 3, 0.3)
     assert np.isin(np.asarray(sample(model, KEY, 50))[:, 3], [0, 1, 2]).all()
 

@@ -42,7 +42,7 @@ def test_the_uncentred_machine_has_the_same_distribution(name):
 def test_links_are_the_conditionals_of_the_rbm(visible):
     rbm = RBMS[f"rbm-{visible}-bernoulli"]
     dbn = DBN.stacked([rbm, RBM(Bernoulli(2), Bernoulli(3), key=KEY)])
-    h, v = jnp.array([1.0, 0.0]), rbm.visible.sample(KEY, rbm.visible.reference())
+    h, v = jnp.array([1.0, 0.0]), rbm.visible.sample(KEY, rbm.visible.neutral_natural())
     for found, expected in (
         (dbn.down[0].natural(h), conditional(rbm, "v", {"h": h}).natural),
         (dbn.up[0].natural(v), conditional(rbm, "h", {"v": v}).natural),

@@ -47,11 +47,11 @@ TINY = eqx.tree_at(  # guesses at most twice as precise as the prior, for else t
 def together(model, key):
     """A value of the model, what a pass says of it and what its laws do, and the gradient of its weight."""
     x, latents = model.simulate(key)
-    seen = model.look(x)
-    weighed = model.weigh(key, x, seen)
-    laws = model.log_joint(x, weighed.latents), model.log_guess(weighed.latents, seen)
-    slope = eqx.filter_grad(lambda m: m.weigh(key, x, m.look(x)).log_weight)(model)
-    return x, latents, weighed, laws, model.guess(key, seen), slope
+    encoded = model.encode_features(x)
+    weighed = model.importance_sample(key, x, encoded)
+    laws = model.log_joint(x, weighed.latents), model.log_q(weighed.latents, encoded)
+    slope = eqx.filter_grad(lambda m: m.importance_sample(key, x, m.encode_features(x)).log_weight)(model)
+    return x, latents, weighed, laws, model.sample_posterior(key, encoded), slope
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -64,7 +64,7 @@ def test_a_pass_agrees_with_both_laws(told):
     model, (_, _, weighed, laws, guessed, _) = told
     assert isinstance(model, LatentModel)
     np.testing.assert_allclose(weighed.log_joint, laws[0], rtol=1e-5, atol=1e-4)
-    np.testing.assert_allclose(weighed.log_guess, laws[1], rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(weighed.log_q, laws[1], rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(weighed.latents["z"], guessed["z"], rtol=1e-5, atol=1e-5)
 
 
@@ -96,7 +96,7 @@ def test_the_network_is_the_one_of_the_paper():
     """Equations 3 to 8, written out step by step with a cell of their own."""
     model, x = MODELS["plain"], jnp.array([1.0, 0.0, 0.0, 1.0, 1.0, 0.0])
     z = jax.random.normal(jax.random.key(2), (3, 2))
-    (enc, dec), c, log_guess = (model.encoder.start, model.decoder.start), model.b, 0.0
+    (enc, dec), c, log_q = (model.encoder.start, model.decoder.start), model.b, 0.0
 
     def run(lstm, state, inputs):
         i, f, o, g = np.split(np.concatenate([inputs, state[0]]) @ np.asarray(lstm.W) + lstm.b, 4)
@@ -106,12 +106,12 @@ def test_the_network_is_the_one_of_the_paper():
     for t in range(3):
         enc = run(model.encoder, enc, np.concatenate([x, x - special.expit(c), dec[0]]))
         mean, log_precision = model.guesser(enc[0]).reshape(2, 2).T
-        log_guess += 0.5 * np.sum(log_precision - np.log(2 * np.pi) - np.exp(log_precision) * (z[t] - mean) ** 2)
+        log_q += 0.5 * np.sum(log_precision - np.log(2 * np.pi) - np.exp(log_precision) * (z[t] - mean) ** 2)
         dec = run(model.decoder, dec, z[t])
         c = c + dec[0] @ model.writer.W + model.writer.b
     latents = {"z": z.ravel()}
     log_joint = np.sum(-0.5 * z**2 - 0.5 * np.log(2 * np.pi)) + np.sum(x * c - np.logaddexp(0, c))
-    np.testing.assert_allclose(model.log_guess(latents, x), log_guess, rtol=1e-4)
+    np.testing.assert_allclose(model.log_q(latents, x), log_q, rtol=1e-4)
     np.testing.assert_allclose(model.log_joint(x, latents), log_joint, rtol=1e-4)
     np.testing.assert_allclose(model.canvases(latents)[-1] + model.b, c, rtol=1e-4, atol=1e-5)
 
@@ -120,7 +120,12 @@ def test_the_joint_law_sums_to_one():
     """The mean weight of guesses estimates `p(x)`; over all eight `x` these sum to one."""
     x = jnp.array(np.indices((2, 2, 2)).reshape(3, 8).T, jnp.float32)
     keys = jax.random.split(jax.random.key(3), (8, DRAWS))
-    log_w = jax.jit(jax.vmap(lambda ks, v: jax.vmap(lambda k: TINY.weigh(k, v, TINY.look(v)).log_weight)(ks)))(keys, x)
+
+    def log_weights(ks, v):
+        encoded = TINY.encode_features(v)
+        return jax.vmap(lambda k: TINY.importance_sample(k, v, encoded).log_weight)(ks)
+
+    log_w = jax.jit(jax.vmap(log_weights))(keys, x)
     w = np.exp(np.asarray(log_w, np.float64))
     error = np.sqrt(np.sum(w.var(axis=1) / DRAWS))
     assert error < 0.02
@@ -180,11 +185,11 @@ def test_attention_reads_both_pictures_and_writes_all_channels():
     assert model.writer.W.shape[1] == 2 * 2 * 1**2  # a mean and a log-precision of each channel
     at_zero = jax.tree.map(jnp.zeros_like, model.attention)
     first, second = np.arange(12.0), -(np.arange(12.0) ** 2)
-    seen = at_zero.read(jnp.zeros(4), jnp.array([first, second], jnp.float32)).reshape(4, 2, 2)
+    encoded = at_zero.read(jnp.zeros(4), jnp.array([first, second], jnp.float32)).reshape(4, 2, 2)
     filters = filters_at(jnp.zeros(5), 2, (2, 3))
     channels = np.concatenate([part.reshape(2, 3, 2).transpose(2, 0, 1) for part in (first, second)])
     expected = np.einsum("iy,cyx,jx->cij", filters.rows, channels, filters.columns)
-    np.testing.assert_allclose(seen, expected, rtol=1e-4)
+    np.testing.assert_allclose(encoded, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ BAD = {
         lambda: free_energy(NET, {"v": ROWS[0]}),
         "a generator net that can be inverted is sampled by hm.sample",
     ),
-    "likelihood": (lambda: log_likelihood(CODED, ROWS[:, :4]), "of values given a code: model.law"),
+    "likelihood": (lambda: log_likelihood(CODED, ROWS[:, :4]), "of values given a code: model.conditional"),
     "codes-alone": (lambda: fit(CODED, np.zeros((9, 2), np.float32), Supervised(), key=KEY), "4 visible units"),
 }
 

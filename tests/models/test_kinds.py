@@ -60,7 +60,7 @@ class Bounded(hm.VAE):
 
     def log_prob(self, x: jax.Array) -> jax.Array:
         """A lower bound."""
-        return self.weigh(KEY, x, self.look(x)).log_weight
+        return self.importance_sample(KEY, x, self.encode_features(x)).log_weight
 
 
 class Summed(hm.RBM):

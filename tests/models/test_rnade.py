@@ -60,10 +60,10 @@ def test_the_density_is_the_formula(kind, activation):
 def test_one_variable_after_the_other_weighs_as_much(kind, activation):
     model, x = MODELS[kind, activation], jnp.asarray(ROWS[0])
     assert isinstance(model, Stepwise)
-    carry, found = model.begin(), []
+    carry, found = model.init_carry(), []
     for i in jnp.asarray(ORDER):
-        found.append(float(model.weigh(i, x[i], carry)))
-        carry = model.taken(i, x[i], carry)
+        found.append(float(model.log_prob_step(i, x[i], carry)))
+        carry = model.update_carry(i, x[i], carry)
     np.testing.assert_allclose(found, conditionals(model, kind, activation, np.float64(x))[0], rtol=2e-5, atol=2e-5)
 
 
@@ -83,10 +83,10 @@ def test_no_variable_hears_of_a_later_one():
     model = MODELS["laplace", "tanh"]
 
     def each(x: jax.Array) -> jax.Array:
-        carry, found = model.begin(), []
+        carry, found = model.init_carry(), []
         for i in ORDER:
-            found.append(model.weigh(jnp.array(i), x[i], carry))
-            carry = model.taken(jnp.array(i), x[i], carry)
+            found.append(model.log_prob_step(jnp.array(i), x[i], carry))
+            carry = model.update_carry(jnp.array(i), x[i], carry)
         return jnp.stack(found)
 
     hears = np.asarray(jax.jacobian(each)(jnp.asarray(ROWS[0])))[:, list(ORDER)] != 0

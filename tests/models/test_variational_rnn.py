@@ -38,10 +38,10 @@ def weighed(model, keys, rows):
     """A guess for each row, and its two log-probabilities found once more from the guess alone."""
 
     def one(key, x):
-        seen = model.look(x)
-        w = model.weigh(key, x, seen)
-        again = model.log_joint(x, w.latents), model.log_guess(w.latents, seen)
-        return w, again, model.guess(key, seen)
+        encoded = model.encode_features(x)
+        w = model.importance_sample(key, x, encoded)
+        again = model.log_joint(x, w.latents), model.log_q(w.latents, encoded)
+        return w, again, model.sample_posterior(key, encoded)
 
     return jax.vmap(one)(keys, rows)
 
@@ -58,15 +58,15 @@ def by_hand(model, frames, z):
         return x
 
     def log_prob(units, out, value):
-        eta = units.shifted(units.bias(units.reference()), jnp.asarray(out, jnp.float32))
+        eta = units.natural_from_output(units.bias(units.neutral_natural()), jnp.asarray(out, jnp.float32))
         return float(Conditional(units, eta).log_prob(jnp.asarray(value, units.dtype)))
 
     gru = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), model.gru)
     n = len(gru.c)
     h, joint, guess = np.zeros(n), 0.0, 0.0
     for x_t, z_t in zip(frames, z, strict=True):
-        phi_x = f(net(model.features, np.asarray(unit.features(jnp.asarray(x_t, unit.dtype)))))
-        phi_z = f(net(model.latent_features, np.asarray(model.latent.features(z_t))))
+        phi_x = f(net(model.features, np.asarray(unit.as_input(jnp.asarray(x_t, unit.dtype)))))
+        phi_z = f(net(model.latent_features, np.asarray(model.latent.as_input(z_t))))
         joint += log_prob(model.latent, net(model.prior, h), z_t)
         joint += log_prob(unit, net(model.decoder, np.concatenate([phi_z, h])), x_t)
         guess += log_prob(model.latent, net(model.encoder, np.concatenate([phi_x, h])), z_t)
@@ -91,14 +91,14 @@ def test_weights_are_those_of_the_definition(model, sequences):
     rows = model.visible.rows(sequences)
     model.visible.check(rows)
     found, again, guess = weighed(model, jax.random.split(KEY, len(rows)), jnp.asarray(rows))
-    np.testing.assert_allclose((found.log_joint, found.log_guess), again, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose((found.log_joint, found.log_q), again, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(found.latents["z"], guess["z"])
     for i, sequence in enumerate(sequences):
         z = found.latents["z"][i].reshape(model.visible.frames, -1)
-        joint, log_guess = by_hand(model, sequence, z[: len(sequence)])
-        neutral = sum(float(model.latent.log_prob(model.latent.reference(), z_t)) for z_t in z[len(sequence) :])
-        joint, log_guess = joint + neutral, log_guess + neutral
-        np.testing.assert_allclose((found.log_joint[i], found.log_guess[i]), (joint, log_guess), rtol=1e-4, atol=1e-4)
+        joint, log_q = by_hand(model, sequence, z[: len(sequence)])
+        neutral = sum(float(model.latent.log_prob(model.latent.neutral_natural(), z_t)) for z_t in z[len(sequence) :])
+        joint, log_q = joint + neutral, log_q + neutral
+        np.testing.assert_allclose((found.log_joint[i], found.log_q[i]), (joint, log_q), rtol=1e-4, atol=1e-4)
 
 
 def test_absent_frames_change_nothing():
@@ -118,7 +118,9 @@ def test_absent_frames_change_nothing():
 @eqx.filter_grad
 def slope(model, keys, rows):
     """The gradient of the mean log-weight."""
-    return jnp.mean(jax.vmap(lambda k, x: model.weigh(k, x, model.look(x)).log_weight)(keys, rows))
+    return jnp.mean(
+        jax.vmap(lambda k, x: model.importance_sample(k, x, model.encode_features(x)).log_weight)(keys, rows)
+    )
 
 
 def test_gradients_reach_every_parameter():
@@ -150,8 +152,8 @@ def weights():
     @eqx.filter_jit
     def log_weights(model, keys, rows):
         def one(keys, x):
-            seen = model.look(x)
-            return jax.vmap(lambda key: model.weigh(key, x, seen).log_weight)(keys)
+            encoded = model.encode_features(x)
+            return jax.vmap(lambda key: model.importance_sample(key, x, encoded).log_weight)(keys)
 
         return jax.vmap(one)(keys, rows)
 

@@ -39,8 +39,8 @@ def test_a_decoder_doubles_and_convolves() -> None:
 @pytest.mark.parametrize("unit", [hm.units.Bernoulli(5 * 7), hm.units.Gaussian(5 * 7)], ids=["bernoulli", "gaussian"])
 def test_an_auto_encoder_of_pictures_trains_and_is_kept(unit: hm.units.Unit, tmp_path: object) -> None:
     latent = hm.units.Gaussian(3)
-    encoder = ConvEncoder((5, 7), [2, 3], latent.out_width, key=KEY)
-    decoder = ConvDecoder(3, (5, 7), [3, 2], key=KEY, each=unit.out_width // unit.size)
+    encoder = ConvEncoder((5, 7), [2, 3], latent.num_outputs, key=KEY)
+    decoder = ConvDecoder(3, (5, 7), [3, 2], key=KEY, each=unit.num_outputs // unit.size)
     model = hm.VAE(unit, latent, key=KEY, encoder=encoder, decoder=decoder)
     rows = np.asarray(jax.random.bernoulli(KEY, 0.3, (20, 35)), np.float32)
     run = hm.fit(model, rows, hm.objectives.ELBO(), epochs=2, batch_size=10, key=KEY)

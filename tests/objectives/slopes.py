@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 from harmonium.testing.statistics import FAILURE_RATE
 
 KEY = jax.random.key(0)
@@ -33,7 +33,7 @@ def expected_slope(rule, model, rows, weight):
 @eqx.filter_jit
 def drawn_slopes(rule, model, batch, n):
     """Losses `[n]` and gradients `[n, ...]` of one batch under `n` keys."""
-    keys = jax.random.split(cheap(KEY), len(n))
+    keys = jax.random.split(fast_key(KEY), len(n))
     return jax.vmap(lambda key: eqx.filter_value_and_grad(lambda m: rule(m, batch, key, None)[0])(model))(keys)
 
 

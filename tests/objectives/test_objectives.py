@@ -18,7 +18,7 @@ from harmonium.errors import InputError
 from harmonium.inference import free_energy
 from harmonium.models import RBM
 from harmonium.objectives import CD, PCD, PseudoLikelihood, contrast
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 from harmonium.samplers import Gibbs, run_chain
 from harmonium.testing.enumeration import list_states
 from harmonium.testing.invariance import exact_samples
@@ -105,12 +105,12 @@ def test_the_rule_rests_where_the_data_is_the_model(rule):
         one = eqx.filter_grad(lambda m, batch, key: rule(m, batch, key, rule.init(m, key))[0])
         return jax.vmap(lambda batch, key: one(model, batch, key))(v, keys)
 
-    slope = slopes(BINARY, v, jax.random.split(cheap(KEY), n))
+    slope = slopes(BINARY, v, jax.random.split(fast_key(KEY), n))
     flat = np.hstack([np.asarray(leaf).reshape(n, -1) for leaf in jax.tree.leaves(slope)])
     z = flat.mean(axis=0) / (flat.std(axis=0) / np.sqrt(n))
     assert flat.std() > 0.01
     assert np.abs(z).max() < scipy.stats.norm.isf(FAILURE_RATE / (2 * len(z)))
-    elsewhere = slopes(eqx.tree_at(lambda m: m.b, BINARY, BINARY.b + 1), v, jax.random.split(cheap(KEY), n))
+    elsewhere = slopes(eqx.tree_at(lambda m: m.b, BINARY, BINARY.b + 1), v, jax.random.split(fast_key(KEY), n))
     assert np.abs(elsewhere.b.mean(axis=0)).min() > 0.01
 
 
@@ -180,6 +180,6 @@ def test_a_compiled_step_of_cd_draws_each_sample_once():
     def step(model, key):
         return jax.value_and_grad(lambda m: CD()(m, jnp.zeros((100, 784)), key, None), has_aux=True)(model)
 
-    text = jax.jit(step).lower(rbm, cheap(KEY)).compile().as_text()
+    text = jax.jit(step).lower(rbm, fast_key(KEY)).compile().as_text()
     comparisons = re.findall(r"pred\[100,(784|500)\]\S* compare\([^\n]*direction=LT", text)
     assert sorted(comparisons) == ["500", "784"], comparisons

@@ -15,7 +15,7 @@ from examples import MACHINES
 from harmonium.inference import exact_free_energy, exact_log_partition, fixed_point, layer_stats
 from harmonium.models import BoltzmannMachine, Centred
 from harmonium.objectives import CD, PCD, PseudoLikelihood, contrast
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 from harmonium.testing.enumeration import list_states
 from harmonium.testing.invariance import exact_samples
 from harmonium.testing.statistics import FAILURE_RATE
@@ -87,7 +87,7 @@ def test_the_rule_rests_where_the_data_is_the_model(rule):
 
         return jax.vmap(lambda *each: eqx.filter_grad(one)(model, *each))(v, start, keys)
 
-    slope = slopes(VISIBLE, v, start, jax.random.split(cheap(KEY), n))
+    slope = slopes(VISIBLE, v, start, jax.random.split(fast_key(KEY), n))
     flat = np.hstack([np.asarray(leaf).reshape(n, -1) for leaf in jax.tree.leaves(slope)])
     z = flat.mean(axis=0) / (flat.std(axis=0) / np.sqrt(n))
     assert flat.std() > 0.01

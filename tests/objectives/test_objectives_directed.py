@@ -26,7 +26,7 @@ from harmonium.objectives import (
     StepMemory,
     WakeSleep,
 )
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 from harmonium.testing.statistics import matches_means
 from harmonium.units import Bernoulli
 
@@ -42,9 +42,9 @@ def exact_bound(net, rows, k=1):
     tuples = jnp.asarray(list(itertools.product(range(count), repeat=k)))
 
     def one(x):
-        seen = net.look(x)
+        encoded = net.encode_features(x)
         log_p = jax.vmap(lambda h: net.log_joint(x, h))(states)
-        log_q = jax.vmap(lambda h: net.log_guess(h, seen))(states)
+        log_q = jax.vmap(lambda h: net.log_q(h, encoded))(states)
         chance = jnp.exp(jnp.sum(log_q[tuples], axis=1))
         return chance @ (jax.nn.logsumexp((log_p - log_q)[tuples], axis=1) - jnp.log(k))
 
@@ -64,7 +64,7 @@ def drawn(rule, model, batch, memory, n):
     def one(key):
         return eqx.filter_value_and_grad(lambda m: rule(m, batch, key, memory), has_aux=True)(model)
 
-    return jax.vmap(one)(jax.random.split(cheap(KEY), len(n)))
+    return jax.vmap(one)(jax.random.split(fast_key(KEY), len(n)))
 
 
 SEEN = -4.4  # a value that a running mean has met three times
@@ -148,9 +148,9 @@ def guesses_of(net, key, k):
     """The guesses `[rows, k]` that rules of constant guesses draw by a key, and their log-weights."""
 
     def one(keys, x):
-        seen = net.look(x)
-        latents = jax.vmap(lambda key: net.guess(key, seen))(keys)
-        log_w = jax.vmap(lambda h: net.log_joint(x, h) - net.log_guess(h, seen))(latents)
+        encoded = net.encode_features(x)
+        latents = jax.vmap(lambda key: net.sample_posterior(key, encoded))(keys)
+        log_w = jax.vmap(lambda h: net.log_joint(x, h) - net.log_q(h, encoded))(latents)
         return latents["h"], log_w
 
     return jax.vmap(one)(jax.random.split(key, (len(ROWS), k)), ROWS)

@@ -130,6 +130,6 @@ def test_noise_that_does_not_fit_is_refused():
     with pytest.raises(InputError, match=r"'v' alone, not h, v: .*marginal_noise"):
         NCE(both)
     for unit in (Bernoulli(4), Gaussian(3)):
-        other = Independent({"v": unit}, {"v": unit.bias(unit.reference())})
+        other = Independent({"v": unit}, {"v": unit.bias(unit.neutral_natural())})
         with pytest.raises(InputError, match=r"Bernoulli\(size=3\) and the noise's .*marginal_noise"):
             NCE(other)(Normalised(BINARY), jnp.asarray(ROWS), KEY, None)

@@ -120,7 +120,7 @@ def test_the_base_fits_the_marginals_seen_so_far():
     model = RBM(unit, Bernoulli(2), key=KEY)
     marginals = Marginals.unseen(unit)
     start = marginals.base(model).natural()
-    np.testing.assert_allclose(start["v"].square, unit.reference().square)
+    np.testing.assert_allclose(start["v"].square, unit.neutral_natural().square)
     for part in np.split(rows, [7, 30]):
         marginals = marginals.updated(unit, jnp.asarray(part))
     np.testing.assert_allclose(marginals.mean.x, rows.mean(axis=0), rtol=1e-4)

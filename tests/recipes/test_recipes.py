@@ -23,7 +23,7 @@ import scipy.io
 from harmonium.data import from_arrays, load
 from harmonium.errors import InputError, RunError
 from harmonium.evaluation import ErrorRate, Estimate, log_likelihood
-from harmonium.models import RBM, Centred
+from harmonium.models import RBM, Centred, weights
 from harmonium.objectives import CD, MaxNorm, Sparse
 from harmonium.recipes import RECIPES, published, recipe, vrnn
 from harmonium.recipes.common import (
@@ -32,7 +32,6 @@ from harmonium.recipes.common import (
     new_folder,
     sgd,
     visible_unit,
-    weights_only,
 )
 from harmonium.recipes.measuring import error_of, held_out
 from harmonium.recipes.rules import RBM_RULES, constrained, learning_rule
@@ -111,7 +110,7 @@ def test_classes_are_those_of_the_labels_of_all_splits():
 
 def test_decay_and_schedule_act_where_they_should():
     model = Centred(RBM8)
-    mask = weights_only(model)
+    mask = weights(model)
     assert mask.model.W is True
     assert not any(jax.tree.leaves((mask.model.b, mask.model.c, mask.offsets)))
     rule = sgd(0.5, 10, momentum=0.0, weight_decay=0.1, schedule="linear")

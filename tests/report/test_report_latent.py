@@ -161,6 +161,6 @@ def test_means_of_the_decoder_and_its_weights():
         eye = jnp.eye(4)
         sure = eqx.tree_at(lambda m: m.up[0].net.b[-1], vae, jnp.tile(jnp.array([0.0, 30.0]), 3))
         _, made = reconstructed(sure, jax.random.split(KEY, 4), eye)
-        codes = jax.vmap(sure.up[0].unit.mean)(jax.vmap(sure.look)(eye)).x
+        codes = jax.vmap(sure.up[0].unit.mean)(jax.vmap(sure.encode_features)(eye)).x
         noise = np.exp(-5) * np.linalg.norm(weights, axis=1).max()  # the least that a net gives a code, decoded
         np.testing.assert_allclose(made, decoded(vae, np.asarray(codes)), atol=5 * noise)

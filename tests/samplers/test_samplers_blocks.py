@@ -11,7 +11,7 @@ import pytest
 import harmonium as hm
 from harmonium import units
 from harmonium.errors import InputError
-from harmonium.rng import cheap, row_keys, threefry
+from harmonium.rng import row_keys, threefry
 
 KEY = jax.random.key(0)
 V, MIXED = units.Bernoulli(5), units.Columns([units.Bernoulli(2), units.Gaussian(2), units.Categorical(1, states=3)])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from examples import MACHINES, randomised
-from harmonium.models import BoltzmannMachine, acting_on
-from harmonium.rng import cheap
+from harmonium.models import BoltzmannMachine, local_field
+from harmonium.rng import fast_key
 from harmonium.samplers import Clamp, Gibbs, impute, initial_state, posterior_sample, run_chain, sample
 from harmonium.testing.chains import count_states
 from harmonium.testing.enumeration import energies, list_states
@@ -33,7 +33,7 @@ def test_a_sweep_is_each_colour_in_turn(name):
             units = np.flatnonzero(colours == colour)
             stats = {n: model.layers[n].stats(x) for n, x in by_hand.items()}
             filled = np.resize(units, most)  # as many are drawn of every colour
-            drawn = model.layers[layer].sample(k, acting_on(model, stats, str(layer), jnp.asarray(filled)))
+            drawn = model.layers[layer].sample(k, local_field(model, stats, str(layer), jnp.asarray(filled)))
             by_hand[layer] = by_hand[layer].at[units].set(drawn[: len(units)])
     after = Gibbs(model)(KEY, state)
     for layer in model.layers:
@@ -75,7 +75,7 @@ def test_clamped_units_hold_from_the_first_step_whatever_the_state_was():
     def draw(keys):
         return jax.vmap(lambda key: run_chain(kernel, key, start, 15))(keys)
 
-    end = jax.tree.map(np.asarray, draw(jax.random.split(cheap(KEY), CHAINS)))
+    end = jax.tree.map(np.asarray, draw(jax.random.split(fast_key(KEY), CHAINS)))
     assert (end["v"][:, mask] == value[mask]).all()
     truth = list_states(model)
     law = truth.probability[0] * (truth.values["v"][0][:, mask] == value[mask]).all(axis=1)
@@ -88,7 +88,7 @@ def test_a_clamped_unit_never_moves_within_a_sweep():
     mask, value = jnp.array([True, True, False]), jnp.array([1.0, 1.0, 0.0])
     kernel = Gibbs(model, {"v": Clamp(mask, value)})
     draw = jax.jit(jax.vmap(lambda key: kernel(key, {"v": jnp.zeros(3)})["v"]))
-    v = np.asarray(draw(jax.random.split(cheap(KEY), CHAINS)))
+    v = np.asarray(draw(jax.random.split(fast_key(KEY), CHAINS)))
     assert (v[:, :2] == 1).all()
     p = float(jax.nn.sigmoid(model.b[2] + model.U[2, 0] + model.U[2, 1]))
     assert 0.05 < p < 0.95
@@ -106,7 +106,7 @@ def test_a_layer_that_is_held_stays():
 def test_a_posterior_sample_follows_the_conditional_after_some_sweeps():
     model, v = MACHINES["machine-dense"], jnp.array([1.0, 0.0, 1.0])
     draw = jax.jit(jax.vmap(lambda key: posterior_sample(model, key, {"v": v}, sweeps=15)))
-    state = jax.tree.map(np.asarray, draw(jax.random.split(cheap(KEY), CHAINS)))
+    state = jax.tree.map(np.asarray, draw(jax.random.split(fast_key(KEY), CHAINS)))
     assert (state["v"] == v).all()
     truth = list_states(model, {"v": np.asarray(v)[None]})
     matches_law(count_states(truth.states, state), truth.probability[0], "Posterior samples")

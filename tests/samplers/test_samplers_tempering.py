@@ -14,7 +14,7 @@ import pytest
 from examples import CENTRED, DBMS, OTHERS, RBMS, randomised
 from harmonium.errors import InputError
 from harmonium.models import DBM, RBM, BoltzmannMachine, Centred, Coloured, Independent
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 from harmonium.samplers import (
     Kernel,
     Snapshots,
@@ -35,7 +35,7 @@ N = 2**14
 
 
 def neutral(model) -> Independent:
-    biases = {name: unit.bias(unit.reference()) for name, unit in model.layers.items()}
+    biases = {name: unit.bias(unit.neutral_natural()) for name, unit in model.layers.items()}
     return Independent(dict(model.layers), biases)
 
 
@@ -79,7 +79,7 @@ def swept(ladder, key, replicas, steps):
         walk = lambda i, r: Tempering(ladder)(jax.random.fold_in(key, i), r)  # noqa: E731
         return jax.lax.fori_loop(0, steps, walk, replicas)
 
-    return jax.vmap(chain)(jax.random.split(cheap(key), len(replicas.turn)), replicas)
+    return jax.vmap(chain)(jax.random.split(fast_key(key), len(replicas.turn)), replicas)
 
 
 def started(ladder, values):
@@ -189,7 +189,7 @@ def test_exchanges_on_a_ladder_of_temperatures_cost_no_matrix_product():
     def sweep(ladder, key, replicas):
         return jax.vmap(lambda k, r: Tempering(ladder)(k, r))(jax.random.split(key, 25), replicas)
 
-    text = jax.jit(sweep).lower(ladder, cheap(KEY), replicas).compile().as_text()
+    text = jax.jit(sweep).lower(ladder, fast_key(KEY), replicas).compile().as_text()
     shapes = re.findall(r"f32\[([\d,]+)\][^=\n]* (?:dot|custom-call)\(", text)
     products = [shape for shape in shapes if math.prod(int(n) for n in shape.split(",")) >= 50_000]
     assert sorted(products) == ["100,500", "100,784"], products  # v given h, and h given v: as in a Gibbs sweep

@@ -415,21 +415,21 @@ def test_rules_with_settings_of_any_kind_are_told_apart(whole):
 
 
 def test_bfloat16_products_train_nearly_the_same_machine(whole, tmp_path):
-    run = trained(products="bfloat16", out=tmp_path / "run")
+    run = trained(matmul_precision="bfloat16", out=tmp_path / "run")
     W, reference = np.asarray(run.model.W), np.asarray(whole.model.W)
     assert W.dtype == np.float32
     assert not np.array_equal(W, reference)
     moved = np.abs(reference - np.asarray(RBM8.W)).max()
     assert np.abs(W - reference).max() < 0.5 * moved
-    assert run.folder.about["settings"]["products"] == "bfloat16"
-    with pytest.raises(InputError, match="another products"):
+    assert run.folder.about["settings"]["matmul_precision"] == "bfloat16"
+    with pytest.raises(InputError, match="another matmul_precision"):
         trained(out=tmp_path / "run", resume=True)
 
 
 def test_runs_recorded_before_there_was_a_choice_of_products_go_on(tmp_path):
     trained(out=tmp_path / "run", epochs=2)
     record = json.loads((tmp_path / "run" / "run.json").read_text())
-    del record["settings"]["products"]
+    del record["settings"]["matmul_precision"]
     (tmp_path / "run" / "run.json").write_text(json.dumps(record))
     assert trained(out=tmp_path / "run", resume=True).finished
 

@@ -15,8 +15,8 @@ from harmonium.data import from_arrays
 from harmonium.errors import InputError
 from harmonium.evaluation import log_likelihood
 from harmonium.inference import classify, conditional, encode
-from harmonium.models import DBM, DBN, RBM, Twin
-from harmonium.objectives import CD, Mirrored
+from harmonium.models import DBM, DBN, RBM, DoubledRBM
+from harmonium.objectives import CD, DoubledInput
 from harmonium.samplers import initial_state
 from harmonium.training import RunFolder, fit, pretrained_dbm, stack, upper_data
 from harmonium.units import Bernoulli, Categorical, Spin
@@ -71,17 +71,19 @@ def test_labels_join_the_top_of_a_stack():
 def test_twins_count_what_they_copy_twice():
     rbm = RBM(Bernoulli(6), Bernoulli(4), key=KEY, scale=1.0)
     v, h = jnp.asarray(X[0]), jnp.ones(4)
-    up = conditional(Twin(rbm, "v"), "h", {"v": v, "u": v}).natural
+    up = conditional(DoubledRBM(rbm, "v"), "h", {"v": v, "u": v}).natural
     np.testing.assert_allclose(up, 2 * v @ rbm.W + rbm.c, rtol=1e-5)
-    down = conditional(Twin(rbm, "v"), "v", {"u": v, "h": h}).natural
+    down = conditional(DoubledRBM(rbm, "v"), "v", {"u": v, "h": h}).natural
     np.testing.assert_allclose(down, rbm.W @ h + rbm.b, rtol=1e-5)
-    top = conditional(Twin(rbm, "h"), "v", {"h": h, "u": h}).natural
+    top = conditional(DoubledRBM(rbm, "h"), "v", {"h": h, "u": h}).natural
     np.testing.assert_allclose(top, 2 * rbm.W @ h + rbm.b, rtol=1e-5)
 
 
 def test_a_mirrored_rule_shows_the_data_twice():
-    twin = Twin(RBM(Bernoulli(6), Bernoulli(4), key=KEY), "v")
-    run = fit(twin, DATA, Mirrored(CD()), optimizer=optax.adam(0.02), epochs=20, batch_size=10, key=KEY, monitor=False)
+    twin = DoubledRBM(RBM(Bernoulli(6), Bernoulli(4), key=KEY), "v")
+    run = fit(
+        twin, DATA, DoubledInput(CD()), optimizer=optax.adam(0.02), epochs=20, batch_size=10, key=KEY, monitor=False
+    )
     assert run.metrics[-1]["free_energy_data"] < run.metrics[0]["free_energy_data"] - 2
 
 
@@ -97,7 +99,9 @@ def test_the_composed_machine_has_the_parts_weights():
     from harmonium.training.greedy import _composed
 
     rbms = [RBM(Bernoulli(a), Bernoulli(b), key=jax.random.key(a), scale=1.0) for a, b in ((6, 4), (4, 3), (3, 2))]
-    dbm = _composed([Twin(rbms[0], "v"), rbms[1], Twin(rbms[2], "h")], [Bernoulli(n) for n in (6, 4, 3, 2)], KEY)
+    dbm = _composed(
+        [DoubledRBM(rbms[0], "v"), rbms[1], DoubledRBM(rbms[2], "h")], [Bernoulli(n) for n in (6, 4, 3, 2)], KEY
+    )
     for W, rbm, share in zip(dbm.W, rbms, (1.0, 0.5, 1.0), strict=True):
         np.testing.assert_allclose(W, share * rbm.W)
     np.testing.assert_allclose(dbm.b[1], (rbms[0].c + rbms[1].b) / 2)
@@ -117,7 +121,7 @@ def test_the_highest_machine_learns_its_data_with_the_labels():
 def test_labels_have_one_copy_for_each_copy_of_what_they_act_on():
     """What acts on each layer of the highest machine is what will act on it in the whole one, layers below guessed."""
     machine = randomised(DBM(Bernoulli(6), [Bernoulli(4)], Categorical(1, states=3), key=KEY), 5, 1.0)
-    twin, v, h, y = Twin(machine, "h"), jnp.asarray(X[0]), jnp.array([1.0, 0.0, 1.0, 1.0]), jnp.array([2])
+    twin, v, h, y = DoubledRBM(machine, "h"), jnp.asarray(X[0]), jnp.array([1.0, 0.0, 1.0, 1.0]), jnp.array([2])
     W, U = machine.W
     free = initial_state(twin, KEY)  # what does not matter
     up = conditional(twin, "h", free | {"v": v, "y": y}).natural
@@ -135,7 +139,7 @@ def test_the_composed_machine_has_the_weights_of_its_labels():
     labels = Categorical(1, states=3)
     low = RBM(Bernoulli(6), Bernoulli(4), key=KEY, scale=1.0)
     high = randomised(DBM(Bernoulli(4), [Bernoulli(2)], labels, key=KEY), 6, 1.0)
-    dbm = _composed([Twin(low, "v"), Twin(high, "h")], [Bernoulli(n) for n in (6, 4, 2)], KEY, labels)
+    dbm = _composed([DoubledRBM(low, "v"), DoubledRBM(high, "h")], [Bernoulli(n) for n in (6, 4, 2)], KEY, labels)
     for found, expected in zip(dbm.W, (low.W, *high.W), strict=True):
         np.testing.assert_allclose(found, expected)
     for found, expected in zip(dbm.b, (low.b, (low.c + high.b[0]) / 2, *high.b[1:]), strict=True):

@@ -17,8 +17,8 @@ PARTS = [Gaussian(1), Bernoulli(2), Categorical(1, states=3), Gaussian(2), Spin(
          Bernoulli(1), Categorical(1, states=3)]  # fmt: skip
 UNIT = Columns(PARTS)
 X = jnp.array([0.3, 1.0, 0.0, 2.0, -1.1, 0.7, -1.0, 1.0, 0.0, 1.0, 1.0])
-OUT = jnp.asarray(np.random.default_rng(0).normal(size=UNIT.out_width), jnp.float32)
-BIAS = randomised(UNIT.bias(UNIT.reference()), 1)
+OUT = jnp.asarray(np.random.default_rng(0).normal(size=UNIT.num_outputs), jnp.float32)
+BIAS = randomised(UNIT.bias(UNIT.neutral_natural()), 1)
 
 
 def by_part(bias) -> list:
@@ -48,10 +48,10 @@ def test_parts_of_one_family_are_one_kind():
 @pytest.mark.slow
 def test_what_a_net_says_of_the_columns_is_what_it_says_of_each_part():
     """`log_prob`, whole and column by column, features, and the order of a network's outputs."""
-    eta = UNIT.shifted(BIAS, OUT)
-    outs, values = shares(OUT, [p.out_width for p in PARTS]), shares(X, [p.size for p in PARTS])
+    eta = UNIT.natural_from_output(BIAS, OUT)
+    outs, values = shares(OUT, [p.num_outputs for p in PARTS]), shares(X, [p.size for p in PARTS])
     each = [
-        Conditional(part, part.shifted(bias, jnp.asarray(out))).log_probs(jnp.asarray(value, part.dtype))
+        Conditional(part, part.natural_from_output(bias, jnp.asarray(out))).log_probs(jnp.asarray(value, part.dtype))
         for part, bias, out, value in zip(PARTS, by_part(BIAS), outs, values, strict=True)
     ]
     expected = np.concatenate(each)
@@ -62,8 +62,8 @@ def test_what_a_net_says_of_the_columns_is_what_it_says_of_each_part():
         padded = jnp.pad(jnp.asarray(out), (0, most - len(out)))
         found = UNIT.log_prob_one(jnp.int32(i), BIAS, padded, value)
         np.testing.assert_allclose(found, expected[i], rtol=1e-5, atol=1e-6)
-    features = [part.features(jnp.asarray(v, part.dtype)) for part, v in zip(PARTS, values, strict=True)]
-    np.testing.assert_array_equal(UNIT.features(X), np.concatenate(features))
+    features = [part.as_input(jnp.asarray(v, part.dtype)) for part, v in zip(PARTS, values, strict=True)]
+    np.testing.assert_array_equal(UNIT.as_input(X), np.concatenate(features))
     ones = [UNIT.features_of_one(jnp.int32(i), X[i], 3)[:width] for i, width in enumerate(UNIT.widths)]
     np.testing.assert_array_equal(np.concatenate(ones), np.concatenate(features))
 
@@ -108,7 +108,7 @@ def test_a_program_does_not_grow_with_the_alternation_of_kinds(build):
                 return model.log_prob(x)
             if isinstance(model, hm.RBM):
                 return hm.free_energy(model, {"v": x})
-            return model.weigh(jax.random.key(0), x, model.look(x)).log_weight
+            return model.log_prob_step(jax.random.key(0), x, model.encode_features(x)).log_weight
 
         return str(jax.make_jaxpr(jax.grad(loss, allow_int=True))(model)).count(" = ")
 

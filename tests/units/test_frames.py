@@ -37,14 +37,14 @@ def test_rows_hold_their_sequences(unit, sequence):
 @every
 def test_a_sequence_of_all_frames_is_its_frames_side_by_side(unit, sequence):
     frames = Frames(unit, 2)
-    out = jnp.asarray(np.random.default_rng(0).normal(size=frames.out_width), jnp.float32)
-    eta = frames.shifted(frames.bias(frames.reference()), out)
+    out = jnp.asarray(np.random.default_rng(0).normal(size=frames.num_outputs), jnp.float32)
+    eta = frames.natural_from_output(frames.bias(frames.neutral_natural()), out)
     x = jnp.asarray(frames.rows([sequence])[0])
-    bias = unit.bias(unit.reference())
-    each = [Conditional(unit, unit.shifted(bias, part)) for part in out.reshape(2, -1)]
+    bias = unit.bias(unit.neutral_natural())
+    each = [Conditional(unit, unit.natural_from_output(bias, part)) for part in out.reshape(2, -1)]
     expected = sum(law.log_prob(jnp.asarray(value, unit.dtype)) for law, value in zip(each, sequence, strict=True))
     np.testing.assert_allclose(Conditional(frames, eta).log_prob(x), expected, rtol=1e-5)
-    np.testing.assert_allclose(frames.features(x), np.concatenate([unit.features(v) for v in frames.split(x)]))
+    np.testing.assert_allclose(frames.as_input(x), np.concatenate([unit.as_input(v) for v in frames.split(x)]))
     frames.check(np.asarray(frames.sample(KEY, eta))[None])
     assert (len(frames.widths), sum(frames.widths)) == (frames.size, frames.width)
 
@@ -53,8 +53,8 @@ def test_a_sequence_of_all_frames_is_its_frames_side_by_side(unit, sequence):
 def test_an_absent_frame_has_log_probability_zero_and_no_statistics(unit, sequence):
     frames = Frames(unit, 2)
     x = jnp.asarray(frames.rows([sequence[:1]])[0])
-    eta = frames.reference()
-    alone = unit.log_prob(unit.reference(), jnp.asarray(sequence[0], unit.dtype))
+    eta = frames.neutral_natural()
+    alone = unit.log_prob(unit.neutral_natural(), jnp.asarray(sequence[0], unit.dtype))
     np.testing.assert_allclose(Conditional(frames, eta).log_prob(x), alone, rtol=1e-6)
     for leaf in jax.tree.leaves(frames.stats(x)):
         assert np.isfinite(leaf[0]).all()

@@ -39,7 +39,7 @@ def test_what_no_number_is_stays_so():
 
 def test_a_bias_has_no_limit():
     bias = GaussianBias(jnp.zeros(1), jnp.array([27.0]))  # a column of standard deviation 1e-6
-    eta = Gaussian(1).shifted(bias, jnp.array([0.0, 1e9]))
+    eta = Gaussian(1).natural_from_output(bias, jnp.array([0.0, 1e9]))
     np.testing.assert_allclose(eta.square, -0.5 * np.exp(27.0 + LIMIT), rtol=1e-4)
 
 
@@ -84,7 +84,9 @@ def test_the_bias_of_a_frame_sets_the_scale_of_its_units():
     plain = VariationalRNN(frames, Gaussian(2), 4, sizes=[4], key=KEY)
     still = eqx.tree_at(lambda m: m.decoder.W[-1], plain, jnp.zeros_like(plain.decoder.W[-1]))
     model = eqx.tree_at(lambda m: m.b, still, bias, is_leaf=lambda x: x is None)
-    seen = model.visible.unit.mean(model._decoded(jnp.zeros(4), jnp.zeros(4)))
-    np.testing.assert_allclose([seen.x[0], np.sqrt(seen.square[0] - seen.x[0] ** 2)], [5e4, np.exp(8.0)], rtol=0.02)
+    encoded = model.visible.unit.mean(model._decoded(jnp.zeros(4), jnp.zeros(4)))
+    np.testing.assert_allclose(
+        [encoded.x[0], np.sqrt(encoded.square[0] - encoded.x[0] ** 2)], [5e4, np.exp(8.0)], rtol=0.02
+    )
     made = VariationalRNN(frames, Gaussian(2), 4, sizes=[4], key=KEY, b=bias)
     np.testing.assert_array_equal(made.b.log_precision, bias.log_precision)

@@ -67,7 +67,7 @@ def test_log_partition_and_entropy_of_gaussian_units():
 
 @every
 def test_mean_is_the_slope_of_the_log_partition(unit, eta):
-    for at in (eta, unit.reference(), jax.tree.map(lambda x: 60 * x, eta)):  # ties and saturation included
+    for at in (eta, unit.neutral_natural(), jax.tree.map(lambda x: 60 * x, eta)):  # ties and saturation included
         close(unit.mean(at), jax.grad(unit.log_partition)(at))
 
 
@@ -88,7 +88,7 @@ def test_a_gaussian_bias_is_mean_and_log_precision():
     bias = GaussianBias(jnp.array([2.0]), jnp.log(jnp.array([4.0])))
     mean = Gaussian(1).mean(Gaussian(1).natural(bias))
     close(mean, GaussianStats(np.array([2.0]), np.array([4.25])))
-    close(Gaussian(1).coupling(Gaussian(1).stats(jnp.array([3.0])), bias), np.array([12.0]))
+    close(Gaussian(1).interaction(Gaussian(1).stats(jnp.array([3.0])), bias), np.array([12.0]))
 
 
 @finite
@@ -116,12 +116,12 @@ def test_samples_of_gaussian_units_follow_the_law():
 @every
 def test_zeros_and_reference_have_the_form_of_statistics(unit, eta):
     stats = unit.stats(unit.sample(jax.random.key(0), eta))
-    for same in (unit.zeros(), unit.reference(), unit.mean(eta)):
+    for same in (unit.zeros(), unit.neutral_natural(), unit.mean(eta)):
         assert jax.tree.structure(same) == jax.tree.structure(stats)
         assert [x.shape for x in jax.tree.leaves(same)] == [x.shape for x in jax.tree.leaves(stats)]
     assert all(not leaf.any() for leaf in jax.tree.leaves(unit.zeros()))
-    assert np.isfinite(unit.log_partition(unit.reference()))
-    assert unit.coupling(stats, unit.bias(eta)).shape == (unit.width,)
+    assert np.isfinite(unit.log_partition(unit.neutral_natural()))
+    assert unit.interaction(stats, unit.bias(eta)).shape == (unit.width,)
 
 
 @finite

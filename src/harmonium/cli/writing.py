@@ -87,7 +87,7 @@ def _cell_bytes(out: Path, binary: int) -> int:
 
 def _features(unit: Unit) -> int:
     """How many numbers the expected values of a layer are."""
-    found = jax.eval_shape(lambda: unit.expected_value(unit.mean(unit.reference())))
+    found = jax.eval_shape(lambda: unit.expected_value(unit.mean(unit.neutral_natural())))
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(found))
 
 

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.data import Dataset
 from harmonium.errors import InputError, shown
 from harmonium.evaluation.rows import rows_of
-from harmonium.models import BiHM, Factorial, LatentModel, Latents, Layered, TractableModel
+from harmonium.models import BiHM, Factorial, HierarchicalLatentModel, LatentModel, Latents, TractableModel
 from harmonium.models.autoregressive import Conditionals
 from harmonium.models.kinds import BIDIRECTIONAL, LATENT, is_kind, require_kind
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 from harmonium.units import Conditional
 
 ACTIVE = 0.01  # variance over the rows of what is expected of a unit, above which it is active (Burda et al. 2016)
@@ -95,7 +95,7 @@ def active_units(model: LatentModel | BiHM, data: Dataset | Array, *, key: Key[A
     rows, unit = rows_of(model, data), net.layers["v"]
     if len(rows) < 2:
         raise InputError(f"Active units differ between rows, and there is {len(rows)} of them: pass two or more.")
-    keys = jax.random.split(cheap(key), len(rows))
+    keys = jax.random.split(fast_key(key), len(rows))
     blocks = [slice(i, i + BLOCK) for i in range(0, len(rows), BLOCK)]
     parts = [_looked_at(net, keys[at], unit.from_data(rows[at])) for at in blocks]
     means, noise, kl = (
@@ -115,7 +115,7 @@ def _starts(net: LatentModel, name: str) -> np.ndarray:
     return np.cumsum([0, *widths[:-1]])
 
 
-@outermost
+@jit_entry
 def _looked_at(
     net: Any, keys: Key[Array, "n"], rows: Array
 ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
@@ -123,8 +123,8 @@ def _looked_at(
     the terms of the KL divergence `[n, size]`."""
 
     def one(key: Key[Array, ""], x: Array) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
-        seen = net.look(x)
-        latents = jax.vmap(lambda k: net.guess(k, seen))(jax.random.split(key, GUESSES))
+        encoded = net.encode_features(x)
+        latents = jax.vmap(lambda k: net.sample_posterior(k, encoded))(jax.random.split(key, GUESSES))
         means, kl = jax.vmap(lambda h: _told(net, x, h))(latents)
         return (
             jax.tree.map(lambda m: jnp.mean(m, axis=0), means),
@@ -138,14 +138,14 @@ def _looked_at(
 def _told(net: Any, x: Array, latents: Latents) -> tuple[dict[str, Array], dict[str, Array]]:
     """Features expected of each layer given a guess of the one below (or those of the guess), and `log q - log p`."""
     names = list(net.layers)
-    if not isinstance(net, Layered):
-        means = {name: net.layers[name].features(latents[name]) for name in names[1:]}
+    if not isinstance(net, HierarchicalLatentModel):
+        means = {name: net.layers[name].as_input(latents[name]) for name in names[1:]}
         return means, {name: jnp.full(net.layers[name].size, jnp.nan) for name in names[1:]}
     values, means, kl = {"v": x, **latents}, {}, {}
     for l, (below, name) in enumerate(itertools.pairwise(names)):
         unit, z = net.layers[name], values[name]
         q = Conditional(unit, net.up[l].natural(values[below]))
-        means[name] = unit.coupling(q.mean, unit.bias(unit.reference()))
+        means[name] = unit.interaction(q.mean, unit.bias(unit.neutral_natural()))
         if l + 1 < len(net.down):
             p = Conditional(unit, net.down[l + 1].natural(values[names[l + 2]])).log_probs(z)
         else:
@@ -157,7 +157,7 @@ def _told(net: Any, x: Array, latents: Latents) -> tuple[dict[str, Array], dict[
 def _each(prior: TractableModel, z: Array) -> Float[Array, "size"]:
     """Log-probability of each unit of the top layer, given those before it where the prior has an order."""
     if isinstance(prior, Factorial):
-        return prior.law.log_probs(z)
+        return prior.conditional.log_probs(z)
     if isinstance(prior, Conditionals):
         return Conditional(prior.layers["v"], prior.natural(z)).log_probs(z)
     return jnp.full(len(z), jnp.nan)

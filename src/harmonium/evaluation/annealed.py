@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.inference import free_energy, has_closed_form, independent_at_marginals
 from harmonium.models import EnergyModel, Independent, Interpolated
 from harmonium.samplers import Gibbs, State, posterior_sample, run_chain, sample_block
@@ -68,7 +68,9 @@ def neutral_base(model: EnergyModel) -> Independent:
     >>> round(float(neutral_base(rbm).log_partition()), 4)                                   # 9 log 2
     6.2383
     """
-    return Independent(dict(model.layers), {name: unit.bias(unit.reference()) for name, unit in model.layers.items()})
+    return Independent(
+        dict(model.layers), {name: unit.bias(unit.neutral_natural()) for name, unit in model.layers.items()}
+    )
 
 
 def visible_block(model: EnergyModel) -> tuple[str, ...]:
@@ -111,7 +113,7 @@ def resampled(weights: Weights, key: Key[Array, ""], number: int) -> State:
     return {name: x[rows] for name, x in weights.end.items()}
 
 
-@outermost
+@jit_entry
 def model_samples(model: EnergyModel, key: Key[Array, ""], start: State, steps: int) -> State:
     """Full states after `steps` Gibbs sweeps from `start`, values of some layers `[chains, size]` by name."""
 
@@ -127,11 +129,11 @@ def own_samples(model: EnergyModel, key: Key[Array, ""], chains: int, steps: int
     modes than the chains of `initial_state`, which all start near the most probable one."""
     first, walk = jax.random.split(key)
     unit = model.layers["v"]
-    start = jax.vmap(lambda k: unit.sample(k, unit.reference()))(jax.random.split(first, chains))
+    start = jax.vmap(lambda k: unit.sample(k, unit.neutral_natural()))(jax.random.split(first, chains))
     return model_samples(model, walk, {"v": start}, steps)
 
 
-@outermost
+@jit_entry
 def anneal(
     model: EnergyModel, base: Independent, key: Key[Array, ""], start: State, betas: Float[Array, "steps"]
 ) -> Weights:

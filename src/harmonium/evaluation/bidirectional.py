@@ -16,13 +16,13 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.data import space_of
 from harmonium.evaluation.annealed import mean_weight
 from harmonium.evaluation.estimate import Estimate, interval_verdict, standard_error
 from harmonium.evaluation.posterior_annealing import METHOD, annealed, check_annealed, settings_of
 from harmonium.models import LatentModel
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 
 SIMULATED = f"{METHOD} and away from it, on simulated examples"
 
@@ -48,7 +48,7 @@ def simulated_interval(
     """
     check_annealed(model, key, start, n=n, chains=chains, temperatures=temperatures, leapfrog=leapfrog)
     clock = time.perf_counter()
-    draw, walk = jax.random.split(cheap(key))
+    draw, walk = jax.random.split(fast_key(key))
     x, h = simulated(model, draw, n)
     rows = np.asarray(model.layers["v"].to_data(x))
     ends = annealed(model, walk, rows, h, chains, temperatures, leapfrog, start)
@@ -66,7 +66,7 @@ def simulated_interval(
     )  # fmt: skip
 
 
-@outermost
+@jit_entry
 def simulated(model: LatentModel, key: Key[Array, ""], n: int) -> tuple[Array, PyTree]:
     """`n` examples `[n, size]` with their latent variables `[n, ...]` by layer, drawn from `p(x, h)`.
 

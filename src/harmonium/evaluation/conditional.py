@@ -11,18 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from harmonium.compiling import outermost, over_rows
+from harmonium.compiling import jit_entry, map_rows
 from harmonium.data import Dataset, space_of
 from harmonium.errors import InputError
 from harmonium.evaluation.estimate import Estimate, mean_estimate
 from harmonium.evaluation.own_conditional import summed_conditional
 from harmonium.evaluation.rows import as_given, rows_of, space_under
 from harmonium.evaluation.tractable import at_once, by_chain_rule, chain_rule, named, refuse_options
-from harmonium.inference.holes import with_holes
+from harmonium.inference.missing import with_holes
 from harmonium.models import Ordered, Orderless, TractableModel, check_known_first
-from harmonium.models.autoregressive import weighed
+from harmonium.models.autoregressive import conditional_log_prob
 from harmonium.models.kinds import ORDERED, ORDERLESS, is_kind
-from harmonium.rng import words
+from harmonium.rng import key_data
 
 KNOWN, ASKED, NEITHER = 0, 1, 2
 OWN = "own"  # the law of `log_prob` itself
@@ -49,7 +49,7 @@ def exact_likelihood(
     if orders is not None and not own:
         model = _with_orders(model, orders, key)
     estimate = chain_rule(model, rows_of(model, data)) if given is None else given_some(model, data, given, own=own)
-    more = {} if orders is None or own else {"orders": int(orders), "seed": words(key)}
+    more = {} if orders is None or own else {"orders": int(orders), "seed": key_data(key)}
     return dataclasses.replace(estimate, settings=estimate.settings | more)
 
 
@@ -149,14 +149,14 @@ def _known_first(orders: np.ndarray, late: np.ndarray) -> Int[Array, "*n orders 
     return jnp.asarray(np.take_along_axis(np.broadcast_to(orders, at.shape), at, -1), jnp.int32)
 
 
-@outermost
+@jit_entry
 def _given(
     model: TractableModel, x: Array, orders: Int[Array, "*n orders size"], late: Int[Array, "*n size"]
 ) -> Float[Array, "n"]:
     """All rows under all orders at once."""
 
     def one(x: Array, orders: Array, late: Array) -> Float[Array, ""]:
-        each = jax.vmap(lambda order: weighed(model, x, order, late == KNOWN, late == ASKED))(orders)
+        each = jax.vmap(lambda order: conditional_log_prob(model, x, order, late == KNOWN, late == ASKED))(orders)
         return jax.nn.logsumexp(each) - jnp.log(len(each))  # (20.85)
 
-    return over_rows(lambda x: one(x, orders, late), x) if late.ndim == 1 else over_rows(one, x, orders, late)
+    return map_rows(lambda x: one(x, orders, late), x) if late.ndim == 1 else map_rows(one, x, orders, late)

@@ -25,7 +25,7 @@ from harmonium.evaluation.samples import held_out, sample_findings
 from harmonium.evaluation.traces import traces
 from harmonium.models import BiHM, EnergyModel, LatentModel, TractableModel, weights
 from harmonium.models.kinds import BIDIRECTIONAL, ENERGY, LATENT, TRACTABLE, is_kind, require_kind
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 
 R_HAT, EFFECTIVE = 1.01, 400.0  # limits of Vehtari et al. (2021)
 NORM = 10.0  # times the median norm that the weights of a unit may have
@@ -87,12 +87,12 @@ def diagnose(
         raise InputError("A diagnosis draws random numbers: pass key=jax.random.key(seed).")
     at_least_one("A diagnosis", chains=chains, sweeps=sweeps, rows=rows)
     if is_kind(model, TRACTABLE):
-        return diagnose_tractable(model, data, cheap(key), rows)
+        return diagnose_tractable(model, data, fast_key(key), rows)
     if is_kind(model, LATENT, BIDIRECTIONAL):
-        return diagnose_latent(model, data, cheap(key), rows)
+        return diagnose_latent(model, data, fast_key(key), rows)
     if chains < 2 or sweeps < 2 * DRAWS:
         raise InputError(f"Chains are compared from 2 of them and {2 * DRAWS} sweeps on, not {chains} and {sweeps}.")
-    pick, walk = jax.random.split(cheap(key))
+    pick, walk = jax.random.split(fast_key(key))
     shown = training_rows(model, data, pick, rows)
     random, from_data, drawn = traces(model, walk, shown, chains, sweeps)
     if not np.isfinite(random).all():  # binary units have values all the same

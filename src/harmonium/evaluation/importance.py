@@ -12,14 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.errors import InputError, shown, whole
 from harmonium.evaluation.estimate import Estimate, standard_error
 from harmonium.evaluation.partition import log_partition
 from harmonium.evaluation.watch import Stage, tell
 from harmonium.inference import configurations, exact_free_energy, variational_free_energy
 from harmonium.models.directed import BeliefNet, log_prob_downwards, log_prob_upwards, upwards
-from harmonium.rng import cheap, words
+from harmonium.rng import fast_key, key_data
 from harmonium.samplers.ancestral import top_layer
 
 ROWS = 250  # rows that are weighed at a time
@@ -48,7 +48,7 @@ def belief_net_bound(
     if not whole(samples):
         raise InputError(f"The bound needs at least one sample for each row, not samples={samples}.")
     clock = time.perf_counter()
-    draw, top_key = jax.random.split(cheap(key))
+    draw, top_key = jax.random.split(fast_key(key))
     unit = net.layers["v"]
     keys = jax.random.split(draw, len(rows))
     parts = []
@@ -61,7 +61,7 @@ def belief_net_bound(
     log_z = log_partition(net.top, key=top_key, method=method, data=reached, **options)
     upper = log_z.value if log_z.kind == "exact" else log_z.upper
     shift = upper if math.isfinite(upper) else log_z.value
-    settings = log_z.settings | {"samples": samples, "seed": words(key), "log_partition_stderr": log_z.stderr}
+    settings = log_z.settings | {"samples": samples, "seed": key_data(key), "log_partition_stderr": log_z.stderr}
     settings["seconds"] = round(time.perf_counter() - clock, 2)
     value = float(bound.mean() - shift)
     known = math.isfinite(upper)
@@ -82,7 +82,7 @@ def belief_net_bound(
     )
 
 
-@outermost
+@jit_entry
 def _bounds(net: BeliefNet, keys: Key[Array, "n"], v: Array, samples: int) -> Float[Array, "n"]:
     """`log (1/k) sum_i f(v, h_i) / q(h_i | v)` of each row, with the unnormalised probability of the top machine."""
     given = ("v",)
@@ -101,6 +101,6 @@ def _bounds(net: BeliefNet, keys: Key[Array, "n"], v: Array, samples: int) -> Fl
     return jax.vmap(row)(keys, v)
 
 
-@outermost
+@jit_entry
 def _upper_layer(net: BeliefNet, keys: Key[Array, "n"], v: Array) -> Array:
     return jax.vmap(lambda k, x: upwards(net, k, x)[top_layer(net)])(keys, v)

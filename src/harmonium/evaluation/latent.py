@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.data import space_of
 from harmonium.errors import InputError, articled, shown, whole
 from harmonium.evaluation.estimate import Estimate, at_least_one, mean_estimate
@@ -19,7 +19,7 @@ from harmonium.evaluation.watch import Stage, tell
 from harmonium.inference.latent import exact_log_prob, latent_count
 from harmonium.models import BiHM, LatentModel
 from harmonium.models.kinds import BIDIRECTIONAL, is_kind
-from harmonium.rng import cheap, words
+from harmonium.rng import fast_key, key_data
 
 ROWS = 50  # rows weighed at a time
 GUESSES = 50  # guesses for each of them at a time, at most: together they are what the caches hold
@@ -105,13 +105,13 @@ def _summed(model: LatentModel, rows: np.ndarray) -> Estimate:
 def _by_importance(model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, ""], samples: int | None) -> Estimate:
     clock, unit = time.perf_counter(), model.layers["v"]
     blocks = [unit.from_data(rows[i : i + ROWS]) for i in range(0, len(rows), ROWS)]
-    seen = [_look(model, block) for block in blocks]
-    keys = jax.random.split(cheap(key), len(blocks))
+    encoded = [_look(model, block) for block in blocks]
+    keys = jax.random.split(fast_key(key), len(blocks))
     sums = [Sums(jnp.full(len(block), -jnp.inf), jnp.full(len(block), -jnp.inf)) for block in blocks]
     done, rise, each = 0, math.inf, np.zeros(0)
     stages = _stages(samples)
     for target in stages:
-        for i, (k, block, s) in enumerate(zip(keys, blocks, seen, strict=True)):
+        for i, (k, block, s) in enumerate(zip(keys, blocks, encoded, strict=True)):
             sums[i] = _more(model, jax.random.fold_in(k, done), block, s, sums[i], target - done)
             guessed = done * len(blocks) + (target - done) * (i + 1)
             tell(Stage("importance weighting", guessed, stages[-1] * len(blocks), samples is None), after=sums[i])
@@ -121,7 +121,7 @@ def _by_importance(model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, 
         if samples is None and rise < SETTLED:
             break
     effective = np.exp(np.concatenate([2 * s.weights - s.squares for s in sums]).astype(np.float64))
-    settings = {"samples": done, "seed": words(key)}
+    settings = {"samples": done, "seed": key_data(key)}
     settings |= {"rise_of_last_doubling": round(rise, 4)} if math.isfinite(rise) else {}
     settings |= {"effective_samples": round(float(np.median(effective)), 1)}
     settings["seconds"] = round(time.perf_counter() - clock, 2)
@@ -150,27 +150,27 @@ def _verdict(value: float, rise: float) -> str:
     return "trust"
 
 
-@outermost
+@jit_entry
 def _exact(model: LatentModel, rows: Array) -> Float[Array, "n"]:
     return jax.vmap(lambda x: exact_log_prob(model, x))(rows)
 
 
-@outermost
+@jit_entry
 def _look(model: LatentModel | BiHM, rows: Array) -> PyTree:
-    return jax.vmap(model.look)(rows)
+    return jax.vmap(model.encode_features)(rows)
 
 
-@outermost
+@jit_entry
 def _more(
-    model: LatentModel | BiHM, key: Key[Array, ""], rows: Array, seen: PyTree, sums: Sums, count: int
+    model: LatentModel | BiHM, key: Key[Array, ""], rows: Array, encoded: PyTree, sums: Sums, count: int
 ) -> Sums:  # fmt: skip
     """The sums after `count` more guesses for each row, a few at a time."""
     net, half = (model.net, 0.5) if is_kind(model, BIDIRECTIONAL) else (model, 1.0)
 
     def weights(k: Key[Array, ""], n: int) -> Float[Array, "rows n"]:
         keys = jax.random.split(k, (len(rows), n))
-        one = jax.vmap(lambda k, x, s: net.weigh(k, x, s).log_weight, in_axes=(0, None, None))
-        return half * jax.vmap(one)(keys, rows, seen)
+        one = jax.vmap(lambda k, x, s: net.importance_sample(k, x, s).log_weight, in_axes=(0, None, None))
+        return half * jax.vmap(one)(keys, rows, encoded)
 
     def add(sums: Sums, k: Key[Array, ""], n: int) -> Sums:
         log_w = weights(k, n)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.data import Dataset
 from harmonium.errors import InputError, articled
 from harmonium.evaluation.annealed import visible_block
@@ -246,7 +246,7 @@ def free_energies(model: EnergyModel, rows: Array) -> np.ndarray:
     return np.concatenate([np.asarray(f, np.float64) for f, _ in parts])
 
 
-@outermost
+@jit_entry
 def _free_energies(model: EnergyModel, v: Float[Array, "n size"]) -> tuple[Float[Array, "n"], Float[Array, ""]]:
     """Free energies, and the largest change of the last sweep of mean field: 0 where it has no part in them."""
 

@@ -9,11 +9,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.data import space_of
 from harmonium.evaluation.estimate import Estimate, mean_estimate
-from harmonium.inference.saul import belief_mean_field, check_saul
-from harmonium.models import Layered
+from harmonium.inference.belief_net_mean_field import belief_mean_field, check_saul
+from harmonium.models import HierarchicalLatentModel
 
 METHOD = "mean-field bound (Saul, Jaakkola & Jordan)"
 ROWS = 25  # rows that settle at a time
@@ -43,6 +43,6 @@ def mean_field_bound(net: Any, rows: np.ndarray, *, key: Key[Array, ""] | None =
     return mean_estimate(values, "lower", METHOD, settings, space_of(rows), sure=True, verdict=finite)
 
 
-@outermost
-def _bounds(net: Layered, rows: Array) -> Float[Array, "n"]:
+@jit_entry
+def _bounds(net: HierarchicalLatentModel, rows: Array) -> Float[Array, "n"]:
     return jax.vmap(lambda v: belief_mean_field(net, v)[1])(rows)

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from jaxtyping import Array, Key
 
 from harmonium.errors import InputError, whole
-from harmonium.evaluation.agreement import agreement
 from harmonium.evaluation.annealed import MeanWeight, forward, reverse
+from harmonium.evaluation.bihm_partition import agreement
 from harmonium.evaluation.both_ways import BOTH, OWN, Route, Runs, both_ways
 from harmonium.evaluation.estimate import GAP_LIMIT, ONE_SIDED, Estimate, interval_verdict
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
@@ -21,7 +21,7 @@ from harmonium.inference import configurations, exact_log_partition, require_lin
 from harmonium.inference.placing import near
 from harmonium.models import UNBOUNDED, BiHM, EnergyModel
 from harmonium.models.kinds import BIDIRECTIONAL, ENERGY, is_kind, require_kind
-from harmonium.rng import cheap, words
+from harmonium.rng import fast_key, key_data
 
 Method = Literal["auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory"]
 METHODS = ("auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory")
@@ -88,11 +88,11 @@ def log_partition(
         snapshots = ()  # refused with the cure
     route = _route(model, snapshots, temperatures)
     back = method not in ("ais", "trajectory")
-    runs = both_ways(model, route, cheap(key), data, chains=chains, burn_in=burn_in, back=back)
+    runs = both_ways(model, route, fast_key(key), data, chains=chains, burn_in=burn_in, back=back)
     if method == "reverse_ais":
         runs = runs._replace(below={})
     settings = {"chains": chains, "temperatures": temperatures, "burn_in": burn_in, **route.settings}
-    settings |= {"seed": words(key), "seconds": round(time.perf_counter() - clock, 2)}
+    settings |= {"seed": key_data(key), "seconds": round(time.perf_counter() - clock, 2)}
     return _estimate(runs, settings, route.name)
 
 

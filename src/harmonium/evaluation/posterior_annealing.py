@@ -26,17 +26,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.data import space_of
 from harmonium.errors import InputError, articled, shown
 from harmonium.evaluation.annealed import mean_weight
 from harmonium.evaluation.estimate import Estimate, at_least_one, mean_estimate
 from harmonium.evaluation.watch import Stage, tell
-from harmonium.models import LatentModel, Latents, Layered
+from harmonium.models import HierarchicalLatentModel, LatentModel, Latents
 from harmonium.models.directed.passes import log_prob_of
 from harmonium.models.kinds import LATENT, is_kind
-from harmonium.rng import cheap, check_key, words
-from harmonium.samplers.moves import LogDensity, hamiltonian, sweep_sites
+from harmonium.rng import check_key, fast_key, key_data
+from harmonium.samplers.mcmc import LogDensity, hamiltonian, sweep_sites
 from harmonium.units import Frames, Gaussian
 
 METHOD = "AIS on the posterior"
@@ -118,7 +118,7 @@ def check_annealed(model: Any, key: Any, start: Any, **numbers: int) -> None:
     at_least_one(METHOD, **numbers)
     if start not in STARTS:
         raise InputError(f"{METHOD} starts from the recognition model's 'guess' or from the 'prior', not {start!r}.")
-    if start == "prior" and not isinstance(model, Layered):
+    if start == "prior" and not isinstance(model, HierarchicalLatentModel):
         raise InputError(
             f"{METHOD} knows the prior of nets made of links, which {articled(type(model).__name__)} is not: use "
             "start='guess'."
@@ -152,7 +152,7 @@ def annealed(
     real = any(unit.states is None for unit in list(model.layers.values())[1:])
     parts = []
     for i in range(0, len(rows), together):
-        draw, pilot, there, back = jax.random.split(jax.random.fold_in(cheap(key), i), 4)
+        draw, pilot, there, back = jax.random.split(jax.random.fold_in(fast_key(key), i), 4)
         padded = np.minimum(np.arange(i, i + together), len(rows) - 1)  # one shape is compiled once
         x = model.layers["v"].from_data(np.asarray(rows)[padded])
         begun, scale = _begin(model, prior, draw, x, chains)
@@ -193,7 +193,7 @@ def settings_of(
 ) -> dict[str, Any]:
     """How the numbers were made: options, seed, the median of effective chains, and what Hamiltonian moves did."""
     effective = float(np.median([mean_weight(log_w).effective for log_w in ends.forward]))
-    settings = {"chains": chains, "temperatures": temperatures, "start": start, "seed": words(key)}
+    settings = {"chains": chains, "temperatures": temperatures, "start": start, "seed": key_data(key)}
     settings |= {"effective_chains": round(effective, 1)}
     if any(unit.states is None for unit in list(model.layers.values())[1:]):
         settings |= {"leapfrog": leapfrog, "accepted": round(ends.acceptance, 3)}
@@ -201,25 +201,25 @@ def settings_of(
 
 
 def log_densities(
-    model: LatentModel, prior: bool, x: Array, seen: PyTree, h: Latents
+    model: LatentModel, prior: bool, x: Array, encoded: PyTree, h: Latents
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """`log q0(h)` and `log p(x, h)`."""
     joint = model.log_joint(x, h)
     if prior:
         return joint - log_prob_of(model.down[0], x, h[list(model.layers)[1]]), joint
-    return model.log_guess(h, seen), joint
+    return model.log_q(h, encoded), joint
 
 
-@outermost
+@jit_entry
 def _begin(
     model: LatentModel, prior: bool, key: Key[Array, ""], x: Array, chains: int
 ) -> tuple[PyTree, dict[str, Array]]:
     """Starts `[n, chains, ...]` of the chains, and by other draws the scale `[n, ...]` of real latent variables."""
 
     def row(key: Key[Array, ""], x: Array) -> tuple[PyTree, dict[str, Array]]:
-        seen = model.look(x)
+        encoded = model.encode_features(x)
         keys = jax.random.split(key, chains + SPREAD)
-        drawn = jax.vmap(lambda k: model.simulate(k)[1] if prior else model.guess(k, seen))(keys)
+        drawn = jax.vmap(lambda k: model.simulate(k)[1] if prior else model.sample_posterior(k, encoded))(keys)
         real = {name: drawn[name][chains:] for name, unit in model.layers.items() if name != "v" and not unit.states}
         spread = {name: jnp.maximum(jnp.std(h, axis=0), 1e-6) for name, h in real.items()}
         return jax.tree.map(lambda h: h[:chains], drawn), spread
@@ -227,7 +227,7 @@ def _begin(
     return jax.vmap(row)(jax.random.split(key, len(x)), x)
 
 
-@outermost
+@jit_entry
 def _walk(
     model: LatentModel, prior: bool, key: Key[Array, ""], x: Array, start: PyTree, scale: dict[str, Array],
     betas: Float[Array, "temperatures"], log_steps: Float[Array, "n temperatures"], gain: Float[Array, ""],
@@ -248,15 +248,15 @@ def _walk(
         return h | moved, accepted
 
     def row(key: Key[Array, ""], x: Array, start: PyTree, scale: Latents, log_steps: Array) -> tuple[Array, ...]:
-        seen = model.look(x)
+        encoded = model.encode_features(x)
         chains = jax.tree.leaves(start)[0].shape[0]
 
         def log_f(beta: Array, h: Latents) -> Array:
-            start_log, joint = log_densities(model, prior, x, seen, h)
+            start_log, joint = log_densities(model, prior, x, encoded, h)
             return (1 - beta) * start_log + beta * joint
 
         def log_ratio(h: Latents) -> Array:
-            start_log, joint = log_densities(model, prior, x, seen, h)
+            start_log, joint = log_densities(model, prior, x, encoded, h)
             return joint - start_log
 
         def step(carry: PyTree, xs: tuple[Array, ...]) -> tuple[PyTree, tuple[Array, Array]]:

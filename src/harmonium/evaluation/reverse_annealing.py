@@ -24,14 +24,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, Num
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.evaluation.annealed import base_for, mean_weight, own_samples, reverse, transition, visible_block
 from harmonium.evaluation.estimate import Estimate, at_least_one, one_sided_verdict, standard_error
 from harmonium.evaluation.rows import some_of, space_under
 from harmonium.evaluation.watch import Stage, tell
 from harmonium.inference import free_energy, layer_stats, mean_field, natural_parameters
 from harmonium.models import EnergyModel, Independent
-from harmonium.rng import cheap, words
+from harmonium.rng import fast_key, key_data
 from harmonium.samplers import State
 from harmonium.units import Conditional
 
@@ -60,7 +60,7 @@ def reverse_annealing(
     """
     at_least_one("RAISE", chains=chains, temperatures=temperatures, rows=rows)
     clock = time.perf_counter()
-    pick, draw, walk = jax.random.split(cheap(key), 3)
+    pick, draw, walk = jax.random.split(fast_key(key), 3)
     chosen = some_of(data, pick, rows)
     base = base_for(model, own_samples(model, draw, BASE_CHAINS, BASE_STEPS)["v"])
     v = model.layers["v"].from_data(np.asarray(chosen))
@@ -70,7 +70,7 @@ def reverse_annealing(
     settings = {
         "chains": chains,
         "temperatures": temperatures,
-        "seed": words(key),
+        "seed": key_data(key),
         "seconds": round(time.perf_counter() - clock, 2),
         "effective_chains": round(float(np.median([mean.effective for mean in means])), 1),
     }
@@ -105,7 +105,7 @@ def log_weights(
     return np.concatenate(parts).reshape(len(v), chains)
 
 
-@outermost
+@jit_entry
 def _first_step(model: EnergyModel, key: Key[Array, ""], v: Num[Array, "n size"]) -> tuple[State, Float[Array, "n"]]:
     """The states before the last step of forward annealing, drawn backwards from `v`, and `-F(x_K) - log q`."""
 

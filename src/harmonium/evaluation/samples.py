@@ -174,7 +174,7 @@ def observed(unit: Unit, x: Num[np.ndarray, "n size"], rows: Num[np.ndarray, "m 
             below = np.stack([_share_below(x[:, i], rows[:, i]) for i in range(at.start, at.stop)], axis=1)
             parts += [below, np.abs(2 * below - 1)]
         else:
-            parts.append(np.asarray(jax.vmap(part.features)(jnp.asarray(x[:, at], part.dtype)), np.float64))
+            parts.append(np.asarray(jax.vmap(part.as_input)(jnp.asarray(x[:, at], part.dtype)), np.float64))
     return np.concatenate(parts, axis=1)
 
 

@@ -17,13 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, Num
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.evaluation.annealed import own_samples
 from harmonium.evaluation.estimate import Estimate, at_least_one, one_sided_verdict, standard_error
 from harmonium.evaluation.rows import space_under
 from harmonium.inference import layer_stats, natural_parameters
 from harmonium.models import EnergyModel
-from harmonium.rng import cheap, words
+from harmonium.rng import fast_key, key_data
 from harmonium.samplers import Gibbs, State, run_chain
 from harmonium.units import inner
 
@@ -50,7 +50,7 @@ def sampling_bound(
     """
     at_least_one("CSL", samples=samples, chains=chains, burn_in=burn_in, thinning=thinning)
     clock = time.perf_counter()
-    begin, walk = jax.random.split(cheap(key))
+    begin, walk = jax.random.split(fast_key(key))
     chains = min(chains, samples)
     rounds = math.ceil(samples / chains)
     v = model.layers["v"].from_data(np.asarray(data))
@@ -63,7 +63,7 @@ def sampling_bound(
         "chains": chains,
         "burn_in": burn_in,
         "thinning": thinning,
-        "seed": words(key),
+        "seed": key_data(key),
         "seconds": round(time.perf_counter() - clock, 2),
         "effective_chains": round(float(np.median(chains**2 / (share**2).sum(axis=1))), 1),
         "shared_stderr": error,
@@ -74,7 +74,7 @@ def sampling_bound(
     )  # fmt: skip
 
 
-@outermost
+@jit_entry
 def _by_chain(
     model: EnergyModel, key: Key[Array, ""], start: State, v: Num[Array, "n size"], rounds: int, thinning: int
 ) -> Float[Array, "n chains"]:

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, Num
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.evaluation.annealed import visible_block
 from harmonium.inference import free_energy
 from harmonium.models import EnergyModel
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 from harmonium.samplers import Clamp, Gibbs, State, initial_state
 
 PROJECTIONS = 4
@@ -42,8 +42,8 @@ def traces(model: EnergyModel, key: Key[Array, ""], rows: np.ndarray, chains: in
     [(3, 5, 5), (3, 5, 5), (3, 5, 4)]
     """
     unit = model.layers["v"]
-    first, pick, walk = jax.random.split(cheap(key), 3)
-    noise = jax.vmap(lambda k: unit.sample(k, unit.reference()))(jax.random.split(first, chains))
+    first, pick, walk = jax.random.split(fast_key(key), 3)
+    noise = jax.vmap(lambda k: unit.sample(k, unit.neutral_natural()))(jax.random.split(first, chains))
     chosen = np.asarray(jax.random.choice(pick, len(rows), (chains,), replace=chains > len(rows)))
     v = jnp.concatenate([noise, unit.from_data(np.asarray(rows)[chosen])])
     statistics, drawn = _watch(model, walk, v, sweeps)
@@ -51,7 +51,7 @@ def traces(model: EnergyModel, key: Key[Array, ""], rows: np.ndarray, chains: in
     return Traces(seen[:chains], seen[chains:], np.asarray(unit.to_data(drawn))[:chains])
 
 
-@outermost
+@jit_entry
 def _watch(
     model: EnergyModel, key: Key[Array, ""], v: Num[Array, "n size"], sweeps: int
 ) -> tuple[Float[Array, "n sweeps statistics"], Num[Array, "n snapshots size"]]:

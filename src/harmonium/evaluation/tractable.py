@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from harmonium.compiling import outermost, over_rows
+from harmonium.compiling import jit_entry, map_rows
 from harmonium.data import Space
 from harmonium.errors import InputError, articled
 from harmonium.evaluation.estimate import Estimate, Quantity, mean_estimate
@@ -91,7 +91,7 @@ def at_once(model: TractableModel) -> int:
     if not is_kind(model, ORDERLESS):
         return ROWS
     x = jnp.zeros(model.visible.size, model.visible.dtype)
-    held = eqx.filter_eval_shape(lambda m: (m.begin(), m.outs(x, x == x)), model)
+    held = eqx.filter_eval_shape(lambda m: (m.init_carry(), m.outs(x, x == x)), model)
     each = len(model.orders.value) * sum(leaf.size for leaf in jax.tree.leaves(held))
     return max(1, min(ROWS, NUMBERS // each))
 
@@ -129,7 +129,7 @@ def named(model: TractableModel) -> str:
     return words[0].upper() + words[1:]
 
 
-@outermost
+@jit_entry
 def _conditionals(model: TractableModel, rows: Array) -> Float[Array, "n size"]:
     if isinstance(model, Conditionals):
         return jax.vmap(lambda x: Conditional(model.visible, model.natural(x)).log_probs(x))(rows)
@@ -137,13 +137,13 @@ def _conditionals(model: TractableModel, rows: Array) -> Float[Array, "n size"]:
 
     def one(x: Array) -> Float[Array, "size"]:
         def step(carry: Any, i: Array) -> tuple[Any, Array]:
-            return model.taken(i, x[i], carry), model.weigh(i, x[i], carry)
+            return model.update_carry(i, x[i], carry), model.log_prob_step(i, x[i], carry)
 
-        return jnp.zeros(len(x)).at[order].set(jax.lax.scan(step, model.begin(), order)[1])
+        return jnp.zeros(len(x)).at[order].set(jax.lax.scan(step, model.init_carry(), order)[1])
 
-    return over_rows(one, rows)
+    return map_rows(one, rows)
 
 
-@outermost
+@jit_entry
 def _log_probs(model: TractableModel, rows: Array) -> Float[Array, "n"]:
-    return over_rows(model.log_prob, rows)
+    return map_rows(model.log_prob, rows)

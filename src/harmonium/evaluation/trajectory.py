@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.errors import InputError
 from harmonium.evaluation.annealed import Weights, anneal, base_samples, visible_block, walk
 from harmonium.models import EnergyModel, Independent, Interpolated
@@ -113,7 +113,7 @@ def _shared(models: int, steps: int) -> tuple[int, Int[Array, "later"], Float[Ar
     return int(counts[0]), jnp.asarray(segments), jnp.asarray(np.concatenate([np.zeros((0, 2)), *betas]), jnp.float32)
 
 
-@outermost
+@jit_entry
 def _along(
     stack: PyTree, form: EnergyModel, key: Key[Array, ""], start: State, segments: Int[Array, "steps"],
     betas: tuple[Float[Array, "steps"], Float[Array, "steps"]],

@@ -1,5 +1,6 @@
 """What is derived from an energy: conditionals, free energy, mean field, exact partition functions."""
 
+from harmonium.inference.belief_net_mean_field import belief_mean_field
 from harmonium.inference.classify import classify
 from harmonium.inference.conditional import (
     LayerValues,
@@ -19,7 +20,6 @@ from harmonium.inference.mean_field import MeanField, fixed_point, mean_field, v
 from harmonium.inference.partial import Inferred, infer, log_prob_missing
 from harmonium.inference.probe import require_linear, try_linear
 from harmonium.inference.pseudo_likelihood import log_pseudo_likelihood
-from harmonium.inference.saul import belief_mean_field
 from harmonium.inference.score import score
 from harmonium.inference.sites import sum_over_sites
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.data.check import as_numbers
 from harmonium.errors import InputError
 from harmonium.inference.conditional import has_closed_form
@@ -93,7 +93,7 @@ def _checked(model: EnergyModel | BeliefNet | Classifier, rows: np.ndarray) -> t
     return filled, given
 
 
-@outermost
+@jit_entry
 def _probabilities(
     model: EnergyModel | BeliefNet | Classifier,
     rows: Float[Array, "n size"],
@@ -128,7 +128,7 @@ def _probabilities(
             return bounded(v)
         given = {"v": v}, {"v": known}
         if isinstance(model, MPDBM):  # made for this number of sweeps, whether means settle or not
-            q = infer(model.model, *given, steps=model.steps, averaged=model.averaged)
+            q = infer(model.model, *given, steps=model.steps, multi_inference=model.multi_inference)
             return labels.mean(q.natural["y"])[0], exact
         q, change = infer_with_change(model, *given, steps=SWEEPS)
         return labels.mean(q.natural["y"])[0], change

@@ -20,7 +20,7 @@ from harmonium.compiling import in_float32
 from harmonium.errors import InputError
 from harmonium.inference.conditional import LayerValues, layer_stats
 from harmonium.inference.free_energy import free_energy
-from harmonium.models.energy import Coloured, EnergyModel, acting_on
+from harmonium.models.energy import Coloured, EnergyModel, local_field
 from harmonium.units import Gaussian
 
 LIMIT = 2**25  # configurations; about a minute on two cores with 784 units in the summed block
@@ -133,7 +133,7 @@ def _free_energy_at(model: EnergyModel, values: LayerValues, plan: Plan, index: 
     units, stats = jnp.asarray(plan.summed), layer_stats(model, values)
     stats[plan.inside] = jax.tree.map(lambda leaf: leaf.at[units].set(0), stats[plan.inside])
     some = model.layers[plan.inside].sized(len(plan.summed))
-    return model.energy(stats) - some.log_partition(acting_on(model, stats, plan.inside, units))
+    return model.energy(stats) - some.log_partition(local_field(model, stats, plan.inside, units))
 
 
 def states_at(model: EnergyModel, layers: tuple[str, ...], index: Int[Array, ""]) -> dict[str, Array]:

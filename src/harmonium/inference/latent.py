@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from harmonium.models import LatentModel, Latents, Layered
+from harmonium.models import HierarchicalLatentModel, LatentModel, Latents
 
 GUESSES = 100  # of the latent variables of each row, whose mean stands for what is expected of them
 
@@ -69,14 +69,14 @@ def guessed_means(model: LatentModel, key: Key[Array, ""], x: Array) -> dict[str
     >>> guessed_means(net, jax.random.key(1), jnp.ones(6))["h"].tolist()
     [0.5, 0.5]
     """
-    seen = model.look(x)
+    encoded = model.encode_features(x)
     names = list(model.layers)[1:]
-    drawn = jax.vmap(lambda k: model.guess(k, seen))(jax.random.split(key, GUESSES))
+    drawn = jax.vmap(lambda k: model.sample_posterior(k, encoded))(jax.random.split(key, GUESSES))
     found = {}
     for i, name in enumerate(names):
         unit = model.layers[name]
         stats = jax.tree.map(lambda s: jnp.mean(s, axis=0), jax.vmap(unit.stats)(drawn[name]))
-        if i == 0 and isinstance(model, Layered):
-            stats = unit.mean(seen)
+        if i == 0 and isinstance(model, HierarchicalLatentModel):
+            stats = unit.mean(encoded)
         found[name] = unit.expected_value(stats)
     return found

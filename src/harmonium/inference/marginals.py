@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.data import Examples
 from harmonium.data.affine import moments
 from harmonium.data.check import as_numbers, reshaped
@@ -35,7 +35,7 @@ def marginal_natural(unit: Unit, mean: Stats, count: int | Float[Array, ""], pse
     >>> round(float(marginal_natural(hm.units.Bernoulli(1), jnp.ones(1), 9)[0]), 4)         # log(0.95 / 0.05)
     2.9444
     """
-    prior = unit.mean(unit.reference())
+    prior = unit.mean(unit.neutral_natural())
     total = count + pseudo_count
     smooth = jax.tree.map(lambda m, p: (count * m + pseudo_count * p) / total, mean, prior)
     return unit.natural_from_mean(smooth)
@@ -135,11 +135,11 @@ def independent_at_marginals(layers: Mapping[str, Unit], x: Num[Array | np.ndarr
     >>> round(float(base.biases["v"][0]), 4), float(base.biases["h"][0])                    # log(0.95 / 0.05), 0
     (2.9444, 0.0)
     """
-    biases = {name: unit.bias(unit.reference()) for name, unit in layers.items()}
+    biases = {name: unit.bias(unit.neutral_natural()) for name, unit in layers.items()}
     return Independent(dict(layers), biases | {"v": _bias(layers["v"], jnp.asarray(x))})
 
 
-@outermost
+@jit_entry
 def _bias(unit: Unit, x: Num[Array, "n size"]) -> PyTree:
     """The bias at the marginals; the variance of real units is a row's worth larger, so that none is 0."""
     if isinstance(unit, Columns):

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from harmonium.errors import InputError, whole
 from harmonium.inference.conditional import LayerValues, has_closed_form, layer_stats, natural_parameters
 from harmonium.inference.free_energy import free_energy
-from harmonium.models.energy import Coloured, EnergyModel, LayerStats, acting_on
+from harmonium.models.energy import Coloured, EnergyModel, LayerStats, local_field
 from harmonium.models.kinds import ENERGY, require_kind
 from harmonium.units import Stats, inner
 
@@ -107,7 +107,7 @@ def fixed_point_of_stats(
             q |= found[1]
         return natural, q
 
-    reference = {name: model.layers[name].reference() for block in blocks for name in block}
+    reference = {name: model.layers[name].neutral_natural() for block in blocks for name in block}
     start = {name: model.layers[name].mean(eta) for name, eta in reference.items()}
     if has_closed_form(model, given):
         return MeanField(*sweep(start), jnp.zeros((), jnp.float32), jnp.ones((), jnp.int32))
@@ -151,7 +151,7 @@ def block_means(
 
     def colour(carry: tuple[Stats, Stats], units: Int[Array, "units"]) -> tuple[tuple[Stats, Stats], None]:
         inside = jnp.minimum(units, unit.size - 1)
-        eta = acting_on(model, {**stats, name: carry[1]}, name, inside)
+        eta = local_field(model, {**stats, name: carry[1]}, name, inside)
         new = eta, feed(name, some.mean(eta), inside)
         return jax.tree.map(lambda old, part: old.at[units].set(part, mode="drop"), carry, new), None
 

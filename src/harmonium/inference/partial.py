@@ -33,14 +33,16 @@ class Inferred(NamedTuple):
     stats: dict[str, Stats]
 
 
-def infer(model: EnergyModel, values: LayerValues, observed: Masks, *, steps: int, averaged: bool = False) -> Inferred:
+def infer(
+    model: EnergyModel, values: LayerValues, observed: Masks, *, steps: int, multi_inference: bool = False
+) -> Inferred:
     """Mean field with some units observed, `steps` sweeps from neutral means of the others.
 
         q <- grad A(-dE/dT(q)) for every unit that is not observed                           # (20.33), (20.34)
 
     Arguments: `values` `[size]` of some layers by name; `observed`, True where a unit of them is given, by the same
-    names; `averaged`, feed the mean of an observed value and its own prediction, instead of the value, to the other
-    layers: the multi-inference trick, which averages over networks that see the unit and networks that do not.
+    names; `multi_inference`, feed the mean of an observed value and its own prediction, instead of the value, to the
+    other layers: the multi-inference trick, which averages over networks that see the unit and networks that do not.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> dbm = hm.DBM(hm.units.Bernoulli(4), [hm.units.Bernoulli(3), hm.units.Bernoulli(2)], key=jax.random.key(0))
@@ -49,8 +51,8 @@ def infer(model: EnergyModel, values: LayerValues, observed: Masks, *, steps: in
     [1.0, 1.0, 1.0, 0.5]
     """
     known = layer_stats(model, values)
-    sweep = _sweep_of(model, known, observed, averaged)
-    natural = {name: unit.reference() for name, unit in model.layers.items()}
+    sweep = _sweep_of(model, known, observed, multi_inference)
+    natural = {name: unit.neutral_natural() for name, unit in model.layers.items()}
     first = {name: unit.mean(natural[name]) for name, unit in model.layers.items()}
     start = Inferred(natural, {name: mixed(observed[name], known[name], q) if name in known else q
                                for name, q in first.items()})  # fmt: skip
@@ -76,7 +78,7 @@ def infer_with_change(
 
 
 def _sweep_of(
-    model: EnergyModel, known: LayerStats, observed: Masks, averaged: bool
+    model: EnergyModel, known: LayerStats, observed: Masks, multi_inference: bool
 ) -> Callable[[LayerStats], Inferred]:
     """One sweep over all blocks, from given statistics."""
 
@@ -84,7 +86,7 @@ def _sweep_of(
         if name not in known:
             return predicted
         own = jax.tree.map(lambda leaf: leaf[units], known[name])
-        given = jax.tree.map(lambda a, b: (a + b) / 2, own, predicted) if averaged else own
+        given = jax.tree.map(lambda a, b: (a + b) / 2, own, predicted) if multi_inference else own
         return mixed(observed[name][units], given, predicted)
 
     def sweep(stats: LayerStats) -> Inferred:
@@ -105,7 +107,7 @@ def log_prob_missing(unit: Unit, eta: Stats, x: Array, observed: Bool[Array, "si
     >>> log_prob_missing(hm.units.Bernoulli(2), jnp.zeros(2), jnp.ones(2), jnp.array([True, False]))
     Array(-0.6931472, dtype=float32)
     """
-    neutral, zero = unit.reference(), unit.zeros()
+    neutral, zero = unit.neutral_natural(), unit.zeros()
     eta = mixed(observed, neutral, eta)
     stats = mixed(observed, zero, unit.stats(x))
     of_neutral = unit.log_partition(neutral) / unit.size  # what each observed unit adds to A and should not

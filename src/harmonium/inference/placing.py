@@ -262,7 +262,7 @@ def moved_bias(unit: Unit, bias: PyTree) -> PyTree:
 
 
 def _neutral(unit: Unit, bias: PyTree) -> bool:
-    return _same(bias, unit.bias(unit.reference()))
+    return _same(bias, unit.bias(unit.neutral_natural()))
 
 
 def _same(a: PyTree, b: PyTree) -> bool:

@@ -84,11 +84,11 @@ def require_biased(asked: str, model: Any) -> None:
 
 
 @runtime_checkable
-class UnitwiseModel(EnergyModel, Protocol):
+class LocalFieldModel(EnergyModel, Protocol):
     """An energy model that knows what acts on a few units at less than the cost of what acts on all."""
 
-    def acting_on(self, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Stats:
-        """What the function `acting_on` says of this model."""
+    def local_field(self, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Stats:
+        """What the function `local_field` says of this model."""
 
 
 class Coloured(str):
@@ -131,7 +131,7 @@ def coloured(model: EnergyModel, layer: str) -> Coloured | None:
     return next((name for name in names if name == layer and isinstance(name, Coloured)), None)
 
 
-def acting_on(model: EnergyModel, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Stats:
+def local_field(model: EnergyModel, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Stats:
     """`eta_i = -dE/dT_i` of chosen units of one layer, at the current statistics of all units.
 
     No unit acts on itself, so that these are the natural parameters of each unit given all others, exactly, whatever
@@ -140,12 +140,12 @@ def acting_on(model: EnergyModel, stats: LayerStats, layer: str, units: Int[Arra
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> machine = hm.BoltzmannMachine(hm.units.Bernoulli(3), key=jax.random.key(0))
-    >>> eta = acting_on(machine, {"v": jnp.ones(3)}, "v", jnp.array([2]))
+    >>> eta = local_field(machine, {"v": jnp.ones(3)}, "v", jnp.array([2]))
     >>> bool(jnp.allclose(eta, machine.b[2] + machine.U[2].sum()))
     True
     """
-    if isinstance(model, UnitwiseModel):
-        return model.acting_on(stats, layer, units)
+    if isinstance(model, LocalFieldModel):
+        return model.local_field(stats, layer, units)
     slope = jax.grad(lambda own: model.energy({**stats, layer: own}))(stats[layer])
     return jax.tree.map(lambda leaf: -leaf[units], slope)
 

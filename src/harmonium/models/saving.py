@@ -28,10 +28,10 @@ from harmonium.models.boltzmann import (
     RBM,
     BoltzmannMachine,
     Centred,
+    DoubledRBM,
     Independent,
     Normalised,
     Pairs,
-    Twin,
 )
 from harmonium.models.directed import (
     DBN,
@@ -66,7 +66,7 @@ CLASSES = {
         DBM, DBN, BiHM, BoltzmannMachine, Classifier, Factorial, HelmholtzMachine, Link, NetLink, SigmoidBeliefNet, VAE,
         DRAW, Attention, VariationalRNN, Affine, GRU, LSTM, Memory,
         AffineCoupling, AffineGenerator, ConditionalGenerator, InverseTransform, InvertibleNet, LogisticMixture,
-        ConvDecoder, ConvEncoder, MLP, MPDBM, Pairs, RBM, Twin, Centred, Independent,
+        ConvDecoder, ConvEncoder, MLP, MPDBM, Pairs, RBM, DoubledRBM, Centred, Independent,
         Normalised, Constant, FVBN, MADE, NADE, NADEk, NeuralAutoregressive, OrderlessNADE, RNADE,
         units.Bernoulli, units.Spin, units.Categorical, units.Columns, units.Frames, units.Gaussian, units.GaussianBias,
         units.GaussianStats,

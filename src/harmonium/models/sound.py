@@ -49,7 +49,10 @@ def require_biases(model: Any) -> None:
             "layer its bias, such as {'v': self.b, 'h': self.c}."
         )
     for layer, unit in layers.items():
-        expected, found = _form(jax.eval_shape(lambda unit=unit: unit.bias(unit.reference()))), _form(biases[layer])
+        expected, found = (
+            _form(jax.eval_shape(lambda unit=unit: unit.bias(unit.neutral_natural()))),
+            _form(biases[layer]),
+        )
         if found != expected:
             raise InputError(
                 f"The bias of layer '{layer}' of this {name} has the form {found[1]}, and {type(unit).__name__} units "

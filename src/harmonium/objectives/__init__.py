@@ -6,7 +6,7 @@ from harmonium.objectives.cross_entropy import CrossEntropy
 from harmonium.objectives.fast_weights import FPCD
 from harmonium.objectives.likelihood import MaximumLikelihood
 from harmonium.objectives.max_norm import MaxNorm
-from harmonium.objectives.mirrored import Mirrored
+from harmonium.objectives.mirrored import DoubledInput
 from harmonium.objectives.multi_prediction import MultiPrediction
 from harmonium.objectives.noise_contrastive import NCE, marginal_noise, noise_contrast
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, States, StepMemory
@@ -36,11 +36,11 @@ __all__ = [
     "Bidirectional",
     "CrossEntropy",
     "DenoisingScoreMatching",
+    "DoubledInput",
     "MaxNorm",
     "MaximumLikelihood",
     "Memory",
     "Metrics",
-    "Mirrored",
     "MultiPrediction",
     "Objective",
     "OrderAgnostic",

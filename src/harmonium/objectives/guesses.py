@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num
 
 from harmonium.errors import InputError, shown, whole
-from harmonium.models import LatentModel, Weighed
+from harmonium.models import LatentModel, WeightedSample
 from harmonium.models.kinds import LATENT, is_kind
 from harmonium.objectives.objective import Batch, Objective, rows_only
 from harmonium.units import parts_of
@@ -84,23 +84,23 @@ def path_weights(
     refuse_discrete(rule, model)
 
     def one(keys: Key[Array, "k"], x: Array) -> Float[Array, "k"]:
-        seen = model.look(x)
-        return jax.vmap(lambda k: model.weigh(k, x, seen).log_weight)(keys)
+        encoded = model.encode_features(x)
+        return jax.vmap(lambda k: model.importance_sample(k, x, encoded).log_weight)(keys)
 
     return jax.vmap(one)(jax.random.split(key, (len(rows), samples)), rows)
 
 
-def constant(model: LatentModel, rows: Num[Array, "n size"], key: Key[Array, ""], samples: int) -> Weighed:
+def constant(model: LatentModel, rows: Num[Array, "n size"], key: Key[Array, ""], samples: int) -> WeightedSample:
     """`samples` guesses for each row, `[n, samples]`, held constant: their log-probabilities alone are functions of the
     parameters."""
     stop = jax.lax.stop_gradient
 
-    def one(keys: Key[Array, "k"], x: Array) -> Weighed:
-        seen = model.look(x)
+    def one(keys: Key[Array, "k"], x: Array) -> WeightedSample:
+        encoded = model.encode_features(x)
 
-        def guessed(k: Key[Array, ""]) -> Weighed:
-            latents = stop(model.guess(k, stop(seen)))
-            return Weighed(latents, model.log_joint(x, latents), model.log_guess(latents, seen))
+        def guessed(k: Key[Array, ""]) -> WeightedSample:
+            latents = stop(model.sample_posterior(k, stop(encoded)))
+            return WeightedSample(latents, model.log_joint(x, latents), model.log_q(latents, encoded))
 
         return jax.vmap(guessed)(keys)
 
@@ -112,7 +112,7 @@ def dreams(model: LatentModel, key: Key[Array, ""], n: int) -> Float[Array, "n"]
 
     def one(k: Key[Array, ""]) -> Float[Array, ""]:
         x, latents = jax.lax.stop_gradient(model.simulate(k))
-        return model.log_guess(latents, model.look(x))
+        return model.log_q(latents, model.encode_features(x))
 
     return jax.vmap(one)(jax.random.split(key, n))
 

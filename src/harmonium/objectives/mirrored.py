@@ -10,15 +10,15 @@ from harmonium.models.energy import EnergyModel
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory
 
 
-class Mirrored(Objective):
-    """A rule that is shown one layer of the data twice: as layer `v` and as its copy `u`, for `Twin(rbm, "v")`.
+class DoubledInput(Objective):
+    """A rule that is shown one layer of the data twice: as layer `v` and as its copy `u`, for `DoubledRBM(rbm, "v")`.
 
     Arguments: `rule`, what is done with both; `of` and `copy`, the names of the layer and of its copy (`y` and `z` for
-    the labels of `Twin(machine, "h")`).
+    the labels of `DoubledRBM(machine, "h")`).
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
-    >>> twin, rule = hm.models.Twin(rbm, "v"), Mirrored(hm.objectives.CD())
+    >>> twin, rule = hm.models.DoubledRBM(rbm, "v"), DoubledInput(hm.objectives.CD())
     >>> loss, _ = rule(twin, jnp.ones((4, 6)), jax.random.key(1), rule.init(twin, jax.random.key(2)))
     """
 

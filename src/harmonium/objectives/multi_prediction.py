@@ -22,26 +22,26 @@ class MultiPrediction(Objective):
         loss = -sum_{i in S} w_i log Q(x_i | x_-S),      S a random subset of (v, y)
 
     (Goodfellow, Mirza, Courville & Bengio 2013; book, section 20.4.5, Fig. 20.5.) Each example hides each of its units
-    with a probability drawn anew for it; the gradient flows through all sweeps.
-    Arguments: `least` and `most`, between which the probability to be hidden is drawn, uniformly; `labels`, the
-    probability that the label is hidden (it is asked for more often than a pixel is, for classification); `weight`,
-    what a label counts for beside a pixel, `w_y` (`w_v` is 1; the paper's is 1 for both).
+    with a probability drawn anew for it; the gradient flows through all sweeps. Arguments: `min_masked` and
+    `max_masked`, between which the probability to be hidden is drawn, uniformly; `labels`, the probability that the
+    label is hidden (it is asked for more often than a pixel is, for classification); `weight`, what a label counts for
+    beside a pixel, `w_y` (`w_v` is 1; the paper's is 1 for both).
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> model = hm.MPDBM(hm.units.Bernoulli(6), [hm.units.Bernoulli(3), hm.units.Bernoulli(2)], key=jax.random.key(0))
     >>> loss, _ = MultiPrediction()(model, jnp.ones((4, 6)), jax.random.key(1), None)
     """
 
-    least: float = eqx.field(static=True, default=0.0)
-    most: float = eqx.field(static=True, default=1.0)
+    min_masked: float = eqx.field(static=True, default=0.0)
+    max_masked: float = eqx.field(static=True, default=1.0)
     labels: float = eqx.field(static=True, default=0.5)
     weight: float = eqx.field(static=True, default=1.0)
 
     def __check_init__(self) -> None:
-        if not (0 <= self.least <= self.most <= 1 and self.most > 0 and 0 <= self.labels <= 1):
+        if not (0 <= self.min_masked <= self.max_masked <= 1 and self.max_masked > 0 and 0 <= self.labels <= 1):
             raise InputError(
                 "Multi-prediction hides units with probabilities from 0 to 1, least <= most and most > 0, not "
-                f"least={self.least:g}, most={self.most:g}, labels={self.labels:g}."
+                f"min_masked={self.min_masked:g}, max_masked={self.max_masked:g}, labels={self.labels:g}."
             )
         if not 0 < self.weight < math.inf:
             raise InputError(f"A label counts for a positive number of pixels, not weight={self.weight:g}.")
@@ -56,7 +56,7 @@ class MultiPrediction(Objective):
         def one(key: Key[Array, ""], x: LayerValues) -> dict[str, Float[Array, ""]]:
             rate, draw, label = jax.random.split(key, 3)
             hide = {
-                "v": jax.random.uniform(rate, minval=self.least, maxval=self.most, dtype=jnp.float32),
+                "v": jax.random.uniform(rate, minval=self.min_masked, maxval=self.max_masked, dtype=jnp.float32),
                 "y": self.labels,
             }
             keys = {"v": draw, "y": label}

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError, shown, whole
 from harmonium.gradients import MovingAverage, leave_one_out, vimco_signals, with_gradient_of
-from harmonium.models import Weighed
+from harmonium.models import WeightedSample
 from harmonium.nets import MLP
 from harmonium.objectives.guesses import check_samples, constant, latent_rows, log_mean_exp
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory
@@ -117,7 +117,7 @@ class NVIL(Objective):
         guessed = constant(model, rows, key, self.samples)
         log_w = jax.lax.stop_gradient(guessed.log_weight)
         net, steps, mean, square = jax.lax.stop_gradient(memory.own)
-        features = jax.vmap(model.layers["v"].features)(rows)
+        features = jax.vmap(model.layers["v"].as_input)(rows)
         features = jnp.where(jnp.isnan(features), 0.0, features)  # of absent frames, which have no statistics
 
         def misfit(net: MLP) -> tuple[Float[Array, ""], Float[Array, "n k"]]:
@@ -165,15 +165,15 @@ class VIMCO(Objective):
         guessed = constant(model, latent_rows(self, model, batch), key, self.samples)
         log_w = guessed.log_weight
         signals = jax.vmap(vimco_signals)(jax.lax.stop_gradient(log_w))
-        scores = jnp.sum(signals * guessed.log_guess, axis=1)
+        scores = jnp.sum(signals * guessed.log_q, axis=1)
         each = log_mean_exp(log_w)
         bound = jnp.mean(each)
         return -with_gradient_of(bound, jnp.mean(each + scores)), (StepMemory(), {"bound": bound})
 
 
-def by_score(guessed: Weighed, signal: Float[Array, "n k"]) -> Float[Array, ""]:
+def by_score(guessed: WeightedSample, signal: Float[Array, "n k"]) -> Float[Array, ""]:
     """What has the gradient of the bound: `log p(x, h)`, and the signal, held constant, times `log q(h | x)`."""
-    return jnp.mean(guessed.log_joint + jax.lax.stop_gradient(signal) * guessed.log_guess)
+    return jnp.mean(guessed.log_joint + jax.lax.stop_gradient(signal) * guessed.log_q)
 
 
 def check_decay(rule: Objective, decay: Any) -> None:

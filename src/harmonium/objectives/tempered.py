@@ -47,7 +47,7 @@ class Marginals(eqx.Module):
 
     def base(self, model: EnergyModel) -> Independent:
         """Independent units: visible ones at the marginals, all others neutral."""
-        eta = {name: unit.reference() for name, unit in model.layers.items()}
+        eta = {name: unit.neutral_natural() for name, unit in model.layers.items()}
         eta["v"] = marginal_natural(model.layers["v"], self.mean, self.count)
         return Independent(dict(model.layers), {name: unit.bias(eta[name]) for name, unit in model.layers.items()})
 

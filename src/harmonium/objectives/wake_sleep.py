@@ -24,7 +24,7 @@ class WakeSleep(Objective):
     (Hinton, Dayan, Frey & Neal, *The wake-sleep algorithm for unsupervised neural networks*, Science 268, 1995; book,
     section 20.10.1.) The sleep phase minimises `KL(p || q)` in place of `KL(q || p)`, so that no one objective falls:
     the loss is minus the bound of the wake phase. Arguments: `samples` of the wake phase for each row. The metrics are
-    `bound` and `log_guess`, that of the dreams, in nats per example. Raises `InputError` for models of another kind.
+    `bound` and `log_q`, that of the dreams, in nats per example. Raises `InputError` for models of another kind.
 
     >>> import harmonium as hm, jax
     >>> net = hm.HelmholtzMachine(hm.units.Bernoulli(6), [hm.units.Bernoulli(3)], key=jax.random.key(0))
@@ -46,7 +46,7 @@ class WakeSleep(Objective):
         dreamt = jnp.mean(dreams(model, sleep, len(rows)))
         bound = jnp.mean(guessed.log_weight)
         learned = jnp.mean(guessed.log_joint) + dreamt
-        return -with_gradient_of(bound, learned), (StepMemory(), {"bound": bound, "log_guess": dreamt})
+        return -with_gradient_of(bound, learned), (StepMemory(), {"bound": bound, "log_q": dreamt})
 
 
 class ReweightedWakeSleep(Objective):
@@ -58,7 +58,7 @@ class ReweightedWakeSleep(Objective):
     The first is the gradient of the importance-weighted bound in `p`, the second that of `KL(p(h | x) || q(h | x))`
     (Bornschein & Bengio, *Reweighted wake-sleep*, ICLR 2015; book, section 20.10.1). Arguments: `samples` for each
     row; `wake`, `sleep`, in which phases `q` learns (their mean where in both). The metrics are `bound` and, where
-    there are dreams, `log_guess`, in nats per example. Raises `InputError` for models of another kind, or where `q`
+    there are dreams, `log_q`, in nats per example. Raises `InputError` for models of another kind, or where `q`
     would not learn.
 
     >>> import harmonium as hm, jax
@@ -89,10 +89,10 @@ class ReweightedWakeSleep(Objective):
         metrics, share = {"bound": bound}, 1 / (self.wake + self.sleep)
         learned = jnp.mean(jnp.sum(weight * guessed.log_joint, axis=1))
         if self.wake:
-            learned += share * jnp.mean(jnp.sum(weight * guessed.log_guess, axis=1))
+            learned += share * jnp.mean(jnp.sum(weight * guessed.log_q, axis=1))
         if self.sleep:
-            metrics["log_guess"] = jnp.mean(dreams(model, sleep, len(rows)))
-            learned += share * metrics["log_guess"]
+            metrics["log_q"] = jnp.mean(dreams(model, sleep, len(rows)))
+            learned += share * metrics["log_q"]
         return -with_gradient_of(bound, learned), (StepMemory(), metrics)
 
 
@@ -125,5 +125,5 @@ class Bidirectional(Objective):
         log_w = 0.5 * guessed.log_weight
         weight = jax.nn.softmax(jax.lax.stop_gradient(log_w), axis=1)
         bound = 2 * jnp.mean(log_mean_exp(log_w))
-        learned = jnp.mean(jnp.sum(weight * (guessed.log_joint + guessed.log_guess), axis=1))
+        learned = jnp.mean(jnp.sum(weight * (guessed.log_joint + guessed.log_q), axis=1))
         return -with_gradient_of(bound, learned), (StepMemory(), {"bound": bound})

@@ -56,7 +56,7 @@ def classifier(
     drop_inputs: Annotated[float, "share of the inputs that dropout leaves out"] = 0.2,
     drop_hidden: Annotated[float, "share of the hidden units that dropout leaves out"] = 0.5,
     average: flags.Average = None,
-    products: flags.Products = "float32",
+    matmul_precision: flags.MatmulPrecision = "float32",
     seed: flags.Seed = 0,
     out: flags.Out = None,
     resume: flags.Resume = False,
@@ -109,7 +109,7 @@ def _stage(data: Dataset, epochs: int, arguments: dict[str, Any], rate: float) -
     size = arguments["batch_size"]
     total = epochs * data.steps_per_epoch(size)
     make = {"momentum": 0.0, "weight_decay": 0.0, "schedule": "linear"}
-    shared = {"batch_size": size, "products": arguments["products"], "progress": arguments["progress"]}
+    shared = {"batch_size": size, "matmul_precision": arguments["matmul_precision"], "progress": arguments["progress"]}
     return shared | {"epochs": epochs, "optimizer": lambda: sgd(rate, total, **make)}
 
 

@@ -32,7 +32,7 @@ from harmonium.training import Run, RunFolder, check_settings, describe, fit, is
 PLACE = ("out", "resume", "force", "progress")  # arguments that say where a run goes
 AFTER = ("estimate", "report")  # and what follows it
 COMMON = (*PLACE, *AFTER)  # which all say nothing of what it is
-FIT = ("epochs", "batch_size", "average", "products")  # arguments that a recipe hands to `fit` as they are
+FIT = ("epochs", "batch_size", "average", "matmul_precision")  # arguments that a recipe hands to `fit` as they are
 MARGINAL_ROWS = 100_000  # rows, at most, whose marginals the visible biases start at
 OF_DATA = {"data": flags.Data, "binarize": flags.Binarize, "seed": flags.Seed, "scale": flags.Scale}
 FILES = ("data", "labels", "edges")  # arguments that may be the path of a file
@@ -218,7 +218,9 @@ def opened(arguments: dict[str, Any]) -> Dataset:
         check_annealing(arguments["ais_chains"], arguments["temperatures"])
     if arguments.get("estimate_samples") is not None:
         at_least_one("The final bound", estimate_samples=arguments["estimate_samples"])
-    check_settings(**{name: arguments[name] for name in ("epochs", "average", "products", "out", "resume", "force")})
+    check_settings(
+        **{name: arguments[name] for name in ("epochs", "average", "matmul_precision", "out", "resume", "force")}
+    )
     named = {name: arguments[name] for name in ("scale", "labels")}
     named |= {"standardize": standardizing(arguments)}
     data = load_data(arguments["data"], arguments["binarize"], arguments["seed"], **named)

@@ -46,7 +46,7 @@ def dbm(
     momentum: flags.Momentum = 0.0,
     weight_decay: flags.WeightDecay = 0.0,
     average: flags.Average = None,
-    products: flags.Products = "float32",
+    matmul_precision: flags.MatmulPrecision = "float32",
     seed: flags.Seed = 0,
     ais_chains: flags.AisChains = 100,
     temperatures: flags.Temperatures = 5_000,
@@ -78,7 +78,9 @@ def dbm(
     if pretraining and not begun and from_ is None:  # a run that has begun reads its machine from the checkpoint
         size = arguments["batch_size"]
         first = {"visible": unit, "labels": top, "key": key, "epochs": pretraining, "batch_size": size}
-        model = pretrained_dbm(dataset, layers, PCD(1, chains), products=products, progress=progress, **first, **stages)
+        model = pretrained_dbm(
+            dataset, layers, PCD(1, chains), matmul_precision=matmul_precision, progress=progress, **first, **stages
+        )
     model = Centred(model) if centred and not pretraining else model
     rule = PCD(steps, chains, mean_field_steps=mean_field_steps)
     return trained("dbm", arguments, model, dataset, rule, optimizer)

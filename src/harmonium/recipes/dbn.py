@@ -34,7 +34,7 @@ def dbn(
     learning_rate: flags.LearningRate = 0.1,
     fine_rate: Annotated[float, "learning rate of fine-tuning at its start"] = 0.01,
     average: flags.Average = None,
-    products: flags.Products = "float32",
+    matmul_precision: flags.MatmulPrecision = "float32",
     samples: Annotated[int, "samples for each row of the final estimate, an importance-weighted bound"] = 50,
     seed: flags.Seed = 0,
     ais_chains: flags.AisChains = 100,
@@ -71,7 +71,7 @@ def dbn(
     if greedy_epochs and not begun and from_ is None:  # a run that has begun reads its net from the checkpoint
         size = arguments["batch_size"]
         first = {"visible": unit, "key": key, "labels": top, "epochs": greedy_epochs, "batch_size": size}
-        first |= {"optimizer": lambda: optimizer(learning_rate, greedy_epochs), "products": products}
+        first |= {"optimizer": lambda: optimizer(learning_rate, greedy_epochs), "matmul_precision": matmul_precision}
         first |= {"progress": progress, **stages}
         model = DBN.stacked(stack(dataset, layers, PCD(1, chains), centred=True, **first))
     return trained("dbn", arguments, model, dataset, UpDown(steps), fine, samples=samples)

@@ -33,7 +33,7 @@ def draw(
     learning_rate: flags.AdamRate = 0.003,
     weight_decay: flags.WeightDecay = 0.0,
     average: flags.Average = None,
-    products: flags.Products = "float32",
+    matmul_precision: flags.MatmulPrecision = "float32",
     seed: flags.Seed = 0,
     estimate_samples: flags.EstimateSamples = None,
     from_: flags.From = None,

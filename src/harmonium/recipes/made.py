@@ -26,7 +26,7 @@ def made(
     learning_rate: flags.AdamRate = 0.001,
     weight_decay: flags.WeightDecay = 0.003,
     average: flags.Average = None,
-    products: flags.Products = "float32",
+    matmul_precision: flags.MatmulPrecision = "float32",
     seed: flags.Seed = 0,
     from_: flags.From = None,
     out: flags.Out = None,

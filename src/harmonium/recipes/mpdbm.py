@@ -28,16 +28,16 @@ def mpdbm(
     visible: flags.ByColumn = "auto",
     classes: flags.Classes = False,
     sweeps: Annotated[int, "sweeps of mean field through which the machine learns and answers"] = 10,
-    least: Annotated[float, "least probability of a pixel to be hidden in training"] = 0.0,
-    most: Annotated[float, "largest probability of a pixel to be hidden in training"] = 1.0,
+    min_masked: Annotated[float, "least probability of a pixel to be hidden in training"] = 0.0,
+    max_masked: Annotated[float, "largest probability of a pixel to be hidden in training"] = 1.0,
     label_hidden: Annotated[float, "probability of the label to be hidden in training"] = 1.0,
     label_weight: Annotated[float, "what a hidden label counts for beside a hidden pixel"] = 100.0,
-    averaged: Annotated[bool, "classify with the multi-inference trick"] = False,
+    multi_inference: Annotated[bool, "classify with the multi-inference trick"] = False,
     epochs: flags.Epochs = 200,
     batch_size: flags.BatchSize = 50,
     learning_rate: Annotated[float, "learning rate of Adam at its start, falling along a cosine to zero"] = 0.005,
     average: flags.Average = None,
-    products: flags.Products = "float32",
+    matmul_precision: flags.MatmulPrecision = "float32",
     seed: flags.Seed = 0,
     ais_chains: flags.AisChains = 100,
     temperatures: flags.Temperatures = 5_000,
@@ -56,7 +56,7 @@ def mpdbm(
     key = jax.random.key(seed)
     unit, layers = table_unit(dataset, visible), layer_units(hidden)
     top = class_unit(dataset) if classes else None
-    options = {"steps": sweeps, "averaged": averaged, "scale": SCALE}
+    options = {"steps": sweeps, "multi_inference": multi_inference, "scale": SCALE}
     model = MPDBM(unit, layers, top, key=jax.random.fold_in(key, 1), **options)
     check_data(model, dataset)
     model = at_marginals(model, dataset.shown(dataset.train[:MARGINAL_ROWS]))

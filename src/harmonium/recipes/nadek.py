@@ -29,7 +29,7 @@ def nadek(
     learning_rate: flags.AdamRate = 0.005,
     weight_decay: flags.WeightDecay = 0.0003,
     average: flags.Average = None,
-    products: flags.Products = "float32",
+    matmul_precision: flags.MatmulPrecision = "float32",
     seed: flags.Seed = 0,
     from_: flags.From = None,
     out: flags.Out = None,

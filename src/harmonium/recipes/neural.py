@@ -27,7 +27,7 @@ def neural(
     learning_rate: flags.AdamRate = 0.003,
     weight_decay: flags.WeightDecay = 0.003,
     average: flags.Average = None,
-    products: flags.Products = "float32",
+    matmul_precision: flags.MatmulPrecision = "float32",
     seed: flags.Seed = 0,
     from_: flags.From = None,
     out: flags.Out = None,

@@ -48,7 +48,7 @@ def rbm(
     momentum: flags.Momentum = 0.0,
     weight_decay: flags.WeightDecay = 0.0,
     average: flags.Average = None,
-    products: flags.Products = "float32",
+    matmul_precision: flags.MatmulPrecision = "float32",
     seed: flags.Seed = 0,
     ais_chains: flags.AisChains = 100,
     temperatures: flags.Temperatures = 5_000,

@@ -26,7 +26,7 @@ def rnade(
     learning_rate: flags.AdamRate = 0.001,
     weight_decay: flags.WeightDecay = 0.03,
     average: flags.Average = None,
-    products: flags.Products = "float32",
+    matmul_precision: flags.MatmulPrecision = "float32",
     seed: flags.Seed = 0,
     from_: flags.From = None,
     out: flags.Out = None,

@@ -22,14 +22,14 @@ def sbn(
     recognition: Annotated[str, "sizes of hidden layers of the recognition network (default: none, a linear one)"] = "",
     prior: Annotated[str, "law of the top layer: factorial, or fvbn, each unit given those before it"] = "factorial",
     visible: flags.ByColumn = "auto",
-    rule: Annotated[str, "rws (reweighted wake-sleep), wake-sleep, nvil, vimco or reinforce"] = "rws",
+    objective: Annotated[str, "rws (reweighted wake-sleep), wake-sleep, nvil, vimco or reinforce"] = "rws",
     samples: Annotated[int, "guesses of the hidden units for each row at each step"] = 10,
     epochs: flags.Epochs = 100,
     batch_size: flags.BatchSize = 50,
     learning_rate: flags.AdamRate = 0.003,
     weight_decay: flags.WeightDecay = 0.0,
     average: flags.Average = None,
-    products: flags.Products = "float32",
+    matmul_precision: flags.MatmulPrecision = "float32",
     seed: flags.Seed = 0,
     estimate_samples: flags.EstimateSamples = None,
     from_: flags.From = None,
@@ -42,7 +42,7 @@ def sbn(
 ) -> Run:
     """Train a sigmoid belief network and its recognition network (section 20.10.1 of the book) by one of the rules for
     discrete latent variables, measure a bound of its held-out log-likelihood, write a report."""
-    arguments, objective = dict(locals()), rule_named(rule, samples)
+    arguments, objective = dict(locals()), rule_named(objective, samples)
     layers, nets = layer_units(hidden), sizes(recognition)
     return trained_directed(
         "sbn", arguments,

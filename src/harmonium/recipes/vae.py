@@ -34,7 +34,7 @@ def vae(
     ] = "",
     activation: flags.Activation = "tanh",
     visible: flags.ByColumn = "auto",
-    rule: Annotated[str, "elbo, or iwae, the importance-weighted bound"] = "elbo",
+    objective: Annotated[str, "elbo, or iwae, the importance-weighted bound"] = "elbo",
     samples: Annotated[
         int | None, "guesses of the latent variables for each row at each step (default: 1 of elbo, 50 of iwae)"
     ] = None,
@@ -43,7 +43,7 @@ def vae(
     learning_rate: flags.AdamRate = 0.001,
     weight_decay: flags.WeightDecay = 0.0,
     average: flags.Average = None,
-    products: flags.Products = "float32",
+    matmul_precision: flags.MatmulPrecision = "float32",
     seed: flags.Seed = 0,
     estimate_samples: flags.EstimateSamples = None,
     from_: flags.From = None,
@@ -57,9 +57,9 @@ def vae(
     """Train a variational auto-encoder (section 20.10.3 of the book) by the ELBO or the importance-weighted bound,
     measure a bound of its held-out log-likelihood, write a report."""
     arguments = dict(locals())
-    if rule not in ("elbo", "iwae"):
-        raise InputError(f"There is no rule '{rule}' for a VAE: choose elbo or iwae.")
-    kind = ELBO if rule == "elbo" else IWAE  # of one sample the two are the same
+    if objective not in ("elbo", "iwae"):
+        raise InputError(f"There is no objective '{objective}' for a VAE: choose elbo or iwae.")
+    kind = ELBO if objective == "elbo" else IWAE  # of one sample the two are the same
     objective = kind() if samples is None else kind(samples)
     layers, nets, channels = [Gaussian(n) for n in sizes(latent)], sizes(hidden), sizes(convolution)
 
@@ -77,8 +77,8 @@ def _convolutions(
     if shape is None or math.prod(shape) != unit.width:
         raise InputError("Convolutions need pictures of one number a pixel: leave --convolution out for a table.")
     first, second = jax.random.split(jax.random.fold_in(key, 1))
-    each = unit.out_width // unit.size
+    each = unit.num_outputs // unit.size
     return {
-        "encoder": ConvEncoder(shape, channels, latent.out_width, key=first, activation=activation),
+        "encoder": ConvEncoder(shape, channels, latent.num_outputs, key=first, activation=activation),
         "decoder": ConvDecoder(latent.width, shape, channels[::-1], key=second, each=each, activation=activation),
     }

@@ -42,7 +42,7 @@ def vrnn(
     learning_rate: flags.AdamRate = 0.004,
     weight_decay: flags.WeightDecay = 0.0,
     average: flags.Average = None,
-    products: flags.Products = "float32",
+    matmul_precision: flags.MatmulPrecision = "float32",
     seed: flags.Seed = 0,
     estimate_samples: flags.EstimateSamples = ESTIMATE,
     from_: flags.From = None,

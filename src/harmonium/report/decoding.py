@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 from scipy.special import ndtri
 
-from harmonium.compiling import outermost
-from harmonium.models import Factorial, Layered
+from harmonium.compiling import jit_entry
+from harmonium.models import Factorial, HierarchicalLatentModel
 from harmonium.report.figures import Picture, grid
 from harmonium.report.look import Look
 from harmonium.units import Categorical, Columns, Gaussian, Stats, Unit
@@ -22,16 +22,16 @@ TRAVERSED, STEPS, FAR = 8, 11, 2.0  # units, pictures of each, and standard devi
 
 def prior_of(net: Any) -> tuple[np.ndarray, np.ndarray] | None:
     """Means and standard deviations of the top layer, where that is of independent real units."""
-    if not isinstance(net, Layered) or not isinstance(net.prior, Factorial) or not net.down:
+    if not isinstance(net, HierarchicalLatentModel) or not isinstance(net.prior, Factorial) or not net.down:
         return None
     if not isinstance(net.prior.visible, Gaussian):
         return None
-    stats = net.prior.law.mean
+    stats = net.prior.conditional.mean
     mean, square = np.asarray(stats.x, float), np.asarray(stats.square, float)
     return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
 
-def manifold(net: Layered, look: Look) -> Picture:
+def manifold(net: HierarchicalLatentModel, look: Look) -> Picture:
     """Mean pictures at the quantiles of two latent units, the first across, the second upwards (figure 20.6)."""
     mean, deviation = prior_of(net)
     at = ndtri((np.arange(SIDE) + 0.5) / SIDE)
@@ -42,7 +42,7 @@ def manifold(net: Layered, look: Look) -> Picture:
     return grid(tiles, title, title=title, width=620)
 
 
-def traversals(net: Layered, look: Look, chosen: np.ndarray, name: str) -> Picture:
+def traversals(net: HierarchicalLatentModel, look: Look, chosen: np.ndarray, name: str) -> Picture:
     """Mean pictures as each of the chosen units goes from -2 to 2 standard deviations, the others at their means."""
     mean, deviation = prior_of(net)
     at = np.linspace(-FAR, FAR, STEPS)
@@ -59,8 +59,8 @@ def _tile(look: Look) -> tuple[int, ...]:
     return look.pictures(np.zeros(int(np.prod(look.shape)))).shape
 
 
-@outermost
-def _decoded(net: Layered, z: Float[Array, "n size"]) -> Array:
+@jit_entry
+def _decoded(net: HierarchicalLatentModel, z: Float[Array, "n size"]) -> Array:
     def one(z: Array) -> Array:
         stats = net.prior.layers["v"].stats(z)
         for link in reversed(net.down):
@@ -70,7 +70,7 @@ def _decoded(net: Layered, z: Float[Array, "n size"]) -> Array:
     return jax.vmap(one)(z)
 
 
-def decoded(net: Layered, z: np.ndarray) -> np.ndarray:
+def decoded(net: HierarchicalLatentModel, z: np.ndarray) -> np.ndarray:
     """Means of the visible units `[n, size]` given values `[n, latent]` of the top layer, means given means between.
 
     >>> import harmonium as hm
@@ -81,8 +81,10 @@ def decoded(net: Layered, z: np.ndarray) -> np.ndarray:
     return np.asarray(_decoded(net, jnp.asarray(z, jnp.float32)))
 
 
-@outermost
-def reconstructed(net: Layered, keys: Key[Array, "n"], rows: Array) -> tuple[Array, Array | tuple[Array, ...]]:
+@jit_entry
+def reconstructed(
+    net: HierarchicalLatentModel, keys: Key[Array, "n"], rows: Array
+) -> tuple[Array, Array | tuple[Array, ...]]:
     """Values and means of `p(x | h)` `[n, size]`, `h ~ q(h | x)`, of rows `[n, size]`.
 
     >>> import harmonium as hm
@@ -94,7 +96,7 @@ def reconstructed(net: Layered, keys: Key[Array, "n"], rows: Array) -> tuple[Arr
     def one(key: Key[Array, ""], x: Array) -> tuple[Array, Array | tuple[Array, ...]]:
         first, second = jax.random.split(key)
         name = list(net.layers)[1]
-        eta = net.down[0].natural(net.guess(first, net.look(x))[name])
+        eta = net.down[0].natural(net.sample_posterior(first, net.encode_features(x))[name])
         unit = net.layers["v"]
         return unit.sample(second, eta), mean_value(unit, unit.mean(eta))
 

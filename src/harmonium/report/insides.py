@@ -9,7 +9,7 @@ from harmonium.errors import shown
 from harmonium.evaluation import diagnose
 from harmonium.evaluation.hidden_units import DEAD, SATURATED
 from harmonium.inference import encode
-from harmonium.models import FVBN, Layered, NetLink
+from harmonium.models import FVBN, HierarchicalLatentModel, NetLink
 from harmonium.report.figures import Picture, grid, heat_map, histogram
 from harmonium.report.look import Look
 from harmonium.report.names import entry_names, named
@@ -54,7 +54,7 @@ def filters(subject: Subject) -> Section:
 
 def _units(subject: Subject, n: int) -> str:
     """So many units next to the data, in words."""
-    links = subject.net.down if subject.directed and isinstance(subject.net, Layered) else ()
+    links = subject.net.down if subject.directed and isinstance(subject.net, HierarchicalLatentModel) else ()
     decoder = isinstance(next(iter(links), None), NetLink)
     return count(n, "hidden unit") + (" of the decoder's last hidden layer" if decoder else "")
 

@@ -8,7 +8,7 @@ import numpy as np
 from harmonium.evaluation import ActiveUnits, active_units
 from harmonium.evaluation.diagnose_latent import collapse, cure_of
 from harmonium.inference import encode
-from harmonium.models import Layered
+from harmonium.models import HierarchicalLatentModel
 from harmonium.report import decoding
 from harmonium.report.figures import Picture, bars, grid, points
 from harmonium.report.section import Section, Table
@@ -33,7 +33,7 @@ def left_out(subject: Subject) -> set[str]:
     if not latent:
         filters = set() if lowest_weights(subject.inner) is not None else {"Filters"}  # of a prior of independent units
         return {"Latent variables", "Reconstructions", "Gibbs chains", "Hidden units"} | filters
-    absent = {"Gibbs chains"} | (set() if isinstance(subject.net, Layered) else {"Reconstructions"})
+    absent = {"Gibbs chains"} | (set() if isinstance(subject.net, HierarchicalLatentModel) else {"Reconstructions"})
     return absent | (set() if all(isinstance(unit, Bernoulli | Spin) for unit in latent) else {"Hidden units"})
 
 
@@ -61,7 +61,7 @@ def reconstructions(subject: Subject) -> Section:
         shows=f"{count(len(rows), subject.held_name + ' row')}, and {COPIES} draws of each from p(x | h) of guesses "
         "h ~ q(h | x). The model's guess of a cell is the commonest value (for real columns the mean) among the draws; "
         "the other guess knows only the column's training marginal.",
-        judge="The model should beat the marginals by far, since the guesses have seen the row. Where it does not, "
+        judge="The model should beat the marginals by far, since the guesses have encoded the row. Where it does not, "
         "nothing passes through the latent variables.",
         tables=[Table(("", "Model", "Marginals"), [row for score in found for row in score_rows(*score)])],
     )
@@ -130,7 +130,7 @@ def _decoding(subject: Subject, found: ActiveUnits) -> tuple[list[Picture], str]
         words = (
             " The plane: what the decoder expects at the quantiles of the prior, from 2.5 % to 97.5 %, of the first "
         )
-        return [decoding.manifold(net, subject.look)], words + "unit across and of the second upwards."
+        return [decoding.manifold(net, subject.encode_features)], words + "unit across and of the second upwards."
     chosen = np.argsort(-spread, kind="stable")[: decoding.TRAVERSED]
     words = f" The rows: what the decoder expects as one of the {count(len(chosen), 'unit')} that vary most goes from "
     words += f"−{decoding.FAR:g} to {decoding.FAR:g} standard deviations of its prior, the others at their means."

@@ -46,7 +46,7 @@ DEEP = {  # of a machine whose hidden layers depend on each other
 }
 BOUND_LOSS = {
     "loss": "What the learning rule differentiates: minus the bound of the batches.",
-    "log_guess": "Log-probability of the hidden units of dreams under the recognition net, which learns to raise it.",
+    "log_q": "Log-probability of the hidden units of dreams under the recognition net, which learns to raise it.",
     "signal_deviation": "Standard deviation of the learning signal, less what its baseline tells.",
 }
 WAKE_SLEEP_LOSS = (

@@ -15,8 +15,8 @@ from harmonium.data import Dataset
 from harmonium.errors import InputError, shown
 from harmonium.models import (
     FVBN,
+    HierarchicalLatentModel,
     LatentModel,
-    Layered,
     Wrapped,
 )
 from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, CLASSIFIER, ENERGY, LATENT, TRACTABLE, is_kind
@@ -71,7 +71,7 @@ class Subject:
         model = self.model
         while isinstance(model, Wrapped):
             model = model.model
-        if isinstance(model, Layered) and not model.down and isinstance(model.prior, FVBN):
+        if isinstance(model, HierarchicalLatentModel) and not model.down and isinstance(model.prior, FVBN):
             return model.prior  # a belief net without hidden layers
         return model
 

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.models import EnergyModel
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 from harmonium.samplers import Clamp, Gibbs, State
 from harmonium.units import Columns, Unit
 
@@ -33,7 +33,7 @@ class Walk:
         self._seen = {0: start}
         state = {name: jnp.zeros((len(start), unit.size), unit.dtype) for name, unit in model.layers.items()}
         state["v"] = unit.from_data(start)
-        at, mask, key = -1, jnp.asarray(held), cheap(key)
+        at, mask, key = -1, jnp.asarray(held), fast_key(key)
         for stop in sorted({0, *self.looks, *self.late}):
             state = _advance(model, key, state, mask, jnp.int32(at), jnp.int32(stop))
             self._seen[stop], at = np.asarray(unit.to_data(state["v"])), stop
@@ -56,7 +56,7 @@ def random_rows(unit: Unit, random: np.random.Generator, n: int) -> np.ndarray:
     return np.asarray(unit.values(jnp.asarray(random.integers(unit.states, size=(n, unit.size)))))
 
 
-@outermost
+@jit_entry
 def _advance(
     model: EnergyModel, key: Key[Array, ""], state: State, held: Bool[Array, "n size"], first: Int[Array, ""],
     last: Int[Array, ""],

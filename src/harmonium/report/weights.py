@@ -15,7 +15,7 @@ from harmonium.models import (
     RBM,
     RNADE,
     BoltzmannMachine,
-    Layered,
+    HierarchicalLatentModel,
     Link,
     NetLink,
 )
@@ -35,7 +35,7 @@ def lowest_weights(model: Any) -> np.ndarray | None:
     """
     if is_kind(model, BIDIRECTIONAL):
         model = model.net
-    if isinstance(model, Layered):
+    if isinstance(model, HierarchicalLatentModel):
         model = model.down[0] if model.down else model.prior
     if isinstance(model, NetLink):
         return _of_decoder(model)
@@ -63,4 +63,4 @@ def _of_decoder(link: NetLink) -> np.ndarray | None:
     weights, unit = np.asarray(link.net.W[-1], float).T, link.unit
     if isinstance(unit, Gaussian):
         return weights.reshape(unit.size, 2, -1)[:, 0]
-    return weights if unit.out_width == unit.width else None
+    return weights if unit.num_outputs == unit.width else None

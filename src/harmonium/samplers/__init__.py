@@ -12,7 +12,7 @@ from harmonium.samplers.gibbs import (
     sample_block,
 )
 from harmonium.samplers.ladders import Ladder, Snapshots, Temperatures
-from harmonium.samplers.moves import hamiltonian, site_law, sweep_sites
+from harmonium.samplers.mcmc import hamiltonian, site_law, sweep_sites
 from harmonium.samplers.tempering import Replicas, Tally, Tempering, initial_replicas, sample_replicas, swap_chances
 
 __all__ = [

@@ -9,18 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Key
 
-from harmonium.compiling import outermost, over_rows
+from harmonium.compiling import jit_entry, map_rows
 from harmonium.errors import InputError, articled, shown, whole
 from harmonium.inference.finite import OF_MODEL, require_finite, require_numbers
-from harmonium.inference.holes import with_holes
 from harmonium.inference.marginals import as_rows
+from harmonium.inference.missing import with_holes
 from harmonium.memory import check_fits
 from harmonium.models import (
     UNBOUNDED,
     BeliefNet,
     BiHM,
-    Emitting,
     EnergyModel,
+    FactorizedDecoder,
     LatentModel,
     Ordered,
     Orderless,
@@ -42,10 +42,10 @@ from harmonium.models.kinds import (
     is_kind,
     require_kind,
 )
-from harmonium.rng import cheap, check_key, row_keys
+from harmonium.rng import check_key, fast_key, row_keys
 from harmonium.samplers.ancestral import top_layer, top_sample
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
-from harmonium.samplers.guessing import filled_in
+from harmonium.samplers.metropolis_within_gibbs import filled_in
 
 SAMPLED = (ENERGY, BELIEF_NET, TRACTABLE, LATENT, BIDIRECTIONAL)  # models that `sample` takes
 EMITTING = "a directed net whose visible units are independent given the latent ones (a VAE, ...)"
@@ -83,7 +83,7 @@ def sample(
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
     require_numbers(model)
     _check_rows(model, n, first)
-    unit, keys = model.layers["v"], row_keys(cheap(key), first, n)
+    unit, keys = model.layers["v"], row_keys(fast_key(key), first, n)
     if is_kind(model, TRACTABLE, LATENT, BIDIRECTIONAL):
         if start is not None:
             raise InputError(f"A {type(model).__name__} draws without chains: leave start out.")
@@ -124,7 +124,7 @@ def impute(model: Any, key: Key[Array, ""], x: Any, *, steps: int = 500, first: 
     unit = model.layers["v"]
     filled, missing = with_holes(unit, x)
     check_first(first)
-    keys = row_keys(cheap(key), first, len(filled))
+    keys = row_keys(fast_key(key), first, len(filled))
     drawn = _filled(model, keys, unit.from_data(filled), missing, steps)
     drawn = require_finite(drawn, "The values drawn", columns=True)
     whole_rows = np.where(missing, unit.to_data(drawn), filled) if unit.scaled else drawn
@@ -139,7 +139,7 @@ def require_fillable(model: Any) -> None:
     harmonium.errors.InputError: hm.impute takes an energy model (an RBM, a DBM, ...), an auto-regressive network or ...
     """
     require_sound(model)
-    if not is_kind(model, ENERGY, TRACTABLE) and not (is_kind(model, LATENT) and isinstance(model, Emitting)):
+    if not is_kind(model, ENERGY, TRACTABLE) and not (is_kind(model, LATENT) and isinstance(model, FactorizedDecoder)):
         raise refusal("hm.impute", model, ENERGY.noun, TRACTABLE.noun, EMITTING)
 
 
@@ -190,12 +190,12 @@ def _refuse_early(model: TractableModel, missing: np.ndarray) -> None:
         )
 
 
-@outermost
+@jit_entry
 def _draw(model: TractableModel | LatentModel | BiHM, keys: Key[Array, "n"]) -> Array:
-    return over_rows(model.sample, keys) if is_kind(model, TRACTABLE) else jax.vmap(model.sample)(keys)
+    return map_rows(model.sample, keys) if is_kind(model, TRACTABLE) else jax.vmap(model.sample)(keys)
 
 
-@outermost
+@jit_entry
 def _complete(model: Ordered | Orderless, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"]) -> Array:
     def one(key: Key[Array, ""], x: Array, fixed: Array) -> Array:
         lot, draw = jax.random.split(key)
@@ -205,10 +205,10 @@ def _complete(model: Ordered | Orderless, keys: Key[Array, "n"], known: Array, m
             order = jnp.argsort(jnp.where(fixed, -1.0, jax.random.uniform(lot, fixed.shape, jnp.float32)))
         return ancestral(model, draw, order, x, fixed)
 
-    return over_rows(one, keys, known, mask)
+    return map_rows(one, keys, known, mask)
 
 
-@outermost
+@jit_entry
 def _sample(model: EnergyModel, keys: Key[Array, "n"], start: Array | None, steps: int) -> Array:
     def chain(key: Key[Array, ""], v: Array | None) -> Array:
         first, walk = jax.random.split(key)
@@ -218,7 +218,7 @@ def _sample(model: EnergyModel, keys: Key[Array, "n"], start: Array | None, step
     return jax.vmap(chain)(keys, start)
 
 
-@outermost
+@jit_entry
 def _sample_net(net: BeliefNet, keys: Key[Array, "n"], start: Array | None, steps: int) -> Array:
     def chain(key: Key[Array, ""], v: Array | None) -> Array:
         first, walk, last = jax.random.split(key, 3)
@@ -228,12 +228,14 @@ def _sample_net(net: BeliefNet, keys: Key[Array, "n"], start: Array | None, step
     return jax.vmap(chain)(keys, start)
 
 
-@outermost
-def _guess(model: Emitting, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
+@jit_entry
+def _guess(
+    model: FactorizedDecoder, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"], steps: int
+) -> Array:
     return jax.vmap(lambda k, x, fixed: filled_in(model, k, x, fixed, steps))(keys, known, mask)
 
 
-@outermost
+@jit_entry
 def _impute(model: EnergyModel, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
     def chain(key: Key[Array, ""], value: Array, fixed: Array) -> Array:
         first, second, walk = jax.random.split(key, 3)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Key
 
 from harmonium.inference import LayerValues, fixed_point, has_closed_form, layer_stats, natural_parameters
-from harmonium.models.energy import Coloured, EnergyModel, acting_on, coloured
+from harmonium.models.energy import Coloured, EnergyModel, coloured, local_field
 from harmonium.units import Stats
 
 State = dict[str, Array]
@@ -126,7 +126,7 @@ def _sample_colours(
     def colour(x: Array, drawn_by: tuple[Key[Array, ""], Int[Array, "units"]]) -> tuple[Array, None]:
         key, units = drawn_by
         inside = jnp.minimum(units, unit.size - 1)
-        new = some.sample(key, acting_on(model, {**rest, str(layer): unit.stats(x)}, layer, inside))
+        new = some.sample(key, local_field(model, {**rest, str(layer): unit.stats(x)}, layer, inside))
         new = new if mask is None else jnp.where(mask[inside], x[inside], new)
         return x.at[units].set(new, mode="drop"), None
 

@@ -24,11 +24,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.errors import InputError, whole
 from harmonium.inference import free_energy, layer_stats, natural_parameters
 from harmonium.models import Coloured
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 from harmonium.samplers.gibbs import Gibbs, State, initial_state, run_chain, sample_layers
 from harmonium.samplers.ladders import Ladder
 from harmonium.units import Stats
@@ -179,10 +179,10 @@ def sample_replicas(ladder: Ladder, key: Key[Array, ""], n: int = 1, *, steps: i
     """
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one ladder and one step, not n={n} and steps={steps}.")
-    return _sample(ladder, cheap(key), n, steps)
+    return _sample(ladder, fast_key(key), n, steps)
 
 
-@outermost
+@jit_entry
 def _sample(ladder: Ladder, key: Key[Array, ""], n: int, steps: int) -> Replicas:
     def chain(key: Key[Array, ""]) -> Replicas:
         first, walk = jax.random.split(key)

@@ -17,7 +17,7 @@ import optax
 import scipy.sparse as sp
 from jaxtyping import Array, Float, Key, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.data.randomness import batches
 from harmonium.models import RBM
 from harmonium.objectives import PCD, StepMemory
@@ -35,7 +35,7 @@ def rbm_of(W: np.ndarray, b: np.ndarray, c: np.ndarray) -> RBM:
     return eqx.tree_at(lambda rbm: (rbm.W, rbm.b, rbm.c), blank, values)
 
 
-@outermost
+@jit_entry
 def train(
     rbm: RBM,
     h: Float[Array, "chains hidden"],

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.models import RBM, BeliefNet, trainable
 from harmonium.models.directed import Link, linked, log_prob_downwards, log_prob_upwards
 from harmonium.objectives import UpDown
@@ -130,7 +130,7 @@ def _truth(link: Link, above: np.ndarray) -> np.ndarray:
     return np.log(list_states(_pair(link), {"h": above}).probability)
 
 
-@outermost
+@jit_entry
 def _link_table(link: Link, below: Array, above: Array) -> Array:
     def log_prob(x: Array, y: Array) -> Array:
         return Conditional(link.unit, link.natural(y)).log_prob(x)
@@ -138,17 +138,17 @@ def _link_table(link: Link, below: Array, above: Array) -> Array:
     return jax.vmap(lambda y: jax.vmap(lambda x: log_prob(x, y))(below))(above)
 
 
-@outermost
+@jit_entry
 def _downwards(net: BeliefNet, values: PyTree) -> Array:
     return jax.vmap(lambda x: log_prob_downwards(net, x))(values)
 
 
-@outermost
+@jit_entry
 def _upwards(net: BeliefNet, values: PyTree) -> Array:
     return jax.vmap(lambda x: log_prob_upwards(net, x))(values)
 
 
-@outermost
+@jit_entry
 def _up_down_slope(net: BeliefNet, key: Key[Array, ""], rows: Array) -> PyTree:
     learned, rest = eqx.partition(net, trainable(net))
     batch = {"v": rows}

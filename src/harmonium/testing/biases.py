@@ -85,4 +85,4 @@ def _natural(unit: Unit, bias: PyTree) -> PyTree:
 
 @eqx.filter_jit
 def _pushed(unit: Unit, bias: PyTree, push: Array) -> PyTree:
-    return unit.bias(unit.pushed(bias, push))
+    return unit.bias(unit.natural_from_field(bias, push))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.inference import (
     conditional,
     exact_free_energy,
@@ -20,7 +20,7 @@ from harmonium.inference import (
     mean_field,
     variational_free_energy,
 )
-from harmonium.models import Coloured, EnergyModel, acting_on, coloured, trainable
+from harmonium.models import Coloured, EnergyModel, coloured, local_field, trainable
 from harmonium.testing.enumeration import (
     Listing,
     energies,
@@ -204,14 +204,14 @@ def _visible_law(model: EnergyModel) -> tuple[np.ndarray, np.ndarray]:
     return v, np.bincount(index.reshape(-1), truth.probability[0])
 
 
-@outermost
+@jit_entry
 def log_partition_and_slope(model: EnergyModel) -> tuple[Array, EnergyModel]:
     """`log Z` and its gradient, which several checks share."""
     learned, rest = eqx.partition(model, trainable(model))
     return jax.value_and_grad(lambda part: exact_log_partition(eqx.combine(part, rest)))(learned)
 
 
-@outermost
+@jit_entry
 def conditionals(model: EnergyModel, states: dict[str, Array]) -> dict[str, tuple[Array, PyTree]]:
     """Log-probability of each layer's value given the rest, and mean statistics, in each state `[n, ...]`.
 
@@ -229,7 +229,7 @@ def conditionals(model: EnergyModel, states: dict[str, Array]) -> dict[str, tupl
 
 def _unit_conditionals(model: EnergyModel, name: str, values: dict[str, Array]) -> tuple[Array, PyTree]:
     unit, stats = model.layers[name], layer_stats(model, values)
-    eta = acting_on(model, stats, name, jnp.arange(unit.size))
+    eta = local_field(model, stats, name, jnp.arange(unit.size))
     alone = unit.sized(1)
 
     def log_prob(eta: PyTree, own: PyTree) -> Array:
@@ -239,22 +239,22 @@ def _unit_conditionals(model: EnergyModel, name: str, values: dict[str, Array]) 
     return jax.vmap(log_prob)(eta, stats[name]), unit.mean(eta)
 
 
-@outermost
+@jit_entry
 def _free_energies(model: EnergyModel, given: dict[str, Array]) -> Array:
     return jax.vmap(lambda values: free_energy(model, values))(given)
 
 
-@outermost
+@jit_entry
 def _free_energy_and_bound(model: EnergyModel, given: dict[str, Array]) -> tuple[Array, Array]:
     return jax.vmap(lambda values: (variational_free_energy(model, values), exact_free_energy(model, values)))(given)
 
 
-@outermost
+@jit_entry
 def _free_energy_of_nothing(model: EnergyModel) -> Array:
     return free_energy(model, {})[None]
 
 
-@outermost
+@jit_entry
 def _mean_fields(model: EnergyModel, states: dict[str, Array]) -> list[tuple[dict[str, PyTree], dict[str, PyTree]]]:
     """Mean field of each block given the others, and what its means are updated to."""
 
@@ -262,12 +262,12 @@ def _mean_fields(model: EnergyModel, states: dict[str, Array]) -> list[tuple[dic
         given = _without(state, block)
         means = mean_field(model, given)
         stats = layer_stats(model, given) | means
-        acting = {name: acting_on(model, stats, name, jnp.arange(model.layers[name].size)) for name in means}
+        acting = {name: local_field(model, stats, name, jnp.arange(model.layers[name].size)) for name in means}
         return means, {name: model.layers[name].mean(eta) for name, eta in acting.items()}
 
     return [jax.vmap(lambda s, b=block: one(s, b))(states) for block in model.blocks]
 
 
-@outermost
+@jit_entry
 def _pseudo_likelihoods(model: EnergyModel, v: Array) -> Array:
     return jax.vmap(lambda x: log_pseudo_likelihood(model, jax.random.key(0), x))(v)

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.errors import InputError
 from harmonium.models import EnergyModel
 from harmonium.units import Gaussian, Unit
@@ -146,17 +146,17 @@ def some_states(model: EnergyModel, rng: np.random.Generator, n: int = 64) -> Va
     return {name: x[0, chosen] for name, x in truth.values.items()}
 
 
-@outermost
+@jit_entry
 def _energies(model: EnergyModel, stats: PyTree) -> Array:
     return jax.vmap(model.energy)(stats)
 
 
-@outermost
+@jit_entry
 def _stats(unit: Unit, rows: Array) -> PyTree:
     return jax.vmap(unit.stats)(rows)
 
 
-@outermost
+@jit_entry
 def _values(unit: Unit, index: Array) -> Array:
     return jax.vmap(unit.values)(index)
 

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.models import EnergyModel
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 from harmonium.samplers import Clamp, Gibbs, State
 from harmonium.testing.derived import conditionals, numbered
 from harmonium.testing.enumeration import Listing, Values, evaluate, list_states
@@ -93,7 +93,7 @@ def sweeps(model: EnergyModel, key: Key[Array, ""], state: Values, steps: int, m
     One compiled function for any number of steps, clamped or not.
     """
     free = {name: np.zeros(unit.size, bool) for name, unit in model.layers.items()}
-    keys = jax.random.split(cheap(key), len(next(iter(state.values()))))  # as in every chain of the library
+    keys = jax.random.split(fast_key(key), len(next(iter(state.values()))))  # as in every chain of the library
     return jax.tree.map(np.asarray, _sweeps(model, keys, state, np.int32(steps), free | (masks or {})))
 
 
@@ -106,7 +106,7 @@ def _moments(model: EnergyModel, values: Values) -> np.ndarray:
     return np.hstack([x, x[:, i] * x[:, j]])
 
 
-@outermost
+@jit_entry
 def _sweeps(model: EnergyModel, keys: Array, state: State, steps: Array, masks: dict[str, Array]) -> State:
     def chain(key: Key[Array, ""], start: State) -> State:
         kernel = Gibbs(model, {name: Clamp(mask, start[name]) for name, mask in masks.items()})

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.models import BiHM, LatentModel, trainable
 from harmonium.objectives import Bidirectional, Objective, ReweightedWakeSleep
 from harmonium.samplers import sample
@@ -34,7 +34,7 @@ class Law(NamedTuple):
     v: np.ndarray
     latents: Values
     log_joint: np.ndarray
-    log_guess: np.ndarray
+    log_q: np.ndarray
 
 
 def check_joint_law(model: LatentModel, key: Key[Array, ""] | None = None) -> None:
@@ -58,25 +58,26 @@ def check_joint_law(model: LatentModel, key: Key[Array, ""] | None = None) -> No
 
 
 def check_guesses(model: LatentModel, key: Key[Array, ""] | None = None) -> None:
-    """`sum_h q(h | v) = 1` for every `v`, `guess` draws from it, and `weigh` tells both log-probabilities of its guess.
+    """`sum_h q(h | v) = 1` for every `v`, `sample_posterior` draws from it, and `importance_sample` gives both
+    log-probabilities of its draw.
 
     >>> import harmonium as hm, jax
     >>> check_guesses(hm.SigmoidBeliefNet(hm.units.Bernoulli(3), [hm.units.Spin(2)], key=jax.random.key(0)))
     """
     law = _of_likely(exact_law(model))
-    agree(np.exp(_log_sum(law.log_guess, axis=1)), np.ones(len(law.v)), TOLERANCE, "Recognition, summed")
+    agree(np.exp(_log_sum(law.log_q, axis=1)), np.ones(len(law.v)), TOLERANCE, "Recognition, summed")
     likely = np.exp(_log_sum(law.log_joint, axis=1))
     likely /= likely.sum()
     which = generator(key).choice(len(law.v), SAMPLES, p=likely)
     keys = jax.random.split(jax.random.key(12) if key is None else key, SAMPLES)
     weighed, again = jax.tree.map(np.asarray, _weighed(model, keys, law.v[which]))
     agree(weighed.log_joint, again[0], TOLERANCE, "The joint log-probability of a weighed guess")
-    agree(weighed.log_guess, again[1], TOLERANCE, "The log-probability of a weighed guess")
+    agree(weighed.log_q, again[1], TOLERANCE, "The log-probability of a weighed guess")
     guesses = jax.tree.map(np.asarray, _guesses(model, keys, law.v[which]))
-    for latents, what in ((guesses, "Guesses"), (weighed.latents, "Weighed guesses")):
+    for latents, what in ((guesses, "Guesses"), (weighed.latents, "WeightedSample guesses")):
         if _finite(model):
             counts = count_states(_pairs(law), {"v": law.v[which], **latents})
-            matches_law(counts, (likely[:, None] * np.exp(law.log_guess)).ravel(), what, share=0.5)
+            matches_law(counts, (likely[:, None] * np.exp(law.log_q)).ravel(), what, share=0.5)
         else:
             scores = _flat(_guess_scores(model, law.v[which], latents))
             scores = scores[:, np.abs(scores).max(axis=0) > 0]  # of the parameters of `q` alone
@@ -91,7 +92,7 @@ def check_bound(model: LatentModel, key: Key[Array, ""] | None = None) -> None:
     """
     law = _of_likely(exact_law(model))
     exact = _log_sum(law.log_joint, axis=1)
-    gap = np.sum(np.exp(law.log_guess) * (law.log_guess - law.log_joint), axis=1) + exact
+    gap = np.sum(np.exp(law.log_q) * (law.log_q - law.log_joint), axis=1) + exact
     if not (gap >= -ABOVE).all():
         raise AssertionError(f"The bound is {-gap.min():.3g} nats above the log-likelihood.")
 
@@ -116,7 +117,7 @@ def check_bidirectional(model: BiHM, key: Key[Array, ""] | None = None) -> None:
     key = jax.random.key(14) if key is None else key
     _refuse_idle(Bidirectional(samples=3), model, key)
     law = exact_law(model.net)
-    half = np.exp(_log_sum(0.5 * (law.log_joint + law.log_guess), axis=1))
+    half = np.exp(_log_sum(0.5 * (law.log_joint + law.log_q), axis=1))
     if np.sum(half**2) > 1 + ABOVE:
         raise AssertionError(f"The partition function of a bidirectional machine is {np.sum(half**2) ** 0.5:.4g} > 1.")
     found = np.exp(np.asarray(_half_weights(model, jax.random.split(key, SAMPLES), law.v), np.float64))
@@ -139,8 +140,8 @@ def exact_law(model: LatentModel) -> Law:
     v = v.astype(visible.dtype)
     latents = {name: part.astype(unit.dtype) for (name, unit), part in zip(hidden, parts, strict=True)}
     law = Law(v, latents, np.zeros((n, m)), np.zeros((n, m)))
-    log_joint, log_guess = (x.astype(np.float64).reshape(n, m) for x in evaluate(_log_probs, model, _pairs(law)))
-    return law._replace(log_joint=log_joint + cell + latent_cell, log_guess=log_guess + latent_cell)
+    log_joint, log_q = (x.astype(np.float64).reshape(n, m) for x in evaluate(_log_probs, model, _pairs(law)))
+    return law._replace(log_joint=log_joint + cell + latent_cell, log_q=log_q + latent_cell)
 
 
 def _pairs(law: Law) -> Values:
@@ -153,7 +154,7 @@ def _of_likely(law: Law) -> Law:
     """The law of the values of `v` that have mass to speak of."""
     mass = _log_sum(law.log_joint, axis=1)
     kept = mass >= mass.max() + np.log(LIKELY)
-    return law._replace(v=law.v[kept], log_joint=law.log_joint[kept], log_guess=law.log_guess[kept])
+    return law._replace(v=law.v[kept], log_joint=law.log_joint[kept], log_q=law.log_q[kept])
 
 
 def _finite(model: LatentModel) -> bool:
@@ -174,56 +175,56 @@ def _refuse_idle(rule: Objective, model: LatentModel | BiHM, key: Key[Array, ""]
     refuse_idle(_slope(rule, model, key, sample(model, key, ROWS)))
 
 
-@outermost
+@jit_entry
 def _log_probs(model: LatentModel, pairs: PyTree) -> tuple[Array, Array]:
     def one(pair: PyTree) -> tuple[Array, Array]:
         x, latents = pair["v"], {name: value for name, value in pair.items() if name != "v"}
-        return model.log_joint(x, latents), model.log_guess(latents, model.look(x))
+        return model.log_joint(x, latents), model.log_q(latents, model.encode_features(x))
 
     return jax.vmap(one)(pairs)
 
 
-@outermost
+@jit_entry
 def _simulated(model: LatentModel, keys: Key[Array, "n"]) -> PyTree:
     return jax.vmap(model.simulate)(keys)
 
 
-@outermost
+@jit_entry
 def _guesses(model: LatentModel, keys: Key[Array, "n"], v: Array) -> PyTree:
-    return jax.vmap(lambda k, x: model.guess(k, model.look(x)))(keys, v)
+    return jax.vmap(lambda k, x: model.sample_posterior(k, model.encode_features(x)))(keys, v)
 
 
-@outermost
+@jit_entry
 def _weighed(model: LatentModel, keys: Key[Array, "n"], v: Array) -> PyTree:
     """Guesses as they are weighed, and their log-probabilities asked for again."""
 
     def one(k: Key[Array, ""], x: Array) -> PyTree:
-        seen = model.look(x)
-        weighed = model.weigh(k, x, seen)
-        return weighed, (model.log_joint(x, weighed.latents), model.log_guess(weighed.latents, seen))
+        encoded = model.encode_features(x)
+        weighed = model.importance_sample(k, x, encoded)
+        return weighed, (model.log_joint(x, weighed.latents), model.log_q(weighed.latents, encoded))
 
     return jax.vmap(one)(keys, v)
 
 
-@outermost
+@jit_entry
 def _half_weights(model: BiHM, keys: Key[Array, "n"], v: Array) -> Array:
-    return jax.vmap(lambda k: jax.vmap(lambda x: model.log_half_weight(k, x, model.look(x)))(v))(keys)
+    return jax.vmap(lambda k: jax.vmap(lambda x: model.log_half_weight(k, x, model.encode_features(x)))(v))(keys)
 
 
-@outermost
+@jit_entry
 def _joint_scores(model: LatentModel, v: Array, latents: PyTree) -> PyTree:
     """Gradients of `log p(v, h)` in every array, those that are not learned among them."""
     slope = eqx.filter_grad(lambda m, x, h: m.log_joint(x, h))
     return jax.vmap(lambda x, h: slope(model, x, h))(v, latents)
 
 
-@outermost
+@jit_entry
 def _guess_scores(model: LatentModel, v: Array, latents: PyTree) -> PyTree:
-    slope = eqx.filter_grad(lambda m, x, h: m.log_guess(h, m.look(x)))
+    slope = eqx.filter_grad(lambda m, x, h: m.log_q(h, m.encode_features(x)))
     return jax.vmap(lambda x, h: slope(model, x, h))(v, latents)
 
 
-@outermost
+@jit_entry
 def _slope(rule: Objective, model: LatentModel | BiHM, key: Key[Array, ""], rows: Array) -> PyTree:
     learned, rest = eqx.partition(model, trainable(model))
     return jax.grad(lambda part: rule(eqx.combine(part, rest), rows, key, None)[0])(learned)

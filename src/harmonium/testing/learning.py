@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.inference import free_energy
 from harmonium.models import EnergyModel, Normalised, trainable
 from harmonium.objectives import contrast
@@ -98,12 +98,12 @@ def _sum(a: PyTree, b: PyTree) -> PyTree:
     return jax.tree.map(lambda x, y: np.asarray(x) + np.asarray(y), a, b)
 
 
-@outermost
+@jit_entry
 def _energy_slope(model: EnergyModel, stats: PyTree) -> PyTree:
     return _gradient(lambda m: jnp.mean(jax.vmap(m.energy)(stats)), model)
 
 
-@outermost
+@jit_entry
 def _contrast_and_free_slopes(model: EnergyModel, data: Array, negative: Array, weight: Array) -> tuple[PyTree, PyTree]:
     def contrastive(model: EnergyModel) -> Array:
         return weight @ jax.vmap(lambda v: contrast(model, data, v[None])[0])(negative)

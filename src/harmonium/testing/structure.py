@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.inference import natural_parameters
-from harmonium.models import Biased, Coloured, EnergyModel, acting_on, weights
+from harmonium.models import Biased, Coloured, EnergyModel, local_field, weights
 from harmonium.samplers import Gibbs, initial_state
 from harmonium.testing.enumeration import energies_of_stats
 from harmonium.testing.statistics import agree
@@ -194,21 +194,21 @@ def replaced(a: PyTree, b: PyTree, units: np.ndarray) -> PyTree:
     return jax.tree.map(lambda x, y: np.where(units.reshape(-1, *(1,) * (x.ndim - 2)), y, x), a, b)
 
 
-@outermost
+@jit_entry
 def _acting_on_units(model: EnergyModel, stats: PyTree, name: str) -> PyTree:
     """What acts on the units of a layer, asked for in two parts, the last units first."""
     size = model.layers[name].size
     parts = jnp.arange(size // 2, size), jnp.arange(size // 2)
-    last, first = (jax.vmap(lambda row, p=part: acting_on(model, row, name, p))(stats) for part in parts)
+    last, first = (jax.vmap(lambda row, p=part: local_field(model, row, name, p))(stats) for part in parts)
     return jax.tree.map(lambda a, b: jnp.concatenate([a, b], axis=1), first, last)
 
 
-@outermost
+@jit_entry
 def _minus_slope(model: EnergyModel, stats: PyTree, name: str) -> PyTree:
     return jax.tree.map(lambda g: -g, jax.vmap(jax.grad(model.energy))(stats)[name])
 
 
-@outermost
+@jit_entry
 def _acting_on(model: EnergyModel, stats: PyTree, name: str) -> PyTree:
     return jax.vmap(lambda row: natural_parameters(model, row, (name,)))(stats)
 

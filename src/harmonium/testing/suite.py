@@ -9,7 +9,16 @@ from collections.abc import Callable, Sequence
 from jaxtyping import Array, Key
 
 from harmonium.inference import configurations, has_closed_form
-from harmonium.models import BeliefNet, Biased, BiHM, EnergyModel, LatentModel, TractableModel, UnitwiseModel, coloured
+from harmonium.models import (
+    BeliefNet,
+    Biased,
+    BiHM,
+    EnergyModel,
+    LatentModel,
+    LocalFieldModel,
+    TractableModel,
+    coloured,
+)
 from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, LATENT, TRACTABLE, is_kind
 from harmonium.testing import belief_nets, biases, chains, derived, invariance, latent, learning, structure, tractable
 from harmonium.testing.enumeration import refuse_large
@@ -53,7 +62,7 @@ def _of_energies(model: EnergyModel) -> list[Check]:
         structure.check_blocks,
         structure.check_save_and_load,
     ]
-    if isinstance(model, UnitwiseModel):
+    if isinstance(model, LocalFieldModel):
         checks.append(structure.check_acting_on)
     if isinstance(model, Biased):
         checks += [biases.check_biases, structure.check_weights]

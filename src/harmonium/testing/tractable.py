@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.errors import InputError
 from harmonium.models import TractableModel, trainable
 from harmonium.samplers import sample
@@ -116,12 +116,12 @@ def _moments(x: np.ndarray) -> np.ndarray:
     return np.hstack([x, (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)])
 
 
-@outermost
+@jit_entry
 def _log_probs(model: TractableModel, rows: Array) -> Array:
     return jax.vmap(model.log_prob)(rows)
 
 
-@outermost
+@jit_entry
 def _slope(model: TractableModel, rows: Array) -> PyTree:
     learned, rest = eqx.partition(model, trainable(model))
     return jax.grad(lambda part: -jnp.mean(jax.vmap(eqx.combine(part, rest).log_prob)(rows)))(learned)

@@ -9,12 +9,12 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.errors import InputError, whole
 from harmonium.evaluation import log_probs, rows_of
 from harmonium.models import BiHM, LatentModel, TractableModel
 from harmonium.models.kinds import BIDIRECTIONAL, LATENT, TRACTABLE, is_kind, require_kind
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 from harmonium.training.callbacks import Progress
 from harmonium.training.monitor import mean_bound
 
@@ -79,10 +79,10 @@ def held_out_value(model: TractableModel | LatentModel | BiHM, rows: Array | np.
     if is_kind(model, TRACTABLE):
         return float(log_probs(model, rows).mean()) - less
     blocks = [model.layers["v"].from_data(rows[i : i + ROWS]) for i in range(0, len(rows), ROWS)]
-    key = cheap(jax.random.key(0))  # the same guesses at every look
+    key = fast_key(jax.random.key(0))  # the same guesses at every look
     return sum(float(_bound(model, key, block)) * len(block) for block in blocks) / len(rows) - less
 
 
-@outermost
+@jit_entry
 def _bound(model: LatentModel | BiHM, key: Key[Array, ""], rows: Array) -> Array:
     return mean_bound(model, key, rows, max(1, min(GUESSES, NUMBERS // rows.size)))

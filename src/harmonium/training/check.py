@@ -15,10 +15,10 @@ from harmonium.data import Dataset
 from harmonium.data.storage import blocks
 from harmonium.errors import InputError, shown
 from harmonium.inference import marginal_natural, mean_stats, require_linear
+from harmonium.matmul import check_matmul_precision
 from harmonium.models import BiasedModel
 from harmonium.models.kinds import require_sound
 from harmonium.objectives import Objective
-from harmonium.products import check_products
 from harmonium.rng import check_key
 from harmonium.training.folder import RunFolder
 from harmonium.units import Columns, Frames, Unit, inner
@@ -56,7 +56,7 @@ def check_parts(model: Any, objective: Any, optimizer: Any, key: Any) -> None:
 
 
 def check_settings(
-    epochs: int, average: float | None, products: str, *, out: str | Path | None = None, resume: bool = False,
+    epochs: int, average: float | None, matmul_precision: str, *, out: str | Path | None = None, resume: bool = False,
     force: bool = False,
 ) -> None:  # fmt: skip
     """Refuse settings of a run, or a folder in use, before any work is done.
@@ -69,7 +69,7 @@ def check_settings(
         raise InputError(f"Training takes at least one epoch, in whole numbers, not epochs={epochs}.")
     if average is not None and not (isinstance(average, float | int) and 0 <= average < 1):
         raise InputError(f"The decay of an average lies from 0 to below 1, such as 0.999, not average={average}.")
-    check_products(products)
+    check_matmul_precision(matmul_precision)
     if out is not None and not resume:
         RunFolder(out).refuse_occupied(force)
 
@@ -146,7 +146,7 @@ def warn_start(model: Any, data: Dataset) -> None:
     if not isinstance(model, BiasedModel):
         return
     unit = model.layers["v"]
-    pairs = zip(jax.tree.leaves(unit.bias(unit.reference())), jax.tree.leaves(model.biases["v"]), strict=True)
+    pairs = zip(jax.tree.leaves(unit.bias(unit.neutral_natural())), jax.tree.leaves(model.biases["v"]), strict=True)
     if any(not np.array_equal(a, b) for a, b in pairs):
         return
     gain = float(_gain_at_marginals(unit, unit.from_data(data.shown(data.train[:MARGINAL_ROWS]))))
@@ -162,6 +162,6 @@ def warn_start(model: Any, data: Dataset) -> None:
 @eqx.filter_jit
 def _gain_at_marginals(unit: Unit, rows: Array) -> Float[Array, ""]:
     """How much likelier a row is under independent units at the marginals than under neutral ones, in nats."""
-    mean, neutral = mean_stats(unit, rows), unit.reference()
+    mean, neutral = mean_stats(unit, rows), unit.neutral_natural()
     eta = marginal_natural(unit, mean, len(rows))
     return inner(eta, mean) - unit.log_partition(eta) - inner(neutral, mean) + unit.log_partition(neutral)

@@ -25,7 +25,7 @@ from harmonium.evaluation.unlimited import warn_of_training_rows
 from harmonium.inference.placing import placed
 from harmonium.models import ConditionalGenerator, check_saveable
 from harmonium.objectives import Metrics, Objective
-from harmonium.rng import cheap, words
+from harmonium.rng import fast_key, key_data
 from harmonium.signals import Interrupt
 from harmonium.training.callbacks import Callback, Progress, progress_bar, tensorboard
 from harmonium.training.check import check_data, check_parts, check_settings, warn_start
@@ -51,7 +51,7 @@ def fit(
     batch_size: int = 100,
     key: Key[Array, ""],
     average: float | None = None,
-    products: str = "float32",
+    matmul_precision: str = "float32",
     out: str | Path | RunFolder | None = None,
     resume: bool = False,
     force: bool = False,
@@ -68,7 +68,7 @@ def fit(
     Arguments: `model`, new or trained before; `data`, a `Dataset` or rows `[n, size]`; `objective`, the rule;
     `optimizer`, from Optax (default: Adam with rate 1e-3); `epochs` over the training rows in batches of `batch_size`;
     `key`, from which every random number follows; `average`, the decay of an exponential moving average of the
-    parameters, which then becomes the trained model; `products`, the precision of matrix products: "float32", or
+    parameters, which then becomes the trained model; `matmul_precision`, of matrix products: "float32", or
     "bfloat16" with sums in float32, for processors that are faster at it (evaluation is always in float32); `out`, a
     folder for metrics, checkpoints and the model; `resume`, go on from its last checkpoint, bit for bit, or with more
     `epochs`, longer; `force`, replace the run that it holds; `about`, more to record in its `run.json`; `callbacks`,
@@ -91,14 +91,14 @@ def fit(
     model = placed(model, data)
     objective = objective.placed(model.layers["v"])
     warn_start(model, data)
-    check_settings(epochs, average, products)
+    check_settings(epochs, average, matmul_precision)
     if out is not None:
         check_saveable(model)
     optimizer = _adam() if optimizer is None else optimizer
     steps = epochs * data.steps_per_epoch(batch_size)
     placement = Placement(batch_size)
     state = _placed(first_state(model, objective, optimizer, key, average), placement)
-    settings = {"epochs": epochs, "batch_size": batch_size, "average": average, "products": products}
+    settings = {"epochs": epochs, "batch_size": batch_size, "average": average, "matmul_precision": matmul_precision}
     record = _record(model, data, objective, key, settings) | (about or {})
     held = data.held_by(model.layers["v"])
     about = describe(data, **record) if out else {}
@@ -108,11 +108,11 @@ def fit(
         events = log.folder.path / "tensorboard" if log.folder and is_main() else None
         listeners.append(stack.enter_context(tensorboard(events)))
         loop = _Loop(
-            chunk=partial(run_chunk, Rule(objective, optimizer, held.present, average, products), key),
+            chunk=partial(run_chunk, Rule(objective, optimizer, held.present, average, matmul_precision), key),
             data=held,
             steps=steps,
             batch_size=batch_size,
-            seed=words(key)[-1],
+            seed=key_data(key)[-1],
             sharding=placement.batches,
             monitor=Monitor.of(model, data, key) if monitor else None,
             listeners=[listener for listener in listeners if listener],
@@ -144,13 +144,13 @@ def _record(
         "model": form(model),
         "sizes": sizes(model),
         "settings": {"objective": repr(objective), **settings},
-        "seed": words(key),
+        "seed": key_data(key),
     }
     if own := own_classes(model):
         record["classes"] = own
     if "y" in model.layers and data.train_labels is not None:
         record["labels"] = fingerprint(data.train_labels)
-    return record | {"generator": str(jax.random.key_impl(cheap(key)))}
+    return record | {"generator": str(jax.random.key_impl(fast_key(key)))}
 
 
 @cache

@@ -15,10 +15,10 @@ from harmonium.data import Dataset, as_dataset, from_arrays
 from harmonium.errors import InputError, RunError, shown
 from harmonium.inference import at_marginals, encode, mean_field
 from harmonium.inference.placing import placed_unit
-from harmonium.models import DBM, RBM, Centred, EnergyModel, Twin
+from harmonium.models import DBM, RBM, Centred, DoubledRBM, EnergyModel
 from harmonium.models.energy import with_biases
-from harmonium.models.parts import check_hidden, check_units
-from harmonium.objectives import Mirrored, Objective
+from harmonium.models.validation import check_hidden, check_units
+from harmonium.objectives import DoubledInput, Objective
 from harmonium.training.check import check_classes
 from harmonium.training.fit import fit
 from harmonium.training.folder import RunFolder
@@ -142,8 +142,8 @@ def pretrained_dbm(
         machine = DBM(below, [above], labels, key=key) if joined else RBM(below, above, key=key)
         machine = at_marginals(machine, _some(data))
         if i == 0:
-            return Twin(machine, "v"), Mirrored(rule)
-        return Twin(machine, "h") if last else machine, Mirrored(rule, "y", "z") if joined else rule
+            return DoubledRBM(machine, "v"), DoubledInput(rule)
+        return DoubledRBM(machine, "h") if last else machine, DoubledInput(rule, "y", "z") if joined else rule
 
     options = {"monitor": False} | options  # the free energy of a machine with a copy says nothing of the whole
     units = [visible, *hidden]
@@ -208,10 +208,12 @@ def _refuse(data: Dataset, visible: Unit, hidden: Sequence[Unit], labels: Unit |
         check_classes(labels, data)
 
 
-def _composed(machines: Sequence[RBM | Twin], units: Sequence[Unit], key: jax.Array, labels: Unit | None = None) -> DBM:
+def _composed(
+    machines: Sequence[RBM | DoubledRBM], units: Sequence[Unit], key: jax.Array, labels: Unit | None = None
+) -> DBM:
     """The deep machine of these parts, of which the last may have labels."""
-    parts = [machine.model if isinstance(machine, Twin) else machine for machine in machines]
-    shares = [1.0 if isinstance(machine, Twin) else 0.5 for machine in machines]
+    parts = [machine.model if isinstance(machine, DoubledRBM) else machine for machine in machines]
+    shares = [1.0 if isinstance(machine, DoubledRBM) else 0.5 for machine in machines]
     first, last = parts[0].biases, parts[-1].biases
     dbm = DBM(units[0], units[1:], labels, key=key)
     between = [(a.biases["h"] + b.biases["v"]) / 2 for a, b in itertools.pairwise(parts)]
@@ -232,6 +234,6 @@ def _some(data: Dataset) -> np.ndarray:
 
 def _hidden_means(machine: EnergyModel, rows: np.ndarray) -> jax.Array:
     """Means of layer `h`: with the data given twice where there is a copy of it."""
-    if isinstance(machine, Twin) and machine.of == "v":
+    if isinstance(machine, DoubledRBM) and machine.of == "v":
         return jax.vmap(lambda v: mean_field(machine, {"v": v, "u": v})["h"])(machine.layers["v"].from_data(rows))
     return encode(machine, rows)

@@ -128,8 +128,8 @@ def _refuse_other(folder: RunFolder, about: dict[str, Any]) -> None:
     """Refuse to go on with a run under other settings than those it was started with; `epochs` may differ."""
 
     def parts(record: dict[str, Any]) -> dict[str, Any]:
-        settings = {"products": "float32"} | record.get("settings", {})
-        same = {name: settings.get(name) for name in ("objective", "batch_size", "average", "products")}
+        settings = {"matmul_precision": "float32"} | record.get("settings", {})
+        same = {name: settings.get(name) for name in ("objective", "batch_size", "average", "matmul_precision")}
         return same | {
             "seed": record.get("seed"),
             "generator": record.get("generator"),

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from harmonium.compiling import outermost, over_rows
+from harmonium.compiling import jit_entry, map_rows
 from harmonium.data import Dataset
 from harmonium.inference import has_closed_form, log_pseudo_likelihood, variational_free_energy
 from harmonium.models import BiHM, LatentModel
@@ -61,7 +61,7 @@ class Monitor:
         return {name: float(value) - less.get(name, 0.0) for name, value in found.items()}
 
 
-@outermost
+@jit_entry
 def _measure(
     model: Any, key: Key[Array, ""], train: Float[Array, "n size"], valid: Float[Array, "m size"] | None
 ) -> dict[str, Float[Array, ""]]:
@@ -74,7 +74,7 @@ def _measure(
     if is_kind(model, TRACTABLE):
         splits = {"train": train, "valid": valid}
         return {
-            f"log_likelihood_{split}": jnp.mean(over_rows(model.log_prob, rows))
+            f"log_likelihood_{split}": jnp.mean(map_rows(model.log_prob, rows))
             for split, rows in splits.items()
             if rows is not None
         }
@@ -106,8 +106,8 @@ def mean_bound(
     keys = jax.random.split(key, (len(rows), guesses))
 
     def one(keys: Key[Array, "k"], x: Array) -> Float[Array, ""]:
-        seen = net.look(x)
-        log_w = half * jax.vmap(lambda k: net.weigh(k, x, seen).log_weight)(keys)
+        encoded = net.encode_features(x)
+        log_w = half * jax.vmap(lambda k: net.importance_sample(k, x, encoded).log_weight)(keys)
         return (jax.nn.logsumexp(log_w) - jnp.log(guesses)) / half
 
     return jnp.mean(jax.vmap(one)(keys, rows))

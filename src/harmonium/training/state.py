@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.data.dataset import Presentation
+from harmonium.matmul import with_matmul_precision
 from harmonium.models import trainable
 from harmonium.objectives import Batch, Memory, Metrics, Objective
-from harmonium.products import with_products
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 
 
 class TrainState(eqx.Module):
@@ -34,7 +34,7 @@ def first_state(
 ) -> TrainState:  # fmt: skip
     """The state before the first step."""
     learned = eqx.filter(model, trainable(model))
-    memory = outermost(objective.init)(model, jax.random.fold_in(key, 0))  # one compilation, not one for each line
+    memory = jit_entry(objective.init)(model, jax.random.fold_in(key, 0))  # one compilation, not one for each line
     mean = jax.tree.map(jnp.copy, eqx.filter(model, eqx.is_inexact_array)) if average is not None else None
     state = TrainState(model, optimizer.init(learned), memory, mean, jnp.zeros((), jnp.int32))
     return jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, state)  # its own buffers
@@ -43,15 +43,15 @@ def first_state(
 class Rule(NamedTuple):
     """What is done at every step: equal rules on arrays of the same shapes share one compilation.
 
-    `show` is the data's presentation; `average` the decay of the parameters' mean, or None; `products` the precision
-    of matrix products.
+    `show` is the data's presentation; `average` the decay of the parameters' mean, or None; `matmul_precision` the
+    precision of matrix products.
     """
 
     objective: Objective
     optimizer: optax.GradientTransformation
     show: Presentation = Presentation()
     average: float | None = None
-    products: str = "float32"
+    matmul_precision: str = "float32"
 
 
 def run_chunk(
@@ -63,10 +63,10 @@ def run_chunk(
     The state's buffers are donated. Every random number follows from `key` and the step's number, so that neither
     the length of chunks nor an interruption changes a run.
     """
-    return _scan((rule, cheap(key), rows), state)
+    return _scan((rule, fast_key(key), rows), state)
 
 
-@outermost(donate="all-except-first")
+@jit_entry(donate="all-except-first")
 def _scan(fixed: tuple[Rule, Key[Array, ""], Array], state: TrainState) -> tuple[TrainState, Metrics]:
     rule, key, rows = fixed
     arrays, static = eqx.partition(state, eqx.is_array)
@@ -78,7 +78,7 @@ def _scan(fixed: tuple[Rule, Key[Array, ""], Array], state: TrainState) -> tuple
         new, metrics = update(state, batch, draw, rule)
         return eqx.filter(new, eqx.is_array), metrics
 
-    arrays, metrics = jax.lax.scan(with_products(body, rule.products), arrays, rows)
+    arrays, metrics = jax.lax.scan(with_matmul_precision(body, rule.matmul_precision), arrays, rows)
     return eqx.combine(arrays, static), metrics
 
 
@@ -115,7 +115,7 @@ def final_model(state: TrainState) -> Any:
     return eqx.combine(state.average, state.model)
 
 
-@outermost
+@jit_entry
 def all_finite(tree: PyTree) -> Bool[Array, ""]:
     """Whether every real number of a tree is finite."""
     leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array))

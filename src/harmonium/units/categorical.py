@@ -46,7 +46,9 @@ class Categorical(Unit):
         """`size * states`: every state of every unit has its own weights."""
         return self.size * self.states
 
-    def coupling(self, stats: Float[Array, "size states"], bias: Float[Array, "size states"]) -> Float[Array, "width"]:
+    def interaction(
+        self, stats: Float[Array, "size states"], bias: Float[Array, "size states"]
+    ) -> Float[Array, "width"]:
         """The one-hot codes, laid end to end."""
         return stats.reshape(-1)
 

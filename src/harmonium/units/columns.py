@@ -43,7 +43,7 @@ class Columns(Unit):
 
     >>> import harmonium as hm, jax.numpy as jnp
     >>> unit = Columns([hm.units.Bernoulli(2), hm.units.Gaussian(1), hm.units.Categorical(1, states=3)])
-    >>> unit.size, unit.widths, unit.features(jnp.array([1.0, 0.0, 2.5, 2.0])).tolist()
+    >>> unit.size, unit.widths, unit.as_input(jnp.array([1.0, 0.0, 2.5, 2.0])).tolist()
     (4, (1, 1, 1, 3), [1.0, 0.0, 2.5, 0.0, 0.0, 1.0])
     """
 
@@ -99,9 +99,9 @@ class Columns(Unit):
         """What each kind's means say of its values."""
         return tuple(kind.unit.expected_value(own) for kind, own in zip(self.kinds, mean, strict=True))
 
-    def reference(self) -> Stats:
+    def neutral_natural(self) -> Stats:
         """Each kind's neutral member."""
-        return tuple(kind.unit.reference() for kind in self.kinds)
+        return tuple(kind.unit.neutral_natural() for kind in self.kinds)
 
     @property
     def width(self) -> int:
@@ -121,9 +121,9 @@ class Columns(Unit):
         """That of each kind."""
         return tuple(kind.unit.bias(own) for kind, own in zip(self.kinds, natural, strict=True))
 
-    def coupling(self, stats: Stats, bias: PyTree) -> Float[Array, "width"]:
+    def interaction(self, stats: Stats, bias: PyTree) -> Float[Array, "width"]:
         """The couplings of all columns, end to end."""
-        each = [kind.unit.coupling(s, b) for kind, s, b in zip(self.kinds, stats, bias, strict=True)]
+        each = [kind.unit.interaction(s, b) for kind, s, b in zip(self.kinds, stats, bias, strict=True)]
         return self.in_order(each, self.widths)
 
     @property
@@ -131,10 +131,12 @@ class Columns(Unit):
         """Those of the parts' units."""
         return tuple(itertools.chain.from_iterable(part.out_widths for part in self.parts))
 
-    def shifted(self, bias: PyTree, out: Float[Array, "out_width"]) -> Stats:
+    def natural_from_output(self, bias: PyTree, out: Float[Array, "num_outputs"]) -> Stats:
         """Each kind's, from its own share of the output."""
         shares = self.by_kind(out, self.out_widths)
-        return tuple(kind.unit.shifted(own, share) for kind, own, share in zip(self.kinds, bias, shares, strict=True))
+        return tuple(
+            kind.unit.natural_from_output(own, share) for kind, own, share in zip(self.kinds, bias, shares, strict=True)
+        )
 
     def sample_one(
         self, key: Key[Array, ""], i: Int[Array, ""], bias: PyTree, out: Float[Array, "most"]

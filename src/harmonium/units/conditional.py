@@ -61,7 +61,8 @@ class ConditionalOfData(Conditional):
 
     >>> import harmonium as hm, numpy as np
     >>> unit = hm.units.Gaussian(1, [1e9], [2.0])
-    >>> round(float(ConditionalOfData(unit, unit.reference()).log_prob(np.array([1e9]))), 4)     # log N(0; 0, 2^2)
+    >>> law = ConditionalOfData(unit, unit.neutral_natural())
+    >>> round(float(law.log_prob(np.array([1e9]))), 4)                                        # log N(0; 0, 2^2)
     -1.6121
     """
 

@@ -201,9 +201,9 @@ class Frames(Unit):
         """Frame by frame."""
         return jax.vmap(self.unit.expected_value)(mean)
 
-    def reference(self) -> Stats:
+    def neutral_natural(self) -> Stats:
         """The units' neutral member in every frame."""
-        return self._repeated(self.unit.reference())
+        return self._repeated(self.unit.neutral_natural())
 
     @property
     def width(self) -> int:
@@ -223,7 +223,7 @@ class Frames(Unit):
         """Frame by frame."""
         return jax.vmap(self.unit.bias)(natural)
 
-    def coupling(self, stats: Stats, bias: PyTree) -> Float[Array, "width"]:
+    def interaction(self, stats: Stats, bias: PyTree) -> Float[Array, "width"]:
         """The frames' couplings, end to end."""
         return jax.vmap(self.unit.coupling)(stats, bias).reshape(-1)
 
@@ -232,7 +232,7 @@ class Frames(Unit):
         """Those of the units, frame by frame."""
         return self.unit.out_widths * self.frames
 
-    def shifted(self, bias: PyTree, out: Float[Array, "out_width"]) -> Stats:
+    def natural_from_output(self, bias: PyTree, out: Float[Array, "num_outputs"]) -> Stats:
         """Frame by frame."""
         return jax.vmap(self.unit.shifted)(bias, out.reshape(self.frames, -1))
 

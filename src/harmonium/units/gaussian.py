@@ -121,7 +121,7 @@ class Gaussian(Unit):
         """`E[x]`."""
         return mean.x
 
-    def reference(self) -> GaussianStats:
+    def neutral_natural(self) -> GaussianStats:
         """The standard normal distribution."""
         return GaussianStats(jnp.zeros(self.size, jnp.float32), jnp.full(self.size, -0.5, jnp.float32))
 
@@ -135,7 +135,7 @@ class Gaussian(Unit):
         precision = -2 * natural.square
         return GaussianBias(natural.x / precision, jnp.log(precision))
 
-    def coupling(self, stats: GaussianStats, bias: GaussianBias) -> Float[Array, "size"]:
+    def interaction(self, stats: GaussianStats, bias: GaussianBias) -> Float[Array, "size"]:
         """`beta * x`, so that weights move the mean of a unit by what they are. # (20.42)"""
         return jnp.exp(bias.log_precision) * stats.x
 
@@ -144,7 +144,7 @@ class Gaussian(Unit):
         """Two numbers for each unit: they are added to its mean and to its log-precision."""
         return (2,) * self.size
 
-    def shifted(self, bias: GaussianBias, out: Float[Array, "out_width"]) -> GaussianStats:
+    def natural_from_output(self, bias: GaussianBias, out: Float[Array, "num_outputs"]) -> GaussianStats:
         """`N(m + out_1, exp(-(log beta + out_2)))` of each unit, with `out_2` `limited`."""
         mean, log_precision = out.reshape(self.size, 2).T
         return self.natural(GaussianBias(bias.mean + mean, bias.log_precision + limited(log_precision)))

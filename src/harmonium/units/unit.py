@@ -39,7 +39,7 @@ class Unit(eqx.Module):
     """One layer of independent exponential-family units; the base of every family, which adds no state to it.
 
     >>> import harmonium as hm
-    >>> unit = hm.units.Spin(2); round(float(unit.entropy(unit.reference())), 4)        # 2 log 2
+    >>> unit = hm.units.Spin(2); round(float(unit.entropy(unit.neutral_natural())), 4)        # 2 log 2
     1.3863
     """
 
@@ -84,7 +84,7 @@ class Unit(eqx.Module):
         """What mean statistics say of the value itself: `E[x]`, or the probabilities of the states."""
         return mean
 
-    def reference(self) -> Stats:
+    def neutral_natural(self) -> Stats:
         """Natural parameters of the family's neutral member (zero for finite units)."""
         return self.zeros()
 
@@ -108,7 +108,7 @@ class Unit(eqx.Module):
         """The bias that gives these natural parameters: the inverse of `natural(bias)`."""
         return natural
 
-    def coupling(self, stats: Stats, bias: PyTree) -> Float[Array, "width"]:
+    def interaction(self, stats: Stats, bias: PyTree) -> Float[Array, "width"]:
         """The vector `[width]`, linear in the statistics, that weights multiply."""
         return stats
 
@@ -117,16 +117,16 @@ class Unit(eqx.Module):
         """Length of each unit's own part of that vector."""
         return (self.width // self.size,) * self.size
 
-    def features(self, x: Array) -> Float[Array, "width"]:
+    def as_input(self, x: Array) -> Float[Array, "width"]:
         """A value `[size]` as the vector that networks take in: one-hot for categorical units, else the value."""
-        return self.coupling(self.stats(x), self.bias(self.reference()))
+        return self.interaction(self.stats(x), self.bias(self.neutral_natural()))
 
-    def pushed(self, bias: PyTree, push: Float[Array, "width"]) -> Stats:
+    def natural_from_field(self, bias: PyTree, push: Float[Array, "width"]) -> Stats:
         """Natural parameters of a layer on which a vector acts, through the coupling's transpose.
 
         eta = natural(bias) + (d coupling / dT)^T push            for Bernoulli units bias + push
         """
-        own, transpose = jax.vjp(lambda s: self.coupling(s, bias), self.zeros())
+        own, transpose = jax.vjp(lambda s: self.interaction(s, bias), self.zeros())
         return jax.tree.map(lambda a, b: a + b, self.natural(bias), transpose(push.astype(own.dtype))[0])
 
     @property
@@ -135,16 +135,16 @@ class Unit(eqx.Module):
         return self.widths
 
     @property
-    def out_width(self) -> int:
+    def num_outputs(self) -> int:
         """Length of the output of a network that sets the layer's natural parameters."""
         return sum(self.out_widths)
 
-    def shifted(self, bias: PyTree, out: Float[Array, "out_width"]) -> Stats:
+    def natural_from_output(self, bias: PyTree, out: Float[Array, "num_outputs"]) -> Stats:
         """Natural parameters that a network's output sets, with the bias: of real units their precision too.
 
         eta = natural(bias + out)                                 for finite units that of `pushed`
         """
-        return self.pushed(bias, out)
+        return self.natural_from_field(bias, out)
 
     def sample_one(self, key: Key[Array, ""], i: Int[Array, ""], bias: PyTree, out: Float[Array, "most"]) -> Array:
         """A value of unit `i` alone, whose own part of a network's output is `out`, cut or filled up with zeros."""
@@ -161,12 +161,12 @@ class Unit(eqx.Module):
     def _one(self, i: Int[Array, ""], bias: PyTree, out: Float[Array, "most"]) -> tuple["Unit", Stats]:
         one = self.sized(1)
         own = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, i, 1), bias)
-        filled = jnp.pad(out, (0, max(0, one.out_width - len(out))))[: one.out_width]
-        return one, one.shifted(own, filled)
+        filled = jnp.pad(out, (0, max(0, one.num_outputs - len(out))))[: one.num_outputs]
+        return one, one.natural_from_output(own, filled)
 
     def features_of_one(self, i: Int[Array, ""], value: Array, most: int) -> Float[Array, "most"]:
         """The part of `features` that belongs to unit `i` with this value, filled up with zeros."""
-        own = self.sized(1).features(value[None])
+        own = self.sized(1).as_input(value[None])
         return jnp.pad(own, (0, most - own.shape[0]))
 
     @property

@@ -11,7 +11,7 @@ from harmonium.models.autoregressive.order import (
     ancestral,
     check_known_first,
     check_order,
-    weighed,
+    conditional_log_prob,
 )
 from harmonium.models.autoregressive.orderless import Orderless, OrderlessNADE
 from harmonium.models.autoregressive.rnade import RNADE
@@ -31,6 +31,6 @@ __all__ = [
     "ancestral",
     "check_known_first",
     "check_order",
+    "conditional_log_prob",
     "linear_gaussian",
-    "weighed",
 ]

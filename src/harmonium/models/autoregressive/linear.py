@@ -16,7 +16,7 @@ from harmonium.errors import InputError
 from harmonium.memory import check_weights
 from harmonium.models.autoregressive.conditionals import Conditionals
 from harmonium.models.autoregressive.order import check_order, earlier, slot
-from harmonium.models.parts import check_units
+from harmonium.models.validation import check_units
 from harmonium.units import Gaussian, GaussianBias, Stats, Unit
 
 ALONE = 1e-12  # of a column's variance that others must leave: less is the rounding of what they determine
@@ -49,26 +49,26 @@ class FVBN(Conditionals):
         self.visible = visible
         self.order = check_order(order, visible.size)
         self.W = jnp.zeros((visible.width, visible.width), jnp.float32)
-        self.b = visible.bias(visible.reference())
+        self.b = visible.bias(visible.neutral_natural())
 
     def natural(self, x: Array) -> Stats:
         """Natural parameters of all variables, each given those before it."""
         W = jnp.where(jnp.asarray(earlier(self.visible, self.order)), self.W, 0)
-        return self.visible.pushed(self.b, W @ self.visible.features(x))
+        return self.visible.natural_from_field(self.b, W @ self.visible.as_input(x))
 
-    def begin(self) -> Float[Array, "width"]:
+    def init_carry(self) -> Float[Array, "width"]:
         """Nothing acts on any variable yet."""
         return jnp.zeros(self.visible.width, jnp.float32)
 
-    def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Float[Array, "width"]) -> Array:
+    def sample_step(self, key: Key[Array, ""], i: Int[Array, ""], carry: Float[Array, "width"]) -> Array:
         """A value of variable `i`."""
         return self.visible.sample_one(key, i, self.b, slot(self.visible.widths, carry, i))
 
-    def weigh(self, i: Int[Array, ""], value: Array, carry: Float[Array, "width"]) -> Float[Array, ""]:
+    def log_prob_step(self, i: Int[Array, ""], value: Array, carry: Float[Array, "width"]) -> Float[Array, ""]:
         """Log-probability of a value of variable `i`."""
         return self.visible.log_prob_one(i, self.b, slot(self.visible.widths, carry, i), value)
 
-    def taken(self, i: Int[Array, ""], value: Array, carry: Float[Array, "width"]) -> Float[Array, "width"]:
+    def update_carry(self, i: Int[Array, ""], value: Array, carry: Float[Array, "width"]) -> Float[Array, "width"]:
         """What acts on the variables after `i` (and, to no effect, on those before it)."""
         rows = slot(self.visible.widths, self.W.T, i)
         return carry + self.visible.features_of_one(i, value, rows.shape[0]) @ rows

@@ -16,7 +16,7 @@ from harmonium.errors import InputError, whole
 from harmonium.memory import check_weights
 from harmonium.models.autoregressive.conditionals import Conditionals
 from harmonium.models.autoregressive.order import check_order, ranks, slot
-from harmonium.models.parts import check_sizes, check_units
+from harmonium.models.validation import check_sizes, check_units
 from harmonium.nets import ACTIVATIONS, check_activation
 from harmonium.rng import check_key
 from harmonium.units import Stats, Unit
@@ -34,9 +34,9 @@ class MADE(Conditionals):
     Arguments: `visible`, the units; `hidden`, the sizes of the hidden layers; `key`, for the weights' start (variance
     1 / fan-in, 2 / fan-in for relu); `order`, the variables in the order of the chain rule (default: their own);
     `activation`: sigmoid, tanh, relu or softplus; `direct`, whether variables also act on later ones directly (`D`).
-    Fields: `W`, a tuple of weights `[below, above]`, the last of which are `V`; `D` `[out_width, width]` or None; `c`,
-    a tuple of hidden biases; `b`, the visible ones. Raises `InputError` for no hidden units, another activation, or an
-    order that is no permutation.
+    Fields: `W`, a tuple of weights `[below, above]`, the last of which are `V`; `D` `[num_outputs, width]` or None;
+    `c`, a tuple of hidden biases; `b`, the visible ones. Raises `InputError` for no hidden units, another activation,
+    or an order that is no permutation.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> made = MADE(hm.units.Bernoulli(6), [8, 8], key=jax.random.key(0)); made.log_prob(jnp.ones(6)).shape
@@ -45,7 +45,7 @@ class MADE(Conditionals):
 
     visible: Unit
     W: tuple[Float[Array, "..."], ...]
-    D: Float[Array, "out_width width"] | None
+    D: Float[Array, "num_outputs width"] | None
     b: PyTree = no_decay()
     c: tuple[Float[Array, "..."], ...] = no_decay()
     order: tuple[int, ...] = eqx.field(static=True)
@@ -58,7 +58,7 @@ class MADE(Conditionals):
     ) -> None:  # fmt: skip
         check_units("A MADE", visible)
         sizes = check_sizes(hidden)
-        check_weights("A MADE", *itertools.pairwise([visible.width, *sizes, visible.out_width]))
+        check_weights("A MADE", *itertools.pairwise([visible.width, *sizes, visible.num_outputs]))
         last = max(visible.size - 1, 1)  # a unit of degree d sees the first d variables; none may see the last
         spread = tuple(tuple((1 + np.arange(size) * last // size).tolist()) for size in sizes)
         self._fill(visible, spread, key, order, activation, direct)
@@ -77,9 +77,9 @@ class MADE(Conditionals):
             fan = np.maximum(mask.sum(axis=0), 1).astype(np.float32)  # what is masked does not count
             weights.append((gain / fan) ** 0.5 * jax.random.normal(k, mask.shape, jnp.float32))
         self.W = (*weights[:-1], 0.1 * weights[-1])
-        self.D = jnp.zeros((visible.out_width, visible.width), jnp.float32) if direct else None
+        self.D = jnp.zeros((visible.num_outputs, visible.width), jnp.float32) if direct else None
         self.b, self.c = (
-            visible.bias(visible.reference()),
+            visible.bias(visible.neutral_natural()),
             tuple(jnp.zeros(len(degree), jnp.float32) for degree in degrees),
         )
 
@@ -93,26 +93,26 @@ class MADE(Conditionals):
 
     def natural(self, x: Array) -> Stats:
         """Natural parameters of all variables, each given those before it."""
-        return self.visible.shifted(self.b, self._out(x))
+        return self.visible.natural_from_output(self.b, self._out(x))
 
-    def begin(self) -> Array:
+    def init_carry(self) -> Array:
         """No variable is known; what stands in the place of a later one has no effect."""
         return jnp.zeros(self.visible.size, self.visible.dtype)
 
-    def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Array) -> Array:
+    def sample_step(self, key: Key[Array, ""], i: Int[Array, ""], carry: Array) -> Array:
         """A value of variable `i`."""
         return self.visible.sample_one(key, i, self.b, slot(self.visible.out_widths, self._out(carry), i))
 
-    def weigh(self, i: Int[Array, ""], value: Array, carry: Array) -> Float[Array, ""]:
+    def log_prob_step(self, i: Int[Array, ""], value: Array, carry: Array) -> Float[Array, ""]:
         """Log-probability of a value of variable `i`."""
         return self.visible.log_prob_one(i, self.b, slot(self.visible.out_widths, self._out(carry), i), value)
 
-    def taken(self, i: Int[Array, ""], value: Array, carry: Array) -> Array:
+    def update_carry(self, i: Int[Array, ""], value: Array, carry: Array) -> Array:
         """The values with one variable more."""
         return carry.at[i].set(value.astype(carry.dtype))
 
-    def _out(self, x: Array) -> Float[Array, "out_width"]:
-        features = h = self.visible.features(x)
+    def _out(self, x: Array) -> Float[Array, "num_outputs"]:
+        features = h = self.visible.as_input(x)
         *inside, last = [jnp.where(jnp.asarray(mask), W, 0) for mask, W in zip(self.masks, self.W, strict=True)]
         for W, c in zip(inside, self.c, strict=True):
             h = ACTIVATIONS[self.activation](h @ W + c)

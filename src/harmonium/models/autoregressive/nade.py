@@ -15,7 +15,7 @@ from harmonium.errors import InputError, whole
 from harmonium.memory import check_weights
 from harmonium.models.autoregressive.conditionals import Conditionals
 from harmonium.models.autoregressive.order import check_order, from_slots, slot, to_slots
-from harmonium.models.parts import check_units
+from harmonium.models.validation import check_units
 from harmonium.nets import ACTIVATIONS, check_activation
 from harmonium.rng import check_key
 from harmonium.units import Stats, Unit
@@ -34,7 +34,7 @@ class NADE(Conditionals):
     Arguments: `visible`, the units; `hidden`, how many hidden units; `key`, for the weights' start; `order`, the
     variables in the order of the chain rule (default: their own); `activation`, of the hidden units: sigmoid, tanh,
     relu or softplus; `scale`, the standard deviation of the weights' start.
-    Fields: `W` `[width, hidden]`, from the variables; `V` `[out_width, hidden]`, to them; `b`, `c`, biases of the
+    Fields: `W` `[width, hidden]`, from the variables; `V` `[num_outputs, hidden]`, to them; `b`, `c`, biases of the
     visible and the hidden units. Raises `InputError` for no hidden units, another activation, or an order that is no
     permutation.
 
@@ -45,7 +45,7 @@ class NADE(Conditionals):
 
     visible: Unit
     W: Float[Array, "width hidden"]
-    V: Float[Array, "out_width hidden"]
+    V: Float[Array, "num_outputs hidden"]
     b: PyTree = no_decay()
     c: Float[Array, "hidden"] = no_decay()
     order: tuple[int, ...] = eqx.field(static=True)
@@ -60,12 +60,12 @@ class NADE(Conditionals):
         check_key(key)
         if not whole(hidden):
             raise InputError(f"A NADE needs hidden units, not hidden={hidden}.")
-        check_weights("A NADE", (visible.width, hidden), (visible.out_width, hidden))
+        check_weights("A NADE", (visible.width, hidden), (visible.num_outputs, hidden))
         self.visible, self.order, self.activation = visible, check_order(order, visible.size), activation
         below, above = jax.random.split(key)
         self.W = scale * jax.random.normal(below, (visible.width, hidden), jnp.float32)
-        self.V = scale * jax.random.normal(above, (visible.out_width, hidden), jnp.float32)
-        self.b, self.c = visible.bias(visible.reference()), jnp.zeros(hidden, jnp.float32)
+        self.V = scale * jax.random.normal(above, (visible.num_outputs, hidden), jnp.float32)
+        self.b, self.c = visible.bias(visible.neutral_natural()), jnp.zeros(hidden, jnp.float32)
 
     def natural(self, x: Array) -> Stats:
         """Natural parameters of all variables, each given those before it."""
@@ -81,27 +81,27 @@ class NADE(Conditionals):
 
         whole = unit.size // BLOCK * BLOCK
         # Rows come to the scan in their order: taken out inside of it, each would cost a gradient as large as W.
-        pairs = ((unit.widths, unit.features(x)), (unit.widths, self.W), (unit.out_widths, self.V))
+        pairs = ((unit.widths, unit.as_input(x)), (unit.widths, self.W), (unit.out_widths, self.V))
         rows = tuple(to_slots(widths, self.order, z) for widths, z in pairs)
         first, rest = [z[:whole].reshape(-1, BLOCK, *z.shape[1:]) for z in rows], tuple(z[whole:] for z in rows)
-        a, outs = jax.lax.scan(block, self.begin(), tuple(first))
+        a, outs = jax.lax.scan(block, self.init_carry(), tuple(first))
         _, others = block(a, rest)
         parts = jnp.concatenate([outs.reshape(whole, max(unit.out_widths)), others])
-        return unit.shifted(self.b, from_slots(unit.out_widths, self.order, parts))
+        return unit.natural_from_output(self.b, from_slots(unit.out_widths, self.order, parts))
 
-    def begin(self) -> Float[Array, "hidden"]:
+    def init_carry(self) -> Float[Array, "hidden"]:
         """The hidden units' activations when nothing is known."""
         return self.c
 
-    def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Float[Array, "hidden"]) -> Array:
+    def sample_step(self, key: Key[Array, ""], i: Int[Array, ""], carry: Float[Array, "hidden"]) -> Array:
         """A value of variable `i`."""
         return self.visible.sample_one(key, i, self.b, self._out(i, carry))
 
-    def weigh(self, i: Int[Array, ""], value: Array, carry: Float[Array, "hidden"]) -> Float[Array, ""]:
+    def log_prob_step(self, i: Int[Array, ""], value: Array, carry: Float[Array, "hidden"]) -> Float[Array, ""]:
         """Log-probability of a value of variable `i`."""
         return self.visible.log_prob_one(i, self.b, self._out(i, carry), value)
 
-    def taken(self, i: Int[Array, ""], value: Array, carry: Float[Array, "hidden"]) -> Float[Array, "hidden"]:
+    def update_carry(self, i: Int[Array, ""], value: Array, carry: Float[Array, "hidden"]) -> Float[Array, "hidden"]:
         """The activations with one variable more."""
         rows = slot(self.visible.widths, self.W, i)
         return carry + self.visible.features_of_one(i, value, rows.shape[0]) @ rows

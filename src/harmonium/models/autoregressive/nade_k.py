@@ -22,7 +22,7 @@ from harmonium.models.autoregressive.orderless import (
     started,
 )
 from harmonium.models.energy import Constant
-from harmonium.models.parts import check_sizes, check_units
+from harmonium.models.validation import check_sizes, check_units
 from harmonium.nets import ACTIVATIONS, check_activation
 from harmonium.rng import check_key
 from harmonium.units import Unit
@@ -42,7 +42,7 @@ class NADEk(Orderless):
     Arguments: `visible`, the units; `hidden`, the sizes of the hidden layers; `steps`, `k`; `key`, for the weights'
     start; `orders`, over which the density is a mean, one a row (default: the variables' own order alone);
     `activation`: sigmoid, tanh, relu or softplus.
-    Fields: `W`, a tuple of weights `[below, above]`; `V` `[out_width, hidden]`, to the variables; `b`, `c`, biases of
+    Fields: `W`, a tuple of weights `[below, above]`; `V` `[num_outputs, hidden]`, to the variables; `b`, `c`, biases of
     the visible and (a tuple) the hidden units. Raises `InputError` for no hidden units or steps, another activation, or
     an order that is no permutation.
 
@@ -53,7 +53,7 @@ class NADEk(Orderless):
 
     visible: Unit
     W: tuple[Float[Array, "below above"], ...]
-    V: Float[Array, "out_width hidden"]
+    V: Float[Array, "num_outputs hidden"]
     b: PyTree = no_decay()
     c: tuple[Float[Array, "above"], ...] = no_decay()
     orders: Constant
@@ -70,36 +70,38 @@ class NADEk(Orderless):
         sizes = check_sizes(hidden)
         if not whole(steps):
             raise InputError(f"NADE-k takes at least one step, not steps={steps}.")
-        check_weights("A NADEk", *itertools.pairwise([visible.width, *sizes, visible.out_width]))
+        check_weights("A NADEk", *itertools.pairwise([visible.width, *sizes, visible.num_outputs]))
         self.visible, self.steps, self.activation = visible, steps, activation
         self.orders = check_orders(orders, visible.size)
         self.W, self.V, self.c = started(visible, sizes, activation, key)
-        self.b = visible.bias(visible.reference())
+        self.b = visible.bias(visible.neutral_natural())
 
-    def outs(self, x: Array, mask: Bool[Array, "size"]) -> Float[Array, "refinements out_width"]:
+    def outs(self, x: Array, mask: Bool[Array, "size"]) -> Float[Array, "refinements num_outputs"]:
         """What the net says of every variable, given those in the mask, at each step."""
         unit, f = self.visible, ACTIVATIONS[self.activation]
         known, wide = known_features(unit, x, mask)
 
         def step(out: Array, _: None) -> tuple[Array, Array]:
-            means = unit.coupling(unit.mean(unit.shifted(self.b, out)), unit.bias(unit.reference()))
+            means = unit.interaction(
+                unit.mean(unit.natural_from_output(self.b, out)), unit.bias(unit.neutral_natural())
+            )
             h = jnp.where(wide, known, means)
             for W, c in zip(self.W, self.c, strict=True):
                 h = f(h @ W + c)
             out = self.V @ h
             return out, out
 
-        return jax.lax.scan(step, jnp.zeros(unit.out_width, jnp.float32), length=self.steps)[1]
+        return jax.lax.scan(step, jnp.zeros(unit.num_outputs, jnp.float32), length=self.steps)[1]
 
     def out(self, i: Int[Array, ""], carry: Taken) -> Float[Array, "most"]:
         """What the net says of variable `i` alone, given those taken."""
         return slot(self.visible.out_widths, self.outs(*carry)[-1], i)
 
-    def begin(self) -> Taken:
+    def init_carry(self) -> Taken:
         """No variable is known; what stands in the place of others has no effect."""
         return jnp.zeros(self.visible.size, self.visible.dtype), jnp.zeros(self.visible.size, bool)
 
-    def taken(self, i: Int[Array, ""], value: Array, carry: Taken) -> Taken:
+    def update_carry(self, i: Int[Array, ""], value: Array, carry: Taken) -> Taken:
         """The values with one variable more."""
         x, known = carry
         return x.at[i].set(value.astype(x.dtype)), known.at[i].set(np.True_)

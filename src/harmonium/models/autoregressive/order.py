@@ -27,16 +27,16 @@ class Stepwise(Protocol):
     def layers(self) -> dict[str, Unit]:
         """`v`, the visible units."""
 
-    def begin(self) -> Carry:
+    def init_carry(self) -> Carry:
         """What is carried before the first variable."""
 
-    def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Carry) -> Array:
+    def sample_step(self, key: Key[Array, ""], i: Int[Array, ""], carry: Carry) -> Array:
         """A value of variable `i` given those taken."""
 
-    def weigh(self, i: Int[Array, ""], value: Array, carry: Carry) -> Float[Array, ""]:
+    def log_prob_step(self, i: Int[Array, ""], value: Array, carry: Carry) -> Float[Array, ""]:
         """Log-probability of a value of variable `i` given those taken, in nats."""
 
-    def taken(self, i: Int[Array, ""], value: Array, carry: Carry) -> Carry:
+    def update_carry(self, i: Int[Array, ""], value: Array, carry: Carry) -> Carry:
         """What is carried once variable `i` has its value."""
 
 
@@ -95,16 +95,18 @@ def ancestral(
     def step(state: tuple[Array, Carry], at: tuple[Key[Array, ""], Int[Array, ""]]) -> tuple[tuple[Array, Carry], None]:
         x, carry = state
         key, i = at
-        value = jax.lax.optimization_barrier(model.draw(key, i, carry))  # drawn once: XLA would draw again for each use
+        value = jax.lax.optimization_barrier(
+            model.sample_step(key, i, carry)
+        )  # drawn once: XLA would draw again for each use
         value = value.astype(x.dtype) if known is None else jnp.where(known[i], x[i], value.astype(x.dtype))
-        return (x.at[i].set(value), model.taken(i, value, carry)), None
+        return (x.at[i].set(value), model.update_carry(i, value, carry)), None
 
     keys = jax.random.split(key, unit.size)
-    start = jnp.zeros(unit.size, unit.dtype) if x is None else x, model.begin()
+    start = jnp.zeros(unit.size, unit.dtype) if x is None else x, model.init_carry()
     return jax.lax.scan(step, start, (keys, jnp.asarray(model.order) if order is None else order))[0][0]
 
 
-def weighed(
+def conditional_log_prob(
     model: Stepwise, x: Array, order: Int[Array, "size"], known: Bool[Array, "size"], asked: Bool[Array, "size"]
 ) -> Float[Array, ""]:
     """Log-probability, in nats, of the variables that are asked for given those that are known, along an order.
@@ -115,17 +117,17 @@ def weighed(
     count for nothing, but must be numbers.
 
     >>> import harmonium as hm
-    >>> one = jnp.array([True, False, False])
-    >>> round(float(weighed(hm.FVBN(hm.units.Bernoulli(3)), jnp.ones(3), jnp.arange(3), one, ~one)), 4)    # -2 log 2
+    >>> one, model = jnp.array([True, False, False]), hm.FVBN(hm.units.Bernoulli(3))
+    >>> round(float(conditional_log_prob(model, jnp.ones(3), jnp.arange(3), one, ~one)), 4)             # -2 log 2
     -1.3863
     """
 
     def step(carry: Carry, i: Int[Array, ""]) -> tuple[Carry, Array]:
-        log_p = jnp.where(asked[i], model.weigh(i, x[i], carry), 0.0)
-        after, counts = model.taken(i, x[i], carry), known[i] | asked[i]
+        log_p = jnp.where(asked[i], model.log_prob_step(i, x[i], carry), 0.0)
+        after, counts = model.update_carry(i, x[i], carry), known[i] | asked[i]
         return jax.tree.map(lambda new, old: jnp.where(counts, new, old), after, carry), log_p
 
-    return jnp.sum(jax.lax.scan(step, model.begin(), order)[1])
+    return jnp.sum(jax.lax.scan(step, model.init_carry(), order)[1])
 
 
 def check_known_first(model: Ordered, late: Int[np.ndarray, "n size"]) -> None:

@@ -16,10 +16,10 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from harmonium.decay import no_decay
 from harmonium.errors import InputError, whole
 from harmonium.memory import check_weights
-from harmonium.models.autoregressive.order import ORDERLESS, ancestral, check_order, slot, weighed
+from harmonium.models.autoregressive.order import ORDERLESS, ancestral, check_order, conditional_log_prob, slot
 from harmonium.models.energy import Constant
 from harmonium.models.kind import Kind
-from harmonium.models.parts import check_sizes, check_units
+from harmonium.models.validation import check_sizes, check_units
 from harmonium.nets import ACTIVATIONS, check_activation
 from harmonium.rng import check_key
 from harmonium.units import Stats, Unit
@@ -48,7 +48,7 @@ class Orderless(eqx.Module):
     orders: AbstractVar[Constant]
 
     @abstractmethod
-    def outs(self, x: Array, mask: Bool[Array, "size"]) -> Float[Array, "refinements out_width"]:
+    def outs(self, x: Array, mask: Bool[Array, "size"]) -> Float[Array, "refinements num_outputs"]:
         """What the net says of every variable, given those in the mask, at each refinement; the last is what counts."""
 
     @abstractmethod
@@ -56,29 +56,29 @@ class Orderless(eqx.Module):
         """What the net says of variable `i` alone, given those taken."""
 
     @abstractmethod
-    def begin(self) -> Carry:
+    def init_carry(self) -> Carry:
         """What is carried before the first variable."""
 
     @abstractmethod
-    def taken(self, i: Int[Array, ""], value: Array, carry: Carry) -> Carry:
+    def update_carry(self, i: Int[Array, ""], value: Array, carry: Carry) -> Carry:
         """What is carried once variable `i` has its value."""
 
     def refinements(self, x: Array, mask: Bool[Array, "size"]) -> Stats:
         """Natural parameters of all variables given those in the mask, `[refinements, ...]`: the last are `given`."""
-        return jax.vmap(lambda out: self.visible.shifted(self.b, out))(self.outs(x, mask))
+        return jax.vmap(lambda out: self.visible.natural_from_output(self.b, out))(self.outs(x, mask))
 
     def given(self, x: Array, mask: Bool[Array, "size"]) -> Stats:
         """Natural parameters of every variable given those in the mask; other values have no effect (NaN neither).
 
         Of a variable in the mask they say nothing.
         """
-        return self.visible.shifted(self.b, self.outs(x, mask)[-1])
+        return self.visible.natural_from_output(self.b, self.outs(x, mask)[-1])
 
-    def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Carry) -> Array:
+    def sample_step(self, key: Key[Array, ""], i: Int[Array, ""], carry: Carry) -> Array:
         """A value of variable `i`."""
         return self.visible.sample_one(key, i, self.b, self.out(i, carry))
 
-    def weigh(self, i: Int[Array, ""], value: Array, carry: Carry) -> Float[Array, ""]:
+    def log_prob_step(self, i: Int[Array, ""], value: Array, carry: Carry) -> Float[Array, ""]:
         """Log-probability of a value of variable `i`."""
         return self.visible.log_prob_one(i, self.b, self.out(i, carry), value)
 
@@ -96,7 +96,7 @@ class Orderless(eqx.Module):
         """Log-probability of a value `[size]`, in nats: that of the mean over the orders."""
         self.visible.check_shape(x, "v")
         asked = jnp.ones(self.visible.size, bool)
-        each = jax.vmap(lambda order: weighed(self, x, order, ~asked, asked))(self.orders.value)
+        each = jax.vmap(lambda order: conditional_log_prob(self, x, order, ~asked, asked))(self.orders.value)
         return jax.nn.logsumexp(each) - jnp.log(len(each))  # (20.85)
 
     def sample(self, key: Key[Array, ""]) -> Array:
@@ -132,8 +132,8 @@ class OrderlessNADE(Orderless):
     1 / fan-in, 2 / fan-in for relu); `orders`, over which the density is a mean, one a row (default: the variables'
     own order alone); `activation`: sigmoid, tanh, relu or softplus.
     Fields: `W`, a tuple of weights `[below, above]`, the first `[width, hidden]`; `U` `[size, hidden]`, from the mask;
-    `V` `[out_width, hidden]`, to the variables; `b`, `c`, biases of the visible and (a tuple) the hidden units. Raises
-    `InputError` for no hidden units, another activation, or an order that is no permutation.
+    `V` `[num_outputs, hidden]`, to the variables; `b`, `c`, biases of the visible and (a tuple) the hidden units.
+    Raises `InputError` for no hidden units, another activation, or an order that is no permutation.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> model = OrderlessNADE(hm.units.Bernoulli(3), [4, 4], key=jax.random.key(0))
@@ -144,7 +144,7 @@ class OrderlessNADE(Orderless):
     visible: Unit
     W: tuple[Float[Array, "below above"], ...]
     U: Float[Array, "size hidden"]
-    V: Float[Array, "out_width hidden"]
+    V: Float[Array, "num_outputs hidden"]
     b: PyTree = no_decay()
     c: tuple[Float[Array, "above"], ...] = no_decay()
     orders: Constant
@@ -157,14 +157,14 @@ class OrderlessNADE(Orderless):
         check_activation(activation)
         check_key(key)
         sizes = check_sizes(hidden)
-        check_weights("An OrderlessNADE", *itertools.pairwise([visible.width, *sizes, visible.out_width]))
+        check_weights("An OrderlessNADE", *itertools.pairwise([visible.width, *sizes, visible.num_outputs]))
         self.visible, self.activation, self.orders = visible, activation, check_orders(orders, visible.size)
         net, mask = jax.random.split(key)
         self.W, self.V, self.c = started(visible, sizes, activation, net)
         self.U = (1 / visible.size) ** 0.5 * jax.random.normal(mask, (visible.size, sizes[0]), jnp.float32)
-        self.b = visible.bias(visible.reference())
+        self.b = visible.bias(visible.neutral_natural())
 
-    def outs(self, x: Array, mask: Bool[Array, "size"]) -> Float[Array, "refinements out_width"]:
+    def outs(self, x: Array, mask: Bool[Array, "size"]) -> Float[Array, "refinements num_outputs"]:
         """What the net says of every variable, given those in the mask: there is nothing to refine."""
         known, _ = known_features(self.visible, x, mask)
         return (self.V @ self._last(known @ self.W[0] + mask.astype(jnp.float32) @ self.U + self.c[0]))[None]
@@ -173,11 +173,11 @@ class OrderlessNADE(Orderless):
         """What the net says of variable `i` alone, given those taken."""
         return slot(self.visible.out_widths, self.V, i) @ self._last(carry)
 
-    def begin(self) -> Float[Array, "hidden"]:
+    def init_carry(self) -> Float[Array, "hidden"]:
         """The first layer's activations when nothing is known."""
         return self.c[0]
 
-    def taken(self, i: Int[Array, ""], value: Array, carry: Float[Array, "hidden"]) -> Float[Array, "hidden"]:
+    def update_carry(self, i: Int[Array, ""], value: Array, carry: Float[Array, "hidden"]) -> Float[Array, "hidden"]:
         """The activations with one variable more."""
         rows = slot(self.visible.widths, self.W[0], i)
         return carry + self.visible.features_of_one(i, value, rows.shape[0]) @ rows + self.U[i]
@@ -201,7 +201,7 @@ def known_features(
     [0.0, -1.0]
     """
     wide = mask if unit.width == unit.size else mask[np.repeat(np.arange(unit.size), unit.widths)]
-    return jnp.where(wide, unit.features(jnp.where(mask, x, 0).astype(unit.dtype)), 0), wide
+    return jnp.where(wide, unit.as_input(jnp.where(mask, x, 0).astype(unit.dtype)), 0), wide
 
 
 def check_orders(orders: Any, size: int) -> Constant:
@@ -229,5 +229,5 @@ def started(
     below, keys = [unit.width, *sizes[:-1]], jax.random.split(key, len(sizes) + 1)
     pairs = zip(keys[:-1], below, sizes, strict=True)
     W = tuple((gain / m) ** 0.5 * jax.random.normal(k, (m, n), jnp.float32) for k, m, n in pairs)
-    V = 0.1 * (gain / sizes[-1]) ** 0.5 * jax.random.normal(keys[-1], (unit.out_width, sizes[-1]), jnp.float32)
+    V = 0.1 * (gain / sizes[-1]) ** 0.5 * jax.random.normal(keys[-1], (unit.num_outputs, sizes[-1]), jnp.float32)
     return W, V, tuple(jnp.zeros(n, jnp.float32) for n in sizes)

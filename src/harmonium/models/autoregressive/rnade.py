@@ -109,29 +109,29 @@ class RNADE(eqx.Module):
             return a + x * W, _mixture(b, V @ f(rho * a))
 
         # Rows come to the scan in their order: taken out inside of it, each would cost a gradient as large as V.
-        _, mixtures = jax.lax.scan(step, self.begin(), (x[at], self.W[at], self.V[at], self.b[at], self.rho[at]))
+        _, mixtures = jax.lax.scan(step, self.init_carry(), (x[at], self.W[at], self.V[at], self.b[at], self.rho[at]))
         return jnp.sum(self._log_density(x[at], mixtures))
 
     def sample(self, key: Key[Array, ""]) -> Float[Array, "size"]:
         """A value `[size]`."""
         return ancestral(self, key)
 
-    def begin(self) -> Float[Array, "hidden"]:
+    def init_carry(self) -> Float[Array, "hidden"]:
         """The hidden units' activations when nothing is known."""
         return self.c
 
-    def weigh(self, i: Int[Array, ""], value: Array, carry: Float[Array, "hidden"]) -> Float[Array, ""]:
+    def log_prob_step(self, i: Int[Array, ""], value: Array, carry: Float[Array, "hidden"]) -> Float[Array, ""]:
         """Log-density of a value of variable `i` given those before it, in nats."""
         return self._log_density(value, self._mixture(i, carry))
 
-    def draw(self, key: Key[Array, ""], i: Int[Array, ""], carry: Float[Array, "hidden"]) -> Float[Array, ""]:
+    def sample_step(self, key: Key[Array, ""], i: Int[Array, ""], carry: Float[Array, "hidden"]) -> Float[Array, ""]:
         """A value of variable `i`."""
         choose, place = jax.random.split(key)
         u, mu, s = self._mixture(i, carry)
         k = jax.random.categorical(choose, u)
         return mu[k] + jnp.exp(s[k]) * DENSITIES[self.kind][1](place, dtype=jnp.float32)
 
-    def taken(self, i: Int[Array, ""], value: Array, carry: Float[Array, "hidden"]) -> Float[Array, "hidden"]:
+    def update_carry(self, i: Int[Array, ""], value: Array, carry: Float[Array, "hidden"]) -> Float[Array, "hidden"]:
         """The activations with one variable more."""
         return carry + value * self.W[i]
 

@@ -9,7 +9,7 @@ from harmonium.models.boltzmann.normalised import Normalised
 from harmonium.models.boltzmann.pairs import Pairs
 from harmonium.models.boltzmann.path import Interpolated
 from harmonium.models.boltzmann.rbm import RBM
-from harmonium.models.boltzmann.twin import Twin
+from harmonium.models.boltzmann.twin import DoubledRBM
 from harmonium.models.boltzmann.unlabelled import unlabelled
 from harmonium.models.boltzmann.wrapped import Wrapped
 
@@ -19,11 +19,11 @@ __all__ = [
     "RBM",
     "BoltzmannMachine",
     "Centred",
+    "DoubledRBM",
     "Independent",
     "Interpolated",
     "Normalised",
     "Pairs",
-    "Twin",
     "Wrapped",
     "centred_part",
     "recentred",

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from harmonium.errors import InputError
 from harmonium.models.boltzmann.normalised import Normalised
 from harmonium.models.boltzmann.wrapped import Wrapped
-from harmonium.models.energy import BiasedModel, Constant, LayerStats, acting_on, require_biased, with_biases
+from harmonium.models.energy import BiasedModel, Constant, LayerStats, local_field, require_biased, with_biases
 from harmonium.units import Stats
 
 
@@ -59,9 +59,9 @@ class Centred(Wrapped):
         """`E(T(x) - mu)`, in nats."""
         return self.model.energy(self._from_offsets(stats))  # (20.37)
 
-    def acting_on(self, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Stats:
+    def local_field(self, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Stats:
         """What acts on some units of the model at `T(x) - mu`."""
-        return acting_on(self.model, self._from_offsets(stats), layer, units)
+        return local_field(self.model, self._from_offsets(stats), layer, units)
 
     def _from_offsets(self, stats: LayerStats) -> LayerStats:
         return _difference(dict(stats), {name: self.offsets.value[name] for name in stats})

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Key, PyTree
 from harmonium.decay import no_decay
 from harmonium.memory import check_weights
 from harmonium.models.energy import LayerStats
-from harmonium.models.parts import check_hidden, check_labels, check_scale, check_units
+from harmonium.models.validation import check_hidden, check_labels, check_scale, check_units
 from harmonium.rng import check_key
 from harmonium.units import Unit, inner
 
@@ -61,7 +61,7 @@ class DBM(eqx.Module):
         check_weights("A DBM", *shapes, *((unit.width,) for unit in units))
         keys = jax.random.split(key, len(shapes))
         self.W = tuple(scale * jax.random.normal(k, shape, jnp.float32) for k, shape in zip(keys, shapes, strict=True))
-        self.b = tuple(unit.bias(unit.reference()) for unit in units)
+        self.b = tuple(unit.bias(unit.neutral_natural()) for unit in units)
 
     @property
     def layers(self) -> dict[str, Unit]:
@@ -85,6 +85,6 @@ class DBM(eqx.Module):
         """`E` of the layers' statistics, in nats."""
         ties = [(unit, bias, stats[name]) for (name, unit), bias in zip(self.layers.items(), self.b, strict=True)]
         alone = sum(inner(unit.natural(bias), s) for unit, bias, s in ties)
-        x = [unit.coupling(s, bias) for unit, bias, s in ties]
+        x = [unit.interaction(s, bias) for unit, bias, s in ties]
         coupled = sum((below @ W) @ above for below, W, above in zip(x, self.W, x[1:], strict=False))
         return -alone - coupled  # (20.25)

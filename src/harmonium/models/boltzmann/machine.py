@@ -17,7 +17,7 @@ from harmonium.errors import InputError
 from harmonium.memory import check_weights
 from harmonium.models.boltzmann.pairs import Pairs, colouring, lattice_edges
 from harmonium.models.energy import Coloured, LayerStats
-from harmonium.models.parts import check_scale, check_units
+from harmonium.models.validation import check_scale, check_units
 from harmonium.rng import check_key
 from harmonium.units import Stats, Unit, inner
 
@@ -68,8 +68,8 @@ class BoltzmannMachine(eqx.Module):
             check_weights("A Boltzmann machine", (n, n))
         found = _edges_of_mask(mask, n) if edges is None else _checked_edges(edges, n)
         self.visible, self.hidden = visible, hidden
-        self.b = visible.bias(visible.reference())
-        self.c = None if hidden is None else hidden.bias(hidden.reference())
+        self.b = visible.bias(visible.neutral_natural())
+        self.c = None if hidden is None else hidden.bias(hidden.neutral_natural())
         self.pairs = Pairs(_coordinates(found, units), sum(unit.width for unit in units))
         self.weights = scale * jax.random.normal(key, (len(self.pairs.ends),), jnp.float32)
         starts = [0, visible.size]
@@ -131,7 +131,7 @@ class BoltzmannMachine(eqx.Module):
         alone = sum(inner(unit.natural(self.biases[name]), stats[name]) for name, unit in self.layers.items())
         return -alone - self.pairs.product(self.weights, x) @ x / 2  # (20.2), (20.3)
 
-    def acting_on(self, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Stats:
+    def local_field(self, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Stats:
         """`b_i + sum_j U_ij x_j` of chosen units of a layer: a row of `U` for each."""
         unit = self.layers[layer]
         first, states = (0 if layer == "v" else self.visible.width), unit.width // unit.size
@@ -142,7 +142,7 @@ class BoltzmannMachine(eqx.Module):
 
     def _joined(self, stats: LayerStats) -> Float[Array, "n"]:
         """All units' coordinates in one vector."""
-        parts = [unit.coupling(stats[name], self.biases[name]) for name, unit in self.layers.items()]
+        parts = [unit.interaction(stats[name], self.biases[name]) for name, unit in self.layers.items()]
         return jnp.concatenate(parts) if len(parts) > 1 else parts[0]
 
 

@@ -19,10 +19,10 @@ class MPDBM(Wrapped):
     Given some of `v` and `y`, what are the others? (Goodfellow, Mirza, Courville & Bengio 2013; section 20.4.5.)
 
     Its energy is that of its `model`, a `DBM`; `hm.classify` and the objective `MultiPrediction` infer with its sweeps.
-    Arguments: `visible`, `hidden`, `labels`, `key`, `scale`, as in `DBM`; `steps`, sweeps of mean field; `averaged`,
-    whether `hm.classify` uses the multi-inference trick, made for a machine trained
-    with half of its units hidden (it harms one trained with any share hidden, as `MultiPrediction` does unless told
-    otherwise). Raises `InputError` for less than one sweep.
+    Arguments: `visible`, `hidden`, `labels`, `key`, `scale`, as in `DBM`; `steps`, sweeps of mean field;
+    `multi_inference`, whether `hm.classify` uses the multi-inference trick, made for a machine trained with half of its
+    units hidden (it harms one trained with any share hidden, as `MultiPrediction` does unless told otherwise). Raises
+    `InputError` for less than one sweep.
 
     >>> import harmonium as hm, jax
     >>> units = [hm.units.Bernoulli(3), hm.units.Bernoulli(2)]
@@ -33,16 +33,16 @@ class MPDBM(Wrapped):
 
     model: DBM
     steps: int = eqx.field(static=True)
-    averaged: bool = eqx.field(static=True)
+    multi_inference: bool = eqx.field(static=True)
 
     def __init__(
         self, visible: Any, hidden: Any, labels: Any = None, *, key: Key[Array, ""],
-        steps: int = 10, averaged: bool = False, scale: Any = 0.01,
+        steps: int = 10, multi_inference: bool = False, scale: Any = 0.01,
     ) -> None:  # fmt: skip
         if not whole(steps):
             raise InputError(f"A multi-prediction machine infers with at least one sweep, not steps={steps}.")
         self.model = DBM(visible, hidden, labels, key=key, scale=scale)
-        self.steps, self.averaged = steps, averaged
+        self.steps, self.multi_inference = steps, multi_inference
 
     def energy(self, stats: LayerStats) -> Float[Array, ""]:
         """That of the DBM, in nats."""

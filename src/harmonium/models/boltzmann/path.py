@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float, Int
 
-from harmonium.models.energy import EnergyModel, LayerStats, acting_on
+from harmonium.models.energy import EnergyModel, LayerStats, local_field
 from harmonium.units import Stats, Unit
 
 
@@ -40,7 +40,7 @@ class Interpolated(eqx.Module):
         """`(1 - beta) E_base + beta E_target`, in nats."""
         return (1 - self.beta) * self.base.energy(stats) + self.beta * self.target.energy(stats)
 
-    def acting_on(self, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Stats:
+    def local_field(self, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Stats:
         """The same mixture of what acts on some units of either."""
-        ends = (acting_on(model, stats, layer, units) for model in (self.base, self.target))
+        ends = (local_field(model, stats, layer, units) for model in (self.base, self.target))
         return jax.tree.map(lambda a, b: (1 - self.beta) * a + self.beta * b, *ends)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key, PyTree
 from harmonium.decay import no_decay
 from harmonium.memory import check_weights
 from harmonium.models.energy import LayerStats
-from harmonium.models.parts import check_scale, check_units
+from harmonium.models.validation import check_scale, check_units
 from harmonium.rng import check_key
 from harmonium.units import Unit, inner
 
@@ -50,8 +50,8 @@ class RBM(eqx.Module):
         self.visible = visible
         self.hidden = hidden
         self.W = scale * jax.random.normal(key, (visible.width, hidden.width), jnp.float32)
-        self.b = visible.bias(visible.reference())
-        self.c = hidden.bias(hidden.reference())
+        self.b = visible.bias(visible.neutral_natural())
+        self.c = hidden.bias(hidden.neutral_natural())
 
     @property
     def layers(self) -> dict[str, Unit]:
@@ -71,6 +71,6 @@ class RBM(eqx.Module):
     def energy(self, stats: LayerStats) -> Float[Array, ""]:
         """`E(v, h)` of the layers' statistics, in nats."""
         v, h = stats["v"], stats["h"]
-        x, y = self.visible.coupling(v, self.b), self.hidden.coupling(h, self.c)
+        x, y = self.visible.interaction(v, self.b), self.hidden.interaction(h, self.c)
         alone = inner(self.visible.natural(self.b), v) + inner(self.hidden.natural(self.c), h)
         return -alone - (x @ self.W) @ y  # (20.5)

@@ -15,7 +15,7 @@ from harmonium.models.energy import LayerStats
 from harmonium.units import Stats, Unit, inner
 
 
-class Twin(eqx.Module):
+class DoubledRBM(eqx.Module):
     """An RBM in which a second layer `u` has the units, weights and bias of layer `v` or `h`.
 
         E(v, u, h) = E_RBM((v + u), h) with the bias of v for each copy            (of = "v")
@@ -33,7 +33,7 @@ class Twin(eqx.Module):
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
-    >>> {name: unit.size for name, unit in Twin(rbm, "v").layers.items()}
+    >>> {name: unit.size for name, unit in DoubledRBM(rbm, "v").layers.items()}
     {'v': 6, 'h': 3, 'u': 6}
     """
 
@@ -79,7 +79,7 @@ class Twin(eqx.Module):
         alone = self.model.energy(own | {"y": labels.zeros()})
 
         def said(above: Stats, below: Stats) -> Float[Array, ""]:
-            tie = hidden.coupling(below, biases["h"]) @ self.model.W[1] @ labels.coupling(above, biases["y"])
+            tie = hidden.interaction(below, biases["h"]) @ self.model.W[1] @ labels.interaction(above, biases["y"])
             return inner(labels.natural(biases["y"]), above) + tie
 
         return alone - said(stats["y"], stats["h"]) - said(stats["z"], stats["u"])

@@ -10,9 +10,9 @@ from harmonium.models.directed.draw_attention import Attention, Filters, filters
 from harmonium.models.directed.factorial import Factorial
 from harmonium.models.directed.generators import AffineGenerator, InverseTransform, Invertible, LogisticMixture
 from harmonium.models.directed.invertible import AffineCoupling, InvertibleNet
-from harmonium.models.directed.latent import Emitting, LatentModel, Latents, Weighed
-from harmonium.models.directed.layered import Layered
-from harmonium.models.directed.link import BeliefNet, Giving, Link, NetLink
+from harmonium.models.directed.latent import FactorizedDecoder, LatentModel, Latents, WeightedSample
+from harmonium.models.directed.layered import HierarchicalLatentModel
+from harmonium.models.directed.link import BeliefNet, ConditionalLayer, Link, NetLink
 from harmonium.models.directed.passes import (
     Linked,
     downwards,
@@ -35,24 +35,24 @@ __all__ = [
     "BiHM",
     "Classifier",
     "ConditionalGenerator",
-    "Emitting",
+    "ConditionalLayer",
     "Factorial",
+    "FactorizedDecoder",
     "Filters",
-    "Giving",
     "HelmholtzMachine",
+    "HierarchicalLatentModel",
     "InverseTransform",
     "Invertible",
     "InvertibleNet",
     "LatentModel",
     "Latents",
-    "Layered",
     "Link",
     "Linked",
     "LogisticMixture",
     "NetLink",
     "SigmoidBeliefNet",
     "VariationalRNN",
-    "Weighed",
+    "WeightedSample",
     "classifier_from_dbm",
     "classifier_from_dbn",
     "downwards",

@@ -14,10 +14,10 @@ from harmonium.errors import InputError, shown, whole
 from harmonium.memory import check_weights
 from harmonium.models.autoregressive import FVBN
 from harmonium.models.directed.factorial import Factorial
-from harmonium.models.directed.layered import Layered
-from harmonium.models.directed.link import Giving, Link, NetLink
-from harmonium.models.parts import check_hidden, check_scale, check_units
+from harmonium.models.directed.layered import HierarchicalLatentModel
+from harmonium.models.directed.link import ConditionalLayer, Link, NetLink
 from harmonium.models.tractable import TractableModel
+from harmonium.models.validation import check_hidden, check_scale, check_units
 from harmonium.nets import MLP
 from harmonium.rng import check_key
 from harmonium.units import Unit
@@ -25,7 +25,7 @@ from harmonium.units import Unit
 PRIORS = {"factorial": Factorial, "fvbn": FVBN}
 
 
-class SigmoidBeliefNet(Layered):
+class SigmoidBeliefNet(HierarchicalLatentModel):
     """Layers of units, each given the one above it, and links upwards that guess each from the one below.
 
         p(v, h) = p(h_L) prod_l p(h_{l-1} | h_l),      p(s_i = 1 | above) = sigmoid(b_i + sum_j W_ij s_j)   # (20.71)
@@ -46,7 +46,7 @@ class SigmoidBeliefNet(Layered):
     """
 
     down: tuple[Link, ...]
-    up: tuple[Giving, ...]
+    up: tuple[ConditionalLayer, ...]
     prior: TractableModel
 
     def __init__(
@@ -55,7 +55,7 @@ class SigmoidBeliefNet(Layered):
         self.down, self.up, self.prior = _parts("A belief net", visible, hidden, key, prior, scale)
 
 
-class HelmholtzMachine(Layered):
+class HelmholtzMachine(HierarchicalLatentModel):
     """A belief net, and a recognition network that guesses each of its hidden layers from the one below.
 
         q(h | v) = prod_l q(h_l | h_{l-1}),      h_0 = v
@@ -75,7 +75,7 @@ class HelmholtzMachine(Layered):
     """
 
     down: tuple[Link, ...]
-    up: tuple[Giving, ...]
+    up: tuple[ConditionalLayer, ...]
     prior: TractableModel
 
     def __init__(
@@ -129,10 +129,10 @@ def link(unit: Unit, given: Unit, key: Key[Array, ""], scale: float | None = Non
     check_weights("A link between layers", (unit.width, given.width))
     scale = (2 / (unit.width + given.width)) ** 0.5 if scale is None else scale
     W: Float[Array, "width given"] = scale * jax.random.normal(key, (unit.width, given.width), jnp.float32)
-    return Link(unit, given, W, unit.bias(unit.reference()))
+    return Link(unit, given, W, unit.bias(unit.neutral_natural()))
 
 
 def _deeper(link: Link, sizes: Sequence[int], key: Key[Array, ""], activation: str) -> NetLink:
     """The link with a multilayer perceptron in place of its weights."""
-    net = MLP([link.given.width, *sizes, link.unit.out_width], key=key, activation=activation)
+    net = MLP([link.given.width, *sizes, link.unit.num_outputs], key=key, activation=activation)
     return NetLink(link.unit, link.given, net, link.b)

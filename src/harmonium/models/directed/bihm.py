@@ -26,7 +26,7 @@ class Bidirectional(Protocol):
     def net(self) -> HelmholtzMachine:
         """Both nets."""
 
-    def log_half_weight(self, key: Key[Array, ""], x: Array, seen: PyTree) -> Float[Array, ""]:
+    def log_half_weight(self, key: Key[Array, ""], x: Array, encoded: PyTree) -> Float[Array, ""]:
         """`log sqrt(p(x, h) / q(h | x))` of a guess `h ~ q(h | x)`."""
 
     def sample(self, key: Key[Array, ""]) -> Array:
@@ -69,13 +69,13 @@ class BiHM(eqx.Module):
         """The bias of the visible units."""
         return self.net.biases
 
-    def log_half_weight(self, key: Key[Array, ""], x: Array, seen: PyTree) -> Float[Array, ""]:
+    def log_half_weight(self, key: Key[Array, ""], x: Array, encoded: PyTree) -> Float[Array, ""]:
         """`log sqrt(p(x, h) / q(h | x))` of a guess `h ~ q(h | x)`."""
-        return 0.5 * self.net.weigh(key, x, seen).log_weight
+        return 0.5 * self.net.importance_sample(key, x, encoded).log_weight
 
-    def look(self, x: Array) -> PyTree:
+    def encode_features(self, x: Array) -> PyTree:
         """What the recognition net needs of a value `x` `[size]`."""
-        return self.net.look(x)
+        return self.net.encode_features(x)
 
     def sample(self, key: Key[Array, ""]) -> Array:
         """A value `[size]` of the generative net, which is near `p*` where `Z` is near 1."""

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PyTree
 from harmonium.errors import InputError
 from harmonium.models.directed.link import NetLink
 from harmonium.models.kind import Kind
-from harmonium.models.parts import check_units
+from harmonium.models.validation import check_units
 from harmonium.units import Columns, Conditional, Unit
 from harmonium.units.columns import parts_of
 from harmonium.units.conditional import ConditionalOfData
@@ -24,7 +24,7 @@ class ConditionalModel(Protocol):
     def layers(self) -> dict[str, Unit]:
         """`v`, whose columns are those of the code and then those of the value."""
 
-    def law(self, c: Any) -> Conditional:
+    def conditional(self, c: Any) -> Conditional:
         """The distribution of the value given a code."""
 
     def log_prob_given(self, row: Array) -> Float[Array, ""]:
@@ -33,7 +33,7 @@ class ConditionalModel(Protocol):
 
 CONDITIONAL = Kind(
     "a model of values given a code",
-    "this model is of values given a code: model.law(c) draws and weighs them",
+    "this model is of values given a code: model.conditional(c) draws and weighs them",
     ConditionalModel,
 )
 
@@ -49,18 +49,18 @@ class ConditionalGenerator(eqx.Module):
     `hm.objectives.Supervised`.
 
     A row of its data is `[c, x]`, the code and then the value, so that the layer `v` has the columns of both. The model
-    says nothing of how likely a code is, hence it is no tractable model of such rows: `law(c)` is the distribution of
-    `x`, with its `log_prob(x)`, `sample(key)` and `mean`.
+    says nothing of how likely a code is, hence it is no tractable model of such rows: `conditional(c)` is the
+    distribution of `x`, with its `log_prob(x)`, `sample(key)` and `mean`.
 
     Arguments: `unit`, the units of `x`; `given`, those of `c` (`Columns` where a code has several kinds of numbers);
-    `net`, a module from `given.width` numbers (one-hot for categorical ones) to `unit.out_width`;
+    `net`, a module from `given.width` numbers (one-hot for categorical ones) to `unit.num_outputs`;
     `b`, the bias of `x` (default: that of its neutral member). Field: `link`. Raises `InputError` for what are no
     units, or a net of another shape.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> code, unit = hm.units.Categorical(1, states=3), hm.units.Bernoulli(4)
     >>> model = ConditionalGenerator(unit, code, hm.nets.MLP([3, 8, 4], key=jax.random.key(0)))
-    >>> model.law(jnp.array([2])).sample(jax.random.key(1)).shape
+    >>> model.conditional(jnp.array([2])).sample(jax.random.key(1)).shape
     (4,)
     """
 
@@ -78,7 +78,7 @@ class ConditionalGenerator(eqx.Module):
         parts = [part for unit in (self.link.given, self.link.unit) for part, _ in parts_of(unit)]
         return {"v": Columns(parts)}
 
-    def law(self, c: Any) -> Conditional:
+    def conditional(self, c: Any) -> Conditional:
         """The distribution of `x` given a code `[given.size]`. Raises `InputError` for one of another shape."""
         self.link.given.check_shape(c, "c")
         found = self._law(self.link.given.from_data(c))
@@ -92,8 +92,10 @@ class ConditionalGenerator(eqx.Module):
         """`E[x | c]` of a code, for units whose values have means. Raises `InputError` for others."""
         unit = self.link.unit
         if any(part.widths != (1,) * part.size for part, _ in parts_of(unit)):
-            raise InputError("Categorical units have no mean value: take law(c).mean, the probabilities of each state.")
-        found = unit.expected_value(self.law(c).mean)
+            raise InputError(
+                "Categorical units have no mean value: take conditional(c).mean, the probabilities of each state."
+            )
+        found = unit.expected_value(self.conditional(c).mean)
         return unit.to_data(unit.in_order(found) if isinstance(unit, Columns) else found)
 
     def split(self, row: Array) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.rbm import RBM
 from harmonium.models.directed.link import BELIEF_NET, Link
 from harmonium.models.kind import Kind
-from harmonium.models.parts import check_hidden, check_labels, check_units
+from harmonium.models.validation import check_hidden, check_labels, check_units
 from harmonium.rng import check_key
 from harmonium.units import Unit
 

@@ -14,9 +14,9 @@ from jaxtyping import Array, Float, Key, PyTree
 from harmonium.decay import no_decay
 from harmonium.errors import InputError, shown, whole
 from harmonium.models.directed.draw_attention import Attention
-from harmonium.models.directed.latent import LATENT, Latents, Weighed
+from harmonium.models.directed.latent import LATENT, Latents, WeightedSample
 from harmonium.models.kind import Kind
-from harmonium.models.parts import check_units
+from harmonium.models.validation import check_units
 from harmonium.nets import LSTM, Affine
 from harmonium.rng import check_key
 from harmonium.units import Conditional, Gaussian, Stats, Unit
@@ -66,7 +66,7 @@ class DRAW(eqx.Module):
     ) -> None:  # fmt: skip
         _check(visible, latent, hidden, steps)
         check_key(key)
-        reading, writing = 2 * visible.width, visible.out_width
+        reading, writing = 2 * visible.width, visible.num_outputs
         keys = jax.random.split(key, 5)
         self.attention = None
         shape = None if image_shape is None and attention is None else _picture(visible, image_shape)
@@ -77,10 +77,10 @@ class DRAW(eqx.Module):
                 size // math.prod(shape) * grid**2 for size, grid in zip((reading, writing), grids, strict=True)
             )
         self.visible, self.latent, self.steps = visible, latent, int(steps)
-        self.b = visible.bias(visible.reference())
+        self.b = visible.bias(visible.neutral_natural())
         self.encoder = LSTM(reading + hidden, hidden, key=keys[0])
         self.decoder = LSTM(latent.size, hidden, key=keys[1])
-        self.guesser = Affine(hidden, latent.out_width, key=keys[2])
+        self.guesser = Affine(hidden, latent.num_outputs, key=keys[2])
         self.writer = Affine(hidden, writing, key=keys[3])
 
     @property
@@ -97,28 +97,28 @@ class DRAW(eqx.Module):
         """`log p(x, z)`, in nats."""
         return self._log_joint(x, latents["z"], self.canvases(latents)[-1])
 
-    def law(self, latents: Latents) -> Conditional:
+    def conditional(self, latents: Latents) -> Conditional:
         """`p(x | z)`."""
-        return Conditional(self.visible, self.visible.shifted(self.b, self.canvases(latents)[-1]))
+        return Conditional(self.visible, self.visible.natural_from_output(self.b, self.canvases(latents)[-1]))
 
-    def look(self, x: Array) -> Array:
+    def encode_features(self, x: Array) -> Array:
         """The value itself: the encoder sees it along with what the canvas lacks."""
         return x
 
-    def guess(self, key: Key[Array, ""], seen: Array) -> Latents:
+    def sample_posterior(self, key: Key[Array, ""], encoded: Array) -> Latents:
         """Latent variables `z ~ q(z | x)`, step by step."""
-        return {"z": self._drawn(key, seen)[0]}
+        return {"z": self._drawn(key, encoded)[0]}
 
-    def log_guess(self, latents: Latents, seen: Array) -> Float[Array, ""]:
+    def log_q(self, latents: Latents, encoded: Array) -> Float[Array, ""]:
         """`log q(z | x)`, in nats."""
-        z, eta, _ = self._paint(seen, lambda z, eta: z, latents["z"].reshape(self.steps, -1))
+        z, eta, _ = self._paint(encoded, lambda z, eta: z, latents["z"].reshape(self.steps, -1))
         return Conditional(self.layers["z"], eta).log_prob(z)
 
-    def weigh(self, key: Key[Array, ""], x: Array, seen: Array) -> Weighed:
+    def importance_sample(self, key: Key[Array, ""], x: Array, encoded: Array) -> WeightedSample:
         """A guess with both log-probabilities, from one pass."""
-        z, eta, canvas = self._drawn(key, seen)
-        log_guess = Conditional(self.layers["z"], eta).log_prob(z)
-        return Weighed({"z": z}, self._log_joint(x, z, canvas), log_guess)
+        z, eta, canvas = self._drawn(key, encoded)
+        log_q = Conditional(self.layers["z"], eta).log_prob(z)
+        return WeightedSample({"z": z}, self._log_joint(x, z, canvas), log_q)
 
     def canvases(self, latents: Latents) -> Float[Array, "steps out"]:
         """What has been written after each step, to be added to the bias: the last one gives `p(x | z)`."""
@@ -129,14 +129,14 @@ class DRAW(eqx.Module):
             canvas = canvas + self._written(state.h)
             return (state, canvas), canvas
 
-        start = (self.decoder.start, jnp.zeros(self.visible.out_width, jnp.float32))
+        start = (self.decoder.start, jnp.zeros(self.visible.num_outputs, jnp.float32))
         return jax.lax.scan(step, start, latents["z"].reshape(self.steps, -1))[1]
 
     def simulate(self, key: Key[Array, ""]) -> tuple[Array, Latents]:
         """A value `x` `[size]` and its latent variables, drawn from `p(x, z)`."""
         first, second = jax.random.split(key)
         unit = self.layers["z"]
-        latents = {"z": jax.lax.optimization_barrier(unit.sample(first, unit.reference()))}
+        latents = {"z": jax.lax.optimization_barrier(unit.sample(first, unit.neutral_natural()))}
         return self.visible.sample(second, self._shown(self.canvases(latents)[-1])), latents
 
     def sample(self, key: Key[Array, ""]) -> Array:
@@ -159,24 +159,24 @@ class DRAW(eqx.Module):
         The part of the encoder's input that the canvas does not change is multiplied once, before the first step.
         """
         push, W = self._reading(x)
-        neutral = self.latent.bias(self.latent.reference())
+        neutral = self.latent.bias(self.latent.neutral_natural())
 
         def step(carry: tuple, given: Array) -> tuple:
             above, below, canvas = carry
             gates = push(canvas, below.h) + jnp.concatenate([below.h, above.h]) @ W
             above = self.encoder.moved(above, gates)
-            eta = self.latent.shifted(neutral, self.guesser(above.h))
+            eta = self.latent.natural_from_output(neutral, self.guesser(above.h))
             z = choose(given, eta)
             below = self.decoder(below, z)
             return (above, below, canvas + self._written(below.h)), (z, eta)
 
-        start = (self.encoder.start, self.decoder.start, jnp.zeros(self.visible.out_width, jnp.float32))
+        start = (self.encoder.start, self.decoder.start, jnp.zeros(self.visible.num_outputs, jnp.float32))
         (_, _, canvas), (z, eta) = jax.lax.scan(step, start, given)
         return z.ravel(), jax.tree.map(jnp.ravel, eta), canvas
 
     def _reading(self, x: Array) -> tuple[Callable[[Array, Array], Array], Array]:
         """How what is read acts on the encoder's gates, given a canvas and the decoder's output; the other weights."""
-        W, b, features = self.encoder.W, self.encoder.b, self.visible.features(x)
+        W, b, features = self.encoder.W, self.encoder.b, self.visible.as_input(x)
         if self.attention is None:
             first, second, rest = jnp.split(W, [features.size, 2 * features.size])
             once = features @ (first + second) + b  # x W_1 + (x - E[x]) W_2
@@ -196,16 +196,16 @@ class DRAW(eqx.Module):
 
     def _shown(self, canvas: Float[Array, "out"]) -> Stats:
         """Natural parameters of the visible units at a canvas."""
-        return self.visible.shifted(self.b, canvas)
+        return self.visible.natural_from_output(self.b, canvas)
 
     def _expected(self, canvas: Float[Array, "out"]) -> Float[Array, "width"]:
         """The mean picture at a canvas, as the vector that networks take in."""
         unit = self.visible
-        return unit.coupling(unit.mean(self._shown(canvas)), unit.bias(unit.reference()))
+        return unit.interaction(unit.mean(self._shown(canvas)), unit.bias(unit.neutral_natural()))
 
     def _log_joint(self, x: Array, z: Array, canvas: Array) -> Float[Array, ""]:
         unit = self.layers["z"]
-        prior = Conditional(unit, unit.reference()).log_prob(z)
+        prior = Conditional(unit, unit.neutral_natural()).log_prob(z)
         return prior + Conditional(self.visible, self._shown(canvas)).log_prob(x)
 
 

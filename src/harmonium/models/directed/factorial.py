@@ -32,7 +32,7 @@ class Factorial(eqx.Module):
 
     def __init__(self, visible: Unit, b: PyTree = None) -> None:
         self.visible = visible
-        self.b = visible.bias(visible.reference()) if b is None else b
+        self.b = visible.bias(visible.neutral_natural()) if b is None else b
 
     @property
     def layers(self) -> dict[str, Unit]:
@@ -40,15 +40,15 @@ class Factorial(eqx.Module):
         return {"v": self.visible}
 
     @property
-    def law(self) -> Conditional:
+    def conditional(self) -> Conditional:
         """The distribution."""
         bias = self.b.value if isinstance(self.b, Constant) else self.b
         return Conditional(self.visible, self.visible.natural(bias))
 
     def log_prob(self, x: Array) -> Float[Array, ""]:
         """Log-probability of a value `[size]`, in nats."""
-        return self.law.log_prob(x)
+        return self.conditional.log_prob(x)
 
     def sample(self, key: Key[Array, ""]) -> Array:
         """A value `[size]`."""
-        return self.law.sample(key)
+        return self.conditional.sample(key)

@@ -16,8 +16,8 @@ from harmonium.decay import no_decay
 from harmonium.errors import InputError, shown, whole
 from harmonium.memory import check_weights
 from harmonium.models.kind import Kind
-from harmonium.models.parts import check_units
 from harmonium.models.tractable import TRACTABLE
+from harmonium.models.validation import check_units
 from harmonium.units import Gaussian, Unit
 
 HALVINGS = 64  # of a bracket: the last ones move nothing in float32

@@ -13,7 +13,7 @@ from harmonium.decay import no_decay
 from harmonium.errors import InputError, whole
 from harmonium.models.directed.generators import INVERTIBLE, check_real, standard_normal
 from harmonium.models.kind import Kind
-from harmonium.models.parts import check_sizes
+from harmonium.models.validation import check_sizes
 from harmonium.nets import MLP
 from harmonium.rng import check_key
 from harmonium.units import Unit

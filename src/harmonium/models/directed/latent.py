@@ -12,32 +12,33 @@ from harmonium.units import Conditional, Unit
 Latents = dict[str, Array]
 
 
-class Weighed(NamedTuple):
+class WeightedSample(NamedTuple):
     """A guess `h ~ q(h | x)` of the latent variables of a value `x`, with its log-probabilities in nats.
 
-    Attributes: `latents`, by layer; `log_joint`, `log p(x, h)`; `log_guess`, `log q(h | x)`.
+    Attributes: `latents`, by layer; `log_joint`, `log p(x, h)`; `log_q`, `log q(h | x)`.
 
     >>> import jax.numpy as jnp
-    >>> float(Weighed({}, jnp.array(-3.0), jnp.array(-1.0)).log_weight)
+    >>> float(WeightedSample({}, jnp.array(-3.0), jnp.array(-1.0)).log_weight)
     -2.0
     """
 
     latents: Latents
     log_joint: Float[Array, "*n"]
-    log_guess: Float[Array, "*n"]
+    log_q: Float[Array, "*n"]
 
     @property
     def log_weight(self) -> Float[Array, "*n"]:
         """`log w = log p(x, h) - log q(h | x)`, whose exponential has the mean `p(x)`."""
-        return self.log_joint - self.log_guess
+        return self.log_joint - self.log_q
 
 
 @runtime_checkable
 class LatentModel(Protocol):
     """A directed model `p(x, h)` with a recognition model `q(h | x)`; written for one example, without a batch axis.
 
-    What `q` computes of `x` alone is `seen = look(x)`, made once however many guesses follow. Where the latent units
-    are real, `guess` and `weigh` are differentiable along the path from the parameters of `q` to the value.
+    What `q` computes from `x` alone is `encoded = encode_features(x)`, once for any number of samples. Where the latent
+    units are real, `sample_posterior` and `importance_sample` are differentiable with respect to the parameters of `q`
+    (reparametrised).
     """
 
     @property
@@ -47,16 +48,16 @@ class LatentModel(Protocol):
     def log_joint(self, x: Array, latents: Latents) -> Float[Array, ""]:
         """`log p(x, h)`, in nats."""
 
-    def look(self, x: Array) -> PyTree:
+    def encode_features(self, x: Array) -> PyTree:
         """What the recognition model needs of a value `x` `[size]`."""
 
-    def guess(self, key: Key[Array, ""], seen: PyTree) -> Latents:
+    def sample_posterior(self, key: Key[Array, ""], encoded: PyTree) -> Latents:
         """Latent variables `h ~ q(h | x)`, by layer."""
 
-    def log_guess(self, latents: Latents, seen: PyTree) -> Float[Array, ""]:
+    def log_q(self, latents: Latents, encoded: PyTree) -> Float[Array, ""]:
         """`log q(h | x)`, in nats."""
 
-    def weigh(self, key: Key[Array, ""], x: Array, seen: PyTree) -> Weighed:
+    def importance_sample(self, key: Key[Array, ""], x: Array, encoded: PyTree) -> WeightedSample:
         """A guess with both log-probabilities, at the price of one pass."""
 
     def simulate(self, key: Key[Array, ""]) -> tuple[Array, Latents]:
@@ -74,8 +75,8 @@ LATENT = Kind(
 
 
 @runtime_checkable
-class Emitting(LatentModel, Protocol):
+class FactorizedDecoder(LatentModel, Protocol):
     """A directed net whose visible units are independent of each other given the latent variables."""
 
-    def law(self, latents: Latents) -> Conditional:
+    def conditional(self, latents: Latents) -> Conditional:
         """`p(x | h)`."""

@@ -9,15 +9,15 @@ import jax.numpy as jnp
 from equinox import AbstractVar
 from jaxtyping import Array, Float, Key, PyTree
 
-from harmonium.models.directed.latent import LATENT, Latents, Weighed
-from harmonium.models.directed.link import Giving
+from harmonium.models.directed.latent import LATENT, Latents, WeightedSample
+from harmonium.models.directed.link import ConditionalLayer
 from harmonium.models.directed.passes import drawn, log_prob_downwards, log_prob_upwards
 from harmonium.models.kind import Kind
 from harmonium.models.tractable import TractableModel
 from harmonium.units import Conditional, Unit
 
 
-class Layered(eqx.Module):
+class HierarchicalLatentModel(eqx.Module):
     """A directed net whose layers are each given by the one above, and guessed from the one below.
 
         log p(v, h) = log p(h_L) + sum_l log p(h_{l-1} | h_l),      log q(h | v) = sum_l log q(h_l | h_{l-1}),   h_0 = v
@@ -27,14 +27,16 @@ class Layered(eqx.Module):
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> net = hm.SigmoidBeliefNet(hm.units.Bernoulli(6), [hm.units.Bernoulli(3)], key=jax.random.key(0), scale=0.0)
-    >>> w = net.weigh(jax.random.key(1), jnp.ones(6), net.look(jnp.ones(6))); round(float(w.log_weight), 4)  # -6 log 2
+    >>> x = jnp.ones(6)
+    >>> w = net.importance_sample(jax.random.key(1), x, net.encode_features(x))
+    >>> round(float(w.log_weight), 4)                                                         # -6 log 2
     -4.1589
     """
 
     model_kind: ClassVar[Kind] = LATENT
 
-    down: AbstractVar[tuple[Giving, ...]]
-    up: AbstractVar[tuple[Giving, ...]]
+    down: AbstractVar[tuple[ConditionalLayer, ...]]
+    up: AbstractVar[tuple[ConditionalLayer, ...]]
     prior: AbstractVar[TractableModel]
 
     @property
@@ -59,37 +61,37 @@ class Layered(eqx.Module):
         values = {"v": x, **latents}
         return self.prior.log_prob(values[list(self.layers)[-1]]) + log_prob_downwards(self, values)
 
-    def law(self, latents: Latents) -> Conditional:
+    def conditional(self, latents: Latents) -> Conditional:
         """`p(x | h)`, of a net with latent layers."""
         return Conditional(self.down[0].unit, self.down[0].natural(latents[list(self.layers)[1]]))
 
-    def look(self, x: Array) -> PyTree:
+    def encode_features(self, x: Array) -> PyTree:
         """Natural parameters of the first latent layer."""
         return self.up[0].natural(x) if self.up else ()
 
-    def guess(self, key: Key[Array, ""], seen: PyTree) -> Latents:
+    def sample_posterior(self, key: Key[Array, ""], encoded: PyTree) -> Latents:
         """Latent variables `h ~ q(h | x)`, from the first layer upwards."""
         names = list(self.layers)[1:]
         keys = jax.random.split(key, max(len(names), 1))
         latents: Latents = {}
         for i, (name, link) in enumerate(zip(names, self.up, strict=True)):
             if i == 0:
-                latents[name] = jax.lax.optimization_barrier(link.unit.sample(keys[0], seen))
+                latents[name] = jax.lax.optimization_barrier(link.unit.sample(keys[0], encoded))
             else:
                 latents[name] = drawn(link, keys[i], latents[names[i - 1]])
         return latents
 
-    def log_guess(self, latents: Latents, seen: PyTree) -> Float[Array, ""]:
+    def log_q(self, latents: Latents, encoded: PyTree) -> Float[Array, ""]:
         """`log q(h | x)`, in nats."""
         if not self.up:
             return jnp.zeros((), jnp.float32)
-        first = Conditional(self.up[0].unit, seen).log_prob(latents[list(self.layers)[1]])
+        first = Conditional(self.up[0].unit, encoded).log_prob(latents[list(self.layers)[1]])
         return first + log_prob_upwards(_Above(self), latents)
 
-    def weigh(self, key: Key[Array, ""], x: Array, seen: PyTree) -> Weighed:
+    def importance_sample(self, key: Key[Array, ""], x: Array, encoded: PyTree) -> WeightedSample:
         """A guess with both log-probabilities."""
-        latents = self.guess(key, seen)
-        return Weighed(latents, self.log_joint(x, latents), self.log_guess(latents, seen))
+        latents = self.sample_posterior(key, encoded)
+        return WeightedSample(latents, self.log_joint(x, latents), self.log_q(latents, encoded))
 
     def simulate(self, key: Key[Array, ""]) -> tuple[Array, Latents]:
         """A value `x` `[size]` and its latent variables, drawn from the top down."""
@@ -109,16 +111,16 @@ class Layered(eqx.Module):
 class _Above(eqx.Module):
     """The layers of a net above the visible ones, as a net."""
 
-    net: Layered
+    net: HierarchicalLatentModel
 
     @property
     def layers(self) -> dict[str, Unit]:
         return dict(list(self.net.layers.items())[1:])
 
     @property
-    def down(self) -> tuple[Giving, ...]:
+    def down(self) -> tuple[ConditionalLayer, ...]:
         return self.net.down[1:]
 
     @property
-    def up(self) -> tuple[Giving, ...]:
+    def up(self) -> tuple[ConditionalLayer, ...]:
         return self.net.up[1:]

@@ -43,8 +43,8 @@ class Link(eqx.Module):
 
     def natural_of_stats(self, stats: Stats) -> Stats:
         """The same given statistics of `y`, which may be means."""
-        bias = self.given.bias(self.given.reference()) if self.given_bias is None else self.given_bias
-        return self.unit.pushed(self.b, self.W @ self.given.coupling(stats, bias))
+        bias = self.given.bias(self.given.neutral_natural()) if self.given_bias is None else self.given_bias
+        return self.unit.natural_from_field(self.b, self.W @ self.given.interaction(stats, bias))
 
 
 class NetLink(eqx.Module):
@@ -53,7 +53,7 @@ class NetLink(eqx.Module):
         eta(y) = eta(b + net(y)),      of real units both the mean and the logarithm of the precision
 
     Arguments: `unit`, of `x`; `given`, of `y`; `net`, any module from the `given.width` numbers that stand for `y` (0
-    and 1, real values, or one-hot codes) to `unit.out_width`; `b`, the bias of `x`.
+    and 1, real values, or one-hot codes) to `unit.num_outputs`; `b`, the bias of `x`.
     Raises `InputError` for a net of another shape.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
@@ -68,18 +68,18 @@ class NetLink(eqx.Module):
     b: PyTree = no_decay()
 
     def __init__(self, unit: Unit, given: Unit, net: Any, b: PyTree = None) -> None:
-        check_net(net, given.width, unit.out_width, _counted(given))
+        check_net(net, given.width, unit.num_outputs, _counted(given))
         self.unit, self.given, self.net = unit, given, net
-        self.b = unit.bias(unit.reference()) if b is None else b
+        self.b = unit.bias(unit.neutral_natural()) if b is None else b
 
     def natural(self, y: Array) -> Stats:
         """Natural parameters of `x` given a value `y` `[size]`."""
-        return self.unit.shifted(self.b, self.net(self.given.features(y)))
+        return self.unit.natural_from_output(self.b, self.net(self.given.as_input(y)))
 
     def natural_of_stats(self, stats: Stats) -> Stats:
         """The same given statistics of `y`, which may be means."""
-        features = self.given.coupling(stats, self.given.bias(self.given.reference()))
-        return self.unit.shifted(self.b, self.net(features))
+        features = self.given.interaction(stats, self.given.bias(self.given.neutral_natural()))
+        return self.unit.natural_from_output(self.b, self.net(features))
 
 
 def _counted(unit: Unit) -> str:
@@ -110,7 +110,7 @@ def check_net(net: Any, width: int, out: int, what: str) -> None:
 
 
 @runtime_checkable
-class Giving(Protocol):
+class ConditionalLayer(Protocol):
     """What gives the distribution of a layer from the value of the one beside it: a `Link` or a `NetLink`."""
 
     @property

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.models.directed.link import Giving
+from harmonium.models.directed.link import ConditionalLayer
 from harmonium.units import Conditional, Unit
 
 
@@ -22,11 +22,11 @@ class Linked(Protocol):
         """The layers from the data upwards: `v`, then those above it."""
 
     @property
-    def down(self) -> tuple[Giving, ...]:
+    def down(self) -> tuple[ConditionalLayer, ...]:
         """Generative links: `down[l]` gives layer `l` from the layer above it."""
 
     @property
-    def up(self) -> tuple[Giving, ...]:
+    def up(self) -> tuple[ConditionalLayer, ...]:
         """Recognition links: `up[l]` guesses the layer above layer `l`."""
 
 
@@ -87,11 +87,11 @@ def linked(net: Linked) -> list[str]:
     return list(net.layers)[: len(net.down) + 1]
 
 
-def drawn(link: Giving, key: Key[Array, ""], given: Array) -> Array:
+def drawn(link: ConditionalLayer, key: Key[Array, ""], given: Array) -> Array:
     """A value of the layer that a link gives, drawn once: XLA would draw again for each use."""
     return jax.lax.optimization_barrier(link.unit.sample(key, link.natural(given)))
 
 
-def log_prob_of(link: Giving, x: Array, given: Array) -> Float[Array, ""]:
+def log_prob_of(link: ConditionalLayer, x: Array, given: Array) -> Float[Array, ""]:
     """Log-probability of a value of the layer that a link gives, in nats."""
     return Conditional(link.unit, link.natural(given)).log_prob(x)

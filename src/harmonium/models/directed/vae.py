@@ -11,16 +11,16 @@ from jaxtyping import Array, Key
 
 from harmonium.errors import InputError, whole
 from harmonium.models.directed.factorial import Factorial
-from harmonium.models.directed.layered import Layered
+from harmonium.models.directed.layered import HierarchicalLatentModel
 from harmonium.models.directed.link import NetLink
 from harmonium.models.energy import Constant
-from harmonium.models.parts import check_units
+from harmonium.models.validation import check_units
 from harmonium.nets import MLP
 from harmonium.rng import check_key
 from harmonium.units import Unit
 
 
-class VAE(Layered):
+class VAE(HierarchicalLatentModel):
     """A generator net of a standard normal `z`, with an encoder that gives the mean and precision of `q(z | x)`.
 
         p(x, z) = N(z; 0, I) p(x; g(z)),      q(z | x) = N(z; mu(x), sigma(x)^2),
@@ -34,7 +34,7 @@ class VAE(Layered):
     Arguments: `visible`, the units of `v`; `latent`, the units of `z`, or a list of those of each layer from the data
     upwards; `hidden`, sizes of the hidden layers of every encoder, from the data upwards, and of every decoder in the
     opposite order; `activation` of these; `encoder`, `decoder`, other modules for the first layer, from
-    `visible.width` numbers to `latent.out_width` and from `latent.width` to `visible.out_width`; `key`, for the
+    `visible.width` numbers to `latent.num_outputs` and from `latent.width` to `visible.num_outputs`; `key`, for the
     weights' start. Fields: `down`, `up`, tuples of links; `prior`, fixed.
     Raises `InputError` for layers that are no units, sizes that are none, or modules of another shape.
 
@@ -71,7 +71,7 @@ class VAE(Layered):
             for (below, above), (_, net), k in zip(pairs, own, keys[1::2], strict=True)
         )
         top = layers[-1]
-        self.prior = Factorial(top, Constant(top.bias(top.reference())))
+        self.prior = Factorial(top, Constant(top.bias(top.neutral_natural())))
 
     @property
     def letter(self) -> str:
@@ -82,5 +82,5 @@ class VAE(Layered):
 def _link(unit: Unit, given: Unit, sizes: Sequence[int], key: Key[Array, ""], activation: str, net: Any) -> NetLink:
     """A link by the given net, or by a multilayer perceptron."""
     if net is None:
-        net = MLP([given.width, *sizes, unit.out_width], key=key, activation=activation)
+        net = MLP([given.width, *sizes, unit.num_outputs], key=key, activation=activation)
     return NetLink(unit, given, net)

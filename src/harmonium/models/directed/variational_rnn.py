@@ -11,9 +11,9 @@ from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from harmonium.decay import no_decay
 from harmonium.errors import InputError, shown, whole
-from harmonium.models.directed.latent import LATENT, Latents, Weighed
+from harmonium.models.directed.latent import LATENT, Latents, WeightedSample
 from harmonium.models.kind import Kind
-from harmonium.models.parts import check_sizes, check_units
+from harmonium.models.validation import check_sizes, check_units
 from harmonium.nets import ACTIVATIONS, GRU, MLP
 from harmonium.rng import check_key
 from harmonium.units import Frames, Stats, Unit
@@ -92,9 +92,9 @@ class VariationalRNN(eqx.Module):
 
         self.visible, self.latent, self.b = visible, latent, b
         self.features, self.latent_features = net(0, unit.width), net(1, latent.width)
-        self.prior = net(2, hidden, latent.out_width)
-        self.encoder = net(3, last + hidden, latent.out_width)
-        self.decoder = net(4, last + hidden, unit.out_width)
+        self.prior = net(2, hidden, latent.num_outputs)
+        self.encoder = net(3, last + hidden, latent.num_outputs)
+        self.decoder = net(4, last + hidden, unit.num_outputs)
         self.gru = GRU(2 * last, hidden, key=keys[5])
 
     @property
@@ -104,36 +104,36 @@ class VariationalRNN(eqx.Module):
 
     # ---- the recognition model -------------------------------------------------------------------------------
 
-    def look(self, x: Array) -> Seen:
+    def encode_features(self, x: Array) -> Seen:
         """Which frames of a sequence `[frames * size]` are there, and what they add to the encoder and the gates."""
         features = self._features(self.features, self.visible.unit, self.visible.split(x))
         W, b = self.encoder.W[0], self.encoder.b[0]
         n = features.shape[1]
         return Seen(self.visible.present(x), features @ W[:n] + b, features @ self.gru.W[:n] + self.gru.b)
 
-    def guess(self, key: Key[Array, ""], seen: Seen) -> Latents:
+    def sample_posterior(self, key: Key[Array, ""], encoded: Seen) -> Latents:
         """Latent variables `z ~ q(z | x)`, frame after frame."""
-        return {"z": self._guessed(key, seen)[0].reshape(-1)}
+        return {"z": self._guessed(key, encoded)[0].reshape(-1)}
 
-    def log_guess(self, latents: Latents, seen: Seen) -> Float[Array, ""]:
+    def log_q(self, latents: Latents, encoded: Seen) -> Float[Array, ""]:
         """`log q(z | x)`, in nats."""
         z = self._frames_of(latents)
-        states = self._states(seen.drive, self._features(self.latent_features, self.latent, z))
-        return self._log_prob(jax.vmap(self._encoded)(states, seen.encoder), z, seen.present)
+        states = self._states(encoded.drive, self._features(self.latent_features, self.latent, z))
+        return self._log_prob(jax.vmap(self._encoded)(states, encoded.encoder), z, encoded.present)
 
-    def weigh(self, key: Key[Array, ""], x: Array, seen: Seen) -> Weighed:
+    def importance_sample(self, key: Key[Array, ""], x: Array, encoded: Seen) -> WeightedSample:
         """A guess with both log-probabilities; the prior and the decoder are taken of all frames at once."""
-        z, states, natural, features = self._guessed(key, seen)
-        joint = self._log_joint(x, seen.present, z, states, features)
-        return Weighed({"z": z.reshape(-1)}, joint, self._log_prob(natural, z, seen.present))
+        z, states, natural, features = self._guessed(key, encoded)
+        joint = self._log_joint(x, encoded.present, z, states, features)
+        return WeightedSample({"z": z.reshape(-1)}, joint, self._log_prob(natural, z, encoded.present))
 
     # ---- the generative model --------------------------------------------------------------------------------
 
     def log_joint(self, x: Array, latents: Latents) -> Float[Array, ""]:
         """`log p(x, z)`, in nats."""
-        seen, z = self.look(x), self._frames_of(latents)
+        encoded, z = self.encode_features(x), self._frames_of(latents)
         features = self._features(self.latent_features, self.latent, z)
-        return self._log_joint(x, seen.present, z, self._states(seen.drive, features), features)
+        return self._log_joint(x, encoded.present, z, self._states(encoded.drive, features), features)
 
     def simulate(self, key: Key[Array, ""]) -> tuple[Array, Latents]:
         """A sequence `[frames * size]` of all frames and its latent variables, drawn frame after frame."""
@@ -144,8 +144,8 @@ class VariationalRNN(eqx.Module):
             z = self.latent.sample(first, self._prior(h))
             after = self._features(self.latent_features, self.latent, z[None])[0]
             x = unit.sample(second, self._decoded(h, after))
-            seen = self._features(self.features, unit, x[None])[0]
-            return self.gru(h, self.gru.drive(jnp.concatenate([seen, after]))), (x, z)
+            encoded = self._features(self.features, unit, x[None])[0]
+            return self.gru(h, self.gru.drive(jnp.concatenate([encoded, after]))), (x, z)
 
         _, (x, z) = jax.lax.scan(frame, jnp.zeros(self.gru.size, jnp.float32), self._keys(key))
         return x.reshape(-1), {"z": z.reshape(-1)}
@@ -160,9 +160,9 @@ class VariationalRNN(eqx.Module):
         """Natural parameters of `p(z_t | h_{t-1})`."""
         return _given(self.latent, self.prior(h))
 
-    def _encoded(self, h: Float[Array, "hidden"], seen: Float[Array, "first"]) -> Stats:
+    def _encoded(self, h: Float[Array, "hidden"], encoded: Float[Array, "first"]) -> Stats:
         """Natural parameters of `q(z_t | x_t, h_{t-1})`."""
-        return _given(self.latent, _above(self.encoder, seen + h @ self.encoder.W[0][-len(h) :]))
+        return _given(self.latent, _above(self.encoder, encoded + h @ self.encoder.W[0][-len(h) :]))
 
     def _decoded(self, h: Float[Array, "hidden"], features: Float[Array, "features"]) -> Stats:
         """Natural parameters of `p(x_t | z_t, h_{t-1})`."""
@@ -171,13 +171,13 @@ class VariationalRNN(eqx.Module):
     # ---- all frames ------------------------------------------------------------------------------------------
 
     def _features(self, net: MLP, unit: Unit, values: Array) -> Float[Array, "frames features"]:
-        return ACTIVATIONS[net.activation](jax.vmap(lambda value: net(unit.features(value)))(values))
+        return ACTIVATIONS[net.activation](jax.vmap(lambda value: net(unit.as_input(value)))(values))
 
     def _keys(self, key: Key[Array, ""]) -> Key[Array, "frames"]:
         """A key for each frame, the same however many others there are."""
         return jax.vmap(lambda t: jax.random.fold_in(key, t))(jnp.arange(self.visible.frames, dtype=jnp.int32))
 
-    def _guessed(self, key: Key[Array, ""], seen: Seen) -> tuple[Array, Array, Stats, Array]:
+    def _guessed(self, key: Key[Array, ""], encoded: Seen) -> tuple[Array, Array, Stats, Array]:
         """Of every frame `z_t`, `h_{t-1}`, the natural parameters of `q`, and the features of `z_t`."""
 
         def frame(h: Array, step: tuple[Array, Seen]) -> tuple[Array, tuple[Array, Array, Stats, Array]]:
@@ -187,7 +187,7 @@ class VariationalRNN(eqx.Module):
             features = self._features(self.latent_features, self.latent, z[None])[0]
             return self.gru(h, drive + self._pull(features)), (z, h, natural, features)
 
-        return jax.lax.scan(frame, jnp.zeros(self.gru.size, jnp.float32), (self._keys(key), seen))[1]
+        return jax.lax.scan(frame, jnp.zeros(self.gru.size, jnp.float32), (self._keys(key), encoded))[1]
 
     def _pull(self, features: Float[Array, "*frames features"]) -> Float[Array, "*frames gates"]:
         """What features of `z_t` add to what acts on the gates."""
@@ -213,14 +213,16 @@ class VariationalRNN(eqx.Module):
 
     def _where(self, present: Bool[Array, ""], natural: Stats) -> Stats:
         """Natural parameters of the latent units of a frame, or the neutral ones where it is absent."""
-        return jax.tree.map(lambda own, neutral: jnp.where(present, own, neutral), natural, self.latent.reference())
+        return jax.tree.map(
+            lambda own, neutral: jnp.where(present, own, neutral), natural, self.latent.neutral_natural()
+        )
 
     def _frames_of(self, latents: Latents) -> Array:
         return latents["z"].reshape(self.visible.frames, self.latent.size)
 
 
-def _given(unit: Unit, out: Float[Array, "out_width"], b: PyTree = None) -> Stats:
-    return unit.shifted(unit.bias(unit.reference()) if b is None else b, out)
+def _given(unit: Unit, out: Float[Array, "num_outputs"], b: PyTree = None) -> Stats:
+    return unit.natural_from_output(unit.bias(unit.neutral_natural()) if b is None else b, out)
 
 
 def _above(net: MLP, first: Float[Array, "first"]) -> Float[Array, "out"]:

@@ -15,9 +15,8 @@ from harmonium.data import Dataset, load
 from harmonium.evaluation import Estimate, log_likelihood
 from harmonium.evaluation.estimate import standard_error
 from harmonium.inference import at_marginals
-from harmonium.models import FVBN, NADE, OrderlessNADE, TractableModel
+from harmonium.models import FVBN, NADE, OrderlessNADE, TractableModel, weights
 from harmonium.objectives import MaximumLikelihood, Objective, OrderAgnostic
-from harmonium.recipes.common import weights_only
 from harmonium.recipes.published.page import Protocol, Result
 from harmonium.training import Best, finished, fit
 from harmonium.units import Bernoulli
@@ -73,7 +72,7 @@ def trained(task: Task, trial: Trial, data: Dataset, seed: int) -> Best:
     steps = trial.epochs * data.steps_per_epoch(100)
     rate = optax.cosine_decay_schedule(trial.rate, steps)
     descent = optax.adam(rate) if trial.momentum is None else optax.sgd(rate, momentum=trial.momentum)
-    optimizer = optax.chain(optax.add_decayed_weights(trial.l2, mask=weights_only), descent)
+    optimizer = optax.chain(optax.add_decayed_weights(trial.l2, mask=weights), descent)
     model = at_marginals(task.make(data, jax.random.fold_in(key, 1)), data.train)
     run = fit(
         model, data, task.rule, optimizer=optimizer, epochs=trial.epochs, batch_size=100, key=key,

@@ -32,7 +32,7 @@ MP_EPOCHS, MLP_EPOCHS = 50, 40
 PRETRAINING, FINE_TUNING = 20, 100
 JOINT = 180  # epochs of the DBM with labels
 CLASSES = Categorical(1, states=10)
-AVERAGED: dict[str, Any] = {"batch_size": BATCH, "monitor": False, "average": 0.999, "products": PRODUCTS}
+AVERAGED: dict[str, Any] = {"batch_size": BATCH, "monitor": False, "average": 0.999, "matmul_precision": PRODUCTS}
 
 
 def _mp_dbm(seed: int) -> Iterator[Result]:
@@ -70,7 +70,7 @@ def _dbn_classifier(seed: int) -> Iterator[Result]:
     hidden = [Bernoulli(500), Bernoulli(500), Bernoulli(2000)]
     machines = stack(
         dynamic, hidden, CD(1), visible=Bernoulli(784), key=key, epochs=PRETRAINING, batch_size=BATCH, monitor=False,
-        products=PRODUCTS, optimizer=lambda: falling(dynamic, 0.1, PRETRAINING),
+        matmul_precision=PRODUCTS, optimizer=lambda: falling(dynamic, 0.1, PRETRAINING),
     )  # fmt: skip
     start = classifier_from_dbn(DBN.stacked(machines), 10, key=key)
     options = AVERAGED | {"epochs": FINE_TUNING}
@@ -92,7 +92,8 @@ def _dbm_classifier(seed: int) -> Iterator[Result]:
     hidden = [Bernoulli(500), Bernoulli(1000)]
     start = pretrained_dbm(
         dynamic, hidden, PCD(1, 100), visible=Bernoulli(784), labels=CLASSES, key=key, epochs=PRETRAINING,
-        batch_size=BATCH, monitor=False, products=PRODUCTS, optimizer=lambda: falling(dynamic, 0.05, PRETRAINING),
+        batch_size=BATCH, monitor=False, matmul_precision=PRODUCTS,
+        optimizer=lambda: falling(dynamic, 0.05, PRETRAINING),
     )  # fmt: skip
     options = AVERAGED | {"epochs": JOINT}
     rule, optimizer = PCD(1, 100, mean_field_steps=10), falling(dynamic, 0.01, JOINT)

@@ -20,7 +20,7 @@ from harmonium.units import Bernoulli
 
 DBN_EPOCHS = 110  # of each machine
 DBM_EPOCHS, PRETRAINING = 100, 20
-AVERAGED: dict[str, Any] = {"batch_size": BATCH, "average": 0.999, "monitor": False, "products": PRODUCTS}
+AVERAGED: dict[str, Any] = {"batch_size": BATCH, "average": 0.999, "monitor": False, "matmul_precision": PRODUCTS}
 AIS = {"method": "two_sided", "chains": 100, "temperatures": 20_000}
 
 
@@ -56,7 +56,7 @@ def _dbm(seed: int) -> Iterator[Result]:
     clock = time.perf_counter()
     machine = pretrained_dbm(
         data, hidden, PCD(1, 100), visible=Bernoulli(784), key=key, epochs=PRETRAINING, batch_size=BATCH, monitor=False,
-        products=PRODUCTS, optimizer=lambda: falling(data, 0.05, PRETRAINING),
+        matmul_precision=PRODUCTS, optimizer=lambda: falling(data, 0.05, PRETRAINING),
     )  # fmt: skip
     pretraining = time.perf_counter() - clock
     after, took = _joint(machine, data, key, 0.01)

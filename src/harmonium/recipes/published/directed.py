@@ -11,7 +11,7 @@ import optax
 
 from harmonium.data import Dataset, load
 from harmonium.evaluation import Estimate, log_likelihood
-from harmonium.evaluation.agreement import agreement
+from harmonium.evaluation.bihm_partition import agreement
 from harmonium.inference import at_marginals
 from harmonium.models import DRAW, VAE, BiHM, HelmholtzMachine
 from harmonium.objectives import ELBO, IWAE, NVIL, Bidirectional, Objective, ReweightedWakeSleep, WakeSleep
@@ -75,7 +75,9 @@ def _sbn(seed: int) -> Iterator[Result]:
 def _bihm(seed: int) -> Iterator[Result]:
     data, key = load("binarized_mnist"), jax.random.fold_in(jax.random.key(seed), 1)
     model = BiHM(Bernoulli(PIXELS), [Bernoulli(200), Bernoulli(100)], key=key)
-    best, took = trained(model, data, [(Bidirectional(10), BIHM_EPOCHS)], seed, rate=RATES["bihm"], products="bfloat16")
+    best, took = trained(
+        model, data, [(Bidirectional(10), BIHM_EPOCHS)], seed, rate=RATES["bihm"], matmul_precision="bfloat16"
+    )
     found = measured(best, data, seed)
     reference = "required: above -100; published: -84.3 of 12 layers (Bornschein et al. 2016, recalled)"
     yield Result(f"bound of both nets, best after {best.epoch:.0f}", found, reference, took + found.settings["seconds"])
@@ -90,14 +92,16 @@ def _vae(seed: int) -> Iterator[Result]:
     def model() -> VAE:
         return VAE(Bernoulli(PIXELS), Gaussian(50), [200, 200], key=key)
 
-    best, took = trained(model(), data, [(ELBO(), sum(VAE_EPOCHS))], seed, rate=RATES["vae"], products="bfloat16")
+    best, took = trained(
+        model(), data, [(ELBO(), sum(VAE_EPOCHS))], seed, rate=RATES["vae"], matmul_precision="bfloat16"
+    )
     plain = measured(best, data, seed, samples=5000)
     published = "(Burda, Grosse & Salakhutdinov 2016, recalled)"
     reference = f"required: above -91 within 20 minutes; published: -86.76 {published}"
     setting = f"ELBO, {sum(VAE_EPOCHS)} epochs, best after {best.epoch:.0f}"
     yield Result(setting, plain, reference, took + plain.settings["seconds"])
     stages = list(zip((IWAE(5), IWAE(50)), VAE_EPOCHS, strict=True))
-    best, took = trained(model(), data, stages, seed, rate=RATES["vae"], products="bfloat16")
+    best, took = trained(model(), data, stages, seed, rate=RATES["vae"], matmul_precision="bfloat16")
     found = measured(best, data, seed, samples=5000)
     above = found.value - plain.value
     reference = f"{above:.2f} nats above the ELBO's; required: 1.5 within 30 minutes; published: -84.78 {published}"
@@ -114,7 +118,7 @@ def _draw(seed: int) -> Iterator[Result]:
     for name, (hidden, latent, steps, grids, epochs) in runs.items():
         options = {"attention": grids, "image_shape": (28, 28)} if grids else {}
         model = DRAW(Bernoulli(PIXELS), Gaussian(latent), hidden=hidden, steps=steps, key=key, **options)
-        best, took = trained(model, data, [(ELBO(), epochs)], seed, rate=RATES["draw"], products="bfloat16")
+        best, took = trained(model, data, [(ELBO(), epochs)], seed, rate=RATES["draw"], matmul_precision="bfloat16")
         found = measured(best, data, seed, samples=50)
         course = ", ".join(f"{value:.1f}" for value in best.values)
         setting = (

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 from PIL import Image
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.data import shapes, space_of
 from harmonium.data.shapes import KINDS, SIDE
 from harmonium.evaluation.estimate import mean_estimate
@@ -85,7 +85,7 @@ def compared(train: Shapes, held: Shapes, seed: int, epochs: int, picture: Path 
 def trained(train: Shapes, seed: int, epochs: int) -> ConditionalGenerator:
     """A net of the codes, whose outputs start at the pixels' own mean and variance."""
     key, unit = jax.random.key(seed), Gaussian(SIDE * SIDE)
-    net = MLP([CODE.width, *HIDDEN, unit.out_width], key=jax.random.fold_in(key, 1))
+    net = MLP([CODE.width, *HIDDEN, unit.num_outputs], key=jax.random.fold_in(key, 1))
     net = eqx.tree_at(lambda n: n.W[-1], net, 0.1 * net.W[-1])
     model = ConditionalGenerator(unit, CODE, net, marginal_bias(unit, train.noisy))
     rows = np.hstack([train.codes, train.noisy])
@@ -106,10 +106,10 @@ def nearest(codes: np.ndarray, asked: np.ndarray) -> np.ndarray:
     return np.argmin(np.sum(a * a, axis=1) - 2 * b @ a.T, axis=1)
 
 
-@outermost
+@jit_entry
 def _moments(model: ConditionalGenerator, codes: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Mean and standard deviation of each pixel, `[n, size]`."""
-    natural = jax.vmap(lambda c: model.law(c).natural)(codes)
+    natural = jax.vmap(lambda c: model.conditional(c).natural)(codes)
     precision = -2 * natural.square
     return natural.x / precision, 1 / jnp.sqrt(precision)
 

@@ -54,12 +54,12 @@ class Bench(NamedTuple):
     def of_pattern(self, up: PyTree, x: Float[Array, "sites"], key: Key[Array, ""], rule: Rule) -> Float[Array, ""]:
         """The same of one pattern, with other recognition links `up`."""
         net = eqx.tree_at(lambda net: net.up, self.net, up)
-        seen = net.look(x)
+        encoded = net.encode_features(x)
 
         def f(h: Array) -> Float[Array, ""]:
-            return net.log_joint(x, {"h": h}) - net.log_guess({"h": h}, seen)
+            return net.log_joint(x, {"h": h}) - net.log_q({"h": h}, encoded)
 
-        return rule(f, Conditional(net.layers["h"], seen), key, x)
+        return rule(f, Conditional(net.layers["h"], encoded), key, x)
 
 
 def listed(f: Function, q: Conditional, key: Key[Array, ""], x: Array) -> Float[Array, ""]:
@@ -245,7 +245,7 @@ PROTOCOLS = {
         "the bound, averaged over the patterns, with respect to the recognition links, by "
         "`f(h) = log p(x, h) - log q(h | x)` of all units together. "
         f"{RUNS * REPEATS:,} gradients of each estimator. *Bias*: the norm of the error of their mean, ± the norm that "
-        "noise alone gives it, so that two equal numbers mean that no bias is seen; *variance*: the trace of the "
+        "noise alone gives it, so that two equal numbers mean that no bias is encoded; *variance*: the trace of the "
         "covariance; both relative to the exact gradient (its squared norm), for VIMCO to that of the bound of two "
         "draws, listed by pairs of states. *Cost*: processor time of a gradient, that of REINFORCE being 1. The "
         f"constant is -{SITES} log 2, the bound of an empty net. Normalisation divides the signal by its deviation: "

@@ -15,9 +15,8 @@ from harmonium.data import fetch, from_arrays, space_of
 from harmonium.errors import RunError
 from harmonium.evaluation import Estimate, log_likelihood
 from harmonium.evaluation.estimate import standard_error
-from harmonium.models import RNADE
+from harmonium.models import RNADE, weights
 from harmonium.objectives import MaximumLikelihood
-from harmonium.recipes.common import weights_only
 from harmonium.recipes.published.page import Protocol, Result
 from harmonium.training import Best, finished, fit
 from harmonium.units import Gaussian
@@ -108,7 +107,7 @@ def trained(settings: Settings, train: np.ndarray, held: np.ndarray, seed: int) 
     steps = settings.epochs * (len(train) // settings.batch)
     optimizer = optax.chain(
         optax.clip_by_global_norm(5.0),
-        optax.add_decayed_weights(settings.decay, mask=weights_only),
+        optax.add_decayed_weights(settings.decay, mask=weights),
         optax.sgd(optax.linear_schedule(settings.rate, 0.0, steps), momentum=0.9),
     )
     options: dict[str, Any] = {"epochs": settings.epochs, "batch_size": settings.batch, "average": 0.995}

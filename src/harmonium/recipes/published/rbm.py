@@ -67,7 +67,7 @@ def _rbm20(seed: int) -> Iterator[Result]:
         yield Result(f"{name}: AIS and reverse AIS", both, reference, both.settings["seconds"])
     for name in ("CD-1", "PCD-1"):
         rule, centred = rules[name]
-        options = {"rate": 0.1, "epochs": 10, "seed": seed, "products": "bfloat16"}
+        options = {"rate": 0.1, "epochs": 10, "seed": seed, "matmul_precision": "bfloat16"}
         run, seconds = trained(data, 20, rule, centred=centred, **options)
         exact = log_likelihood(run.model, data.test)
         reference = f"{exact.value - in_float32[name].value:+.2f} from float32; required: within 1"

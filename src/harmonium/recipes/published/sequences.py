@@ -11,8 +11,8 @@ import optax
 
 from harmonium.data import load
 from harmonium.evaluation import log_likelihood, per_frame
+from harmonium.models import weights
 from harmonium.objectives import ELBO
-from harmonium.recipes.common import weights_only
 from harmonium.recipes.published.page import Protocol, Result
 from harmonium.recipes.vrnn import started
 from harmonium.training import Best, finished, fit
@@ -25,7 +25,7 @@ def _vrnn(seed: int) -> Iterator[Result]:
     data, key, clock = load("jsb"), jax.random.key(seed), time.perf_counter()
     model = started(data, LATENT, HIDDEN, NETWORKS, jax.random.fold_in(key, 1))
     rates = optax.cosine_decay_schedule(RATE, EPOCHS * data.steps_per_epoch(BATCH))
-    decayed = optax.adamw(rates, weight_decay=DECAY, mask=weights_only)
+    decayed = optax.adamw(rates, weight_decay=DECAY, mask=weights)
     best = Best(data.valid)
     run = fit(
         model, data, ELBO(), optimizer=optax.chain(optax.clip_by_global_norm(1.0), decayed), epochs=EPOCHS,

@@ -14,7 +14,7 @@ from scipy.stats import norm
 import harmonium as hm
 from examples import randomised
 from harmonium.errors import InputError
-from harmonium.samplers.guessing import Filled, refilled
+from harmonium.samplers.metropolis_within_gibbs import Filled, refilled
 from harmonium.testing import FAILURE_RATE
 from harmonium.testing.statistics import matches_law
 

@@ -16,7 +16,7 @@ import harmonium as hm
 from examples import randomised
 from harmonium.errors import InputError
 from harmonium.evaluation import mean_field_bound
-from harmonium.inference.saul import Factors, belief_mean_field, saul_bound
+from harmonium.inference.belief_net_mean_field import Factors, belief_mean_field, saul_bound
 
 B = hm.units.Bernoulli
 KEY = jax.random.key(0)

@@ -31,23 +31,23 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def with_products(function: Callable[P, R], products: str) -> Callable[P, R]:
+def with_matmul_precision(function: Callable[P, R], products: str) -> Callable[P, R]:
     """The function with its matrix products in the number format asked for; in float32, the function itself.
 
     Arguments: `function`, from pytrees of arrays to a pytree of arrays; `products`, one of `PRODUCTS`. Raises
     `InputError` for any other format. What holds for `in_bfloat16` holds here.
 
-    >>> with_products(jnp.dot, "float32") is jnp.dot
+    >>> with_matmul_precision(jnp.dot, "float32") is jnp.dot
     True
     """
-    check_products(products)
+    check_matmul_precision(products)
     return in_bfloat16(function) if products == "bfloat16" else function
 
 
-def check_products(products: str) -> None:
+def check_matmul_precision(products: str) -> None:
     """Refuse a number format in which matrix products are not computed.
 
-    >>> check_products("float8")
+    >>> check_matmul_precision("float8")
     Traceback (most recent call last):
     harmonium.errors.InputError: Matrix products are computed in 'float32' or 'bfloat16', not in 'float8': ...
     """

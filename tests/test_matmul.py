@@ -11,9 +11,9 @@ from jax.extend.core import check_jaxpr, jaxprs_in_params
 import harmonium as hm
 from harmonium.errors import InputError
 from harmonium.inference import natural_parameters
+from harmonium.matmul import in_bfloat16, with_matmul_precision
 from harmonium.objectives.contrastive import contrast
-from harmonium.products import in_bfloat16, with_products
-from harmonium.rng import cheap
+from harmonium.rng import fast_key
 from harmonium.samplers import Gibbs
 from harmonium.testing.statistics import FAILURE_RATE, chi_square
 
@@ -159,7 +159,7 @@ def test_a_matrix_before_an_array_of_more_dimensions(right, batch):
 @pytest.mark.parametrize("rule", [hm.objectives.PseudoLikelihood(), hm.objectives.RatioMatching()])
 def test_rules_that_visit_sites_train_in_bfloat16(rule):
     rbm = machine(6, 3, 0.1)
-    run = hm.fit(rbm, bits(0, 20, 6), rule, epochs=1, batch_size=10, products="bfloat16", key=jax.random.key(0))
+    run = hm.fit(rbm, bits(0, 20, 6), rule, epochs=1, batch_size=10, matmul_precision="bfloat16", key=jax.random.key(0))
     assert np.isfinite(run.metrics[-1]["loss"])
 
 
@@ -197,7 +197,7 @@ def test_keys_go_in_and_out_and_draws_are_the_same():
         noise = jax.lax.map(lambda k: jax.random.normal(k, (4,)), jax.random.split(draw, 3))
         return {"key": again, "noise": scale * noise, "product": x @ noise.T, "none": None}
 
-    key, x = cheap(jax.random.key(0)), drawn(0, 5, 4)
+    key, x = fast_key(jax.random.key(0)), drawn(0, 5, 4)
     expected, found = (jax.jit(f)(key, x, scale=2.0) for f in (function, in_bfloat16(function)))
     assert jax.tree.structure(found) == jax.tree.structure(expected)
     assert found["key"].dtype == key.dtype
@@ -208,7 +208,7 @@ def test_keys_go_in_and_out_and_draws_are_the_same():
 
 def test_a_module_of_tracers_within_a_scan():
     """As in training: what is called holds this step's parameters, which no earlier trace may stand in for."""
-    rbm, keys = machine(6, 4, 1.0), jax.random.split(cheap(jax.random.key(0)), 3)
+    rbm, keys = machine(6, 4, 1.0), jax.random.split(fast_key(jax.random.key(0)), 3)
     start = {"v": bits(0, 50, 6), "h": bits(1, 50, 4)}
 
     def walk(change):
@@ -227,7 +227,7 @@ def test_a_module_of_tracers_within_a_scan():
 
 
 def test_the_whole_gradient_of_contrastive_divergence():
-    rbm, v, key = machine(784, 50, 0.05), bits(0, 20, 784), cheap(jax.random.key(4))
+    rbm, v, key = machine(784, 50, 0.05), bits(0, 20, 784), fast_key(jax.random.key(4))
 
     def gradient(model, v, key):
         return jax.grad(lambda m: hm.objectives.CD()(m, v, key, None)[0])(model)
@@ -261,7 +261,7 @@ def test_a_sweep_draws_from_the_exact_conditionals():
     rbm = eqx.tree_at(lambda m: m.W, rbm, jnp.clip(jnp.round(8 * rbm.W) / 8, -1.5, 1.5))
     start = {"v": jnp.array([1.0, 0, 1, 1]), "h": jnp.array([1.0, 0, 1])}
     states = jax.tree.map(lambda x: jnp.tile(x, (CHAINS, 1)), start)
-    keys = jax.random.split(cheap(jax.random.key(0)), CHAINS)
+    keys = jax.random.split(fast_key(jax.random.key(0)), CHAINS)
     sweep = in_bfloat16(jax.vmap(Gibbs(rbm)))
     assert products_of(sweep, keys, states) == [("bfloat16", "bfloat16")] * 2
     found = jax.jit(sweep)(keys, states)
@@ -295,7 +295,7 @@ def test_donated_buffers():
         gradient = jax.grad(lambda m: hm.objectives.CD()(m, v, key, None)[0])(model)
         return jax.tree.map(lambda p, g: p - 0.1 * g, model, gradient)
 
-    key = cheap(jax.random.key(0))
+    key = fast_key(jax.random.key(0))
     expected = eqx.filter_jit(in_bfloat16(step))(rbm, v, key)
     given = jax.tree.map(jnp.copy, rbm)
     found = eqx.filter_jit(lambda fixed, model: in_bfloat16(step)(model, *fixed), donate="all-except-first")(
@@ -308,7 +308,7 @@ def test_donated_buffers():
 
 def test_the_choice_of_products():
     x, w = drawn(0, 4, 5), drawn(1, 5, 3)
-    assert with_products(jnp.dot, "float32") is jnp.dot
-    np.testing.assert_array_equal(jax.jit(with_products(jnp.dot, "bfloat16"))(x, w), rounded(x, w))
+    assert with_matmul_precision(jnp.dot, "float32") is jnp.dot
+    np.testing.assert_array_equal(jax.jit(with_matmul_precision(jnp.dot, "bfloat16"))(x, w), rounded(x, w))
     with pytest.raises(InputError, match=r"in 'float32' or 'bfloat16', not in 'float16': choose one of these\."):
-        with_products(jnp.dot, "float16")
+        with_matmul_precision(jnp.dot, "float16")

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from harmonium.compiling import outermost
+from harmonium.compiling import jit_entry
 from harmonium.errors import InputError
 from harmonium.evaluation.estimate import SAMPLE_LIMIT, Estimate, at_least_one
 from harmonium.models import BiHM
-from harmonium.rng import cheap, words
+from harmonium.rng import fast_key, key_data
 
 DRAWS, GUESSES = 10_000, 10  # from the generative net, and from the recognition net for each of them
 AT_ONCE = 500  # draws at a time
@@ -41,7 +41,7 @@ def agreement(model: BiHM, key: Key[Array, ""] | None, *, draws: int = DRAWS, gu
         raise InputError("Estimating log Z draws random numbers: pass key=jax.random.key(seed).")
     at_least_one("The log Z of a bidirectional machine", draws=draws, guesses=guesses)
     clock = time.perf_counter()
-    keys = jax.random.split(cheap(key), math.ceil(draws / AT_ONCE))
+    keys = jax.random.split(fast_key(key), math.ceil(draws / AT_ONCE))
     log_w = np.concatenate([np.asarray(_weights(model, k, guesses), np.float64) for k in keys])[:draws]
     top = log_w.max()
     w = np.exp(log_w - top)
@@ -50,7 +50,7 @@ def agreement(model: BiHM, key: Key[Array, ""] | None, *, draws: int = DRAWS, gu
     lower = min(estimate - ERRORS * stderr, 0.0)
     effective = float(w.sum() ** 2 / (w**2).sum())
     settings = {"draws": draws, "guesses": guesses, "log_partition": {"sampled": round(estimate, 4)}}
-    settings |= {"effective_samples": round(effective, 1), "seed": words(key)}
+    settings |= {"effective_samples": round(effective, 1), "seed": key_data(key)}
     settings["seconds"] = round(time.perf_counter() - clock, 2)
     few = f"do not report: only {effective:.1f} effective draws; the nets disagree, so train them longer"
     return Estimate(
@@ -60,16 +60,16 @@ def agreement(model: BiHM, key: Key[Array, ""] | None, *, draws: int = DRAWS, gu
     )  # fmt: skip
 
 
-@outermost
+@jit_entry
 def _weights(model: BiHM, key: Key[Array, ""], guesses: int) -> Float[Array, "draws"]:
     """`log` of what is averaged, of `AT_ONCE` draws."""
 
     def one(k: Key[Array, ""]) -> Float[Array, ""]:
         draw, guess = jax.random.split(k)
         x, latents = model.net.simulate(draw)
-        seen = model.look(x)
-        own = 0.5 * (model.net.log_guess(latents, seen) - model.net.log_joint(x, latents))
-        others = jax.vmap(lambda k: model.log_half_weight(k, x, seen))(jax.random.split(guess, guesses))
+        encoded = model.encode_features(x)
+        own = 0.5 * (model.net.log_q(latents, encoded) - model.net.log_joint(x, latents))
+        others = jax.vmap(lambda k: model.log_half_weight(k, x, encoded))(jax.random.split(guess, guesses))
         return own + jax.nn.logsumexp(others) - jnp.log(guesses)
 
     return jax.vmap(one)(jax.random.split(key, AT_ONCE))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Key
 
-from harmonium.models.directed import Emitting, Latents
+from harmonium.models.directed import FactorizedDecoder, Latents
 
 
 class Filled(NamedTuple):
@@ -18,7 +18,7 @@ class Filled(NamedTuple):
     latents: Latents
 
 
-def begun(model: Emitting, key: Key[Array, ""], x: Array, known: Bool[Array, "size"]) -> Filled:
+def begun(model: FactorizedDecoder, key: Key[Array, ""], x: Array, known: Bool[Array, "size"]) -> Filled:
     """A start: missing values drawn from the model without regard to the others, latent variables guessed.
 
     >>> import harmonium as hm
@@ -28,10 +28,10 @@ def begun(model: Emitting, key: Key[Array, ""], x: Array, known: Bool[Array, "si
     """
     first, second = jax.random.split(key)
     x = jnp.where(known, x, model.sample(first).astype(x.dtype))
-    return Filled(x, model.guess(second, model.look(x)))
+    return Filled(x, model.sample_posterior(second, model.encode_features(x)))
 
 
-def refilled(model: Emitting, key: Key[Array, ""], state: Filled, known: Bool[Array, "size"]) -> Filled:
+def refilled(model: FactorizedDecoder, key: Key[Array, ""], state: Filled, known: Bool[Array, "size"]) -> Filled:
     """One step of Metropolis within Gibbs, which leaves `p(x_missing, h | x_known)` invariant.
 
         h' ~ q(h | x), taken with probability min(1, w(h') / w(h)),  w = p(x, h) / q(h | x);      x_missing ~ p(x | h)
@@ -47,16 +47,16 @@ def refilled(model: Emitting, key: Key[Array, ""], state: Filled, known: Bool[Ar
     """
     guess, lot, draw = jax.random.split(key, 3)
     x, old = state
-    seen = model.look(x)
-    new = model.weigh(guess, x, seen)
-    current = model.log_joint(x, old) - model.log_guess(old, seen)
+    encoded = model.encode_features(x)
+    new = model.importance_sample(guess, x, encoded)
+    current = model.log_joint(x, old) - model.log_q(old, encoded)
     taken = jnp.log(jax.random.uniform(lot, minval=1e-38, dtype=jnp.float32)) < new.log_weight - current
     latents = jax.tree.map(lambda a, b: jnp.where(taken, a, b), new.latents, old)
-    value = jax.lax.optimization_barrier(model.law(latents).sample(draw)).astype(x.dtype)
+    value = jax.lax.optimization_barrier(model.conditional(latents).sample(draw)).astype(x.dtype)
     return Filled(jnp.where(known, x, value), latents)
 
 
-def filled_in(model: Emitting, key: Key[Array, ""], x: Array, known: Bool[Array, "size"], steps: int) -> Array:
+def filled_in(model: FactorizedDecoder, key: Key[Array, ""], x: Array, known: Bool[Array, "size"], steps: int) -> Array:
     """A value `[size]` whose missing entries were drawn by a chain of so many steps.
 
     >>> import harmonium as hm

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from harmonium.errors import InputError, articled, shown
-from harmonium.models import Factorial, Layered, Link
+from harmonium.models import Factorial, HierarchicalLatentModel, Link
 from harmonium.units import Bernoulli
 
 STEPS = 150  # of the ascent
@@ -82,7 +82,7 @@ def check_saul(net: Any) -> None:
     harmonium.errors.InputError: The mean-field bound is for Bernoulli units, not the Spin units of layer 'v': use ...
     """
     asked = "The mean-field bound"
-    if not isinstance(net, Layered):
+    if not isinstance(net, HierarchicalLatentModel):
         raise InputError(f"{asked} takes a sigmoid belief net or a Helmholtz machine, not {shown(net)}: pass one.")
     elsewhere = "use importance sampling instead"
     for name, unit in net.layers.items():
@@ -104,7 +104,7 @@ def check_saul(net: Any) -> None:
         raise InputError(f"{asked} is for prior='factorial', not {shown(net.prior)} on the top layer: {elsewhere}.")
 
 
-def saul_bound(net: Layered, v: Float[Array, "size"], factors: Factors) -> Float[Array, ""]:
+def saul_bound(net: HierarchicalLatentModel, v: Float[Array, "size"], factors: Factors) -> Float[Array, ""]:
     """The bound at any means and any `xi`, in nats.
 
     >>> import harmonium as hm
@@ -116,9 +116,11 @@ def saul_bound(net: Layered, v: Float[Array, "size"], factors: Factors) -> Float
     return _expected(net, v, factors.means, factors.xi) + entropy
 
 
-def _expected(net: Layered, v: Array, means: tuple[Array, ...], xi: tuple[Array, ...]) -> Float[Array, ""]:
+def _expected(
+    net: HierarchicalLatentModel, v: Array, means: tuple[Array, ...], xi: tuple[Array, ...]
+) -> Float[Array, ""]:
     """The bound without the entropy of the means."""
-    eta = net.prior.law.natural
+    eta = net.prior.conditional.natural
     total = jnp.vdot(eta, means[-1]) - jnp.sum(jnp.logaddexp(0, eta))
     for link, x, (below, above) in zip(net.down, xi, itertools.pairwise((v, *means)), strict=True):
         total += jnp.vdot(below, link.b + link.W @ above) - jnp.sum(jax.vmap(_ceiling, (0, 0, 0, None))(
@@ -138,7 +140,7 @@ def _ceiling(xi: Array, w: Float[Array, "above"], b: Array, mu: Float[Array, "ab
     return xi * (b + w @ mu) + jnp.logaddexp(log_moment(-xi), log_moment(1 - xi))
 
 
-def _lowered(net: Layered, means: tuple[Array, ...], xi: tuple[Array, ...]) -> tuple[Array, ...]:
+def _lowered(net: HierarchicalLatentModel, means: tuple[Array, ...], xi: tuple[Array, ...]) -> tuple[Array, ...]:
     """One step of Newton's method on each `xi`, between 0 and 1; halved where the whole of it would overshoot."""
     slope = jax.grad(_ceiling)
     curve = jax.grad(slope)
@@ -152,7 +154,7 @@ def _lowered(net: Layered, means: tuple[Array, ...], xi: tuple[Array, ...]) -> t
     return tuple(each(x, link.W, link.b, above) for x, link, above in zip(xi, net.down, means, strict=True))
 
 
-def _ascended(net: Layered, v: Array, start: Factors) -> tuple[Factors, Float[Array, ""]]:
+def _ascended(net: HierarchicalLatentModel, v: Array, start: Factors) -> tuple[Factors, Float[Array, ""]]:
     """The best point of the ascent, and the bound there."""
     ascent = jax.grad(_expected, argnums=2)
 
@@ -170,7 +172,7 @@ def _ascended(net: Layered, v: Array, start: Factors) -> tuple[Factors, Float[Ar
     return best, bound
 
 
-def _even(net: Layered) -> Factors:
+def _even(net: HierarchicalLatentModel) -> Factors:
     """Means of one half."""
     sizes = [unit.size for unit in net.layers.values()]
     return Factors(
@@ -178,7 +180,7 @@ def _even(net: Layered) -> Factors:
     )
 
 
-def _recognised(net: Layered, v: Array) -> Factors:
+def _recognised(net: HierarchicalLatentModel, v: Array) -> Factors:
     """Means that the recognition links give when fed with means."""
     log_odds, below = [], v
     for link in net.up:

@@ -225,7 +225,7 @@ class Frames(Unit):
 
     def interaction(self, stats: Stats, bias: PyTree) -> Float[Array, "width"]:
         """The frames' couplings, end to end."""
-        return jax.vmap(self.unit.coupling)(stats, bias).reshape(-1)
+        return jax.vmap(self.unit.interaction)(stats, bias).reshape(-1)
 
     @property
     def out_widths(self) -> tuple[int, ...]:
@@ -234,7 +234,7 @@ class Frames(Unit):
 
     def natural_from_output(self, bias: PyTree, out: Float[Array, "num_outputs"]) -> Stats:
         """Frame by frame."""
-        return jax.vmap(self.unit.shifted)(bias, out.reshape(self.frames, -1))
+        return jax.vmap(self.unit.natural_from_output)(bias, out.reshape(self.frames, -1))
 
     def sample_one(self, key: Key[Array, ""], i: Int[Array, ""], bias: PyTree, out: Float[Array, "most"]) -> Array:
         """A value of unit `i`, counted over all frames."""

@@ -124,7 +124,7 @@ class Unit(eqx.Module):
     def natural_from_field(self, bias: PyTree, push: Float[Array, "width"]) -> Stats:
         """Natural parameters of a layer on which a vector acts, through the coupling's transpose.
 
-        eta = natural(bias) + (d coupling / dT)^T push            for Bernoulli units bias + push
+        eta = natural(bias) + (d interaction / dT)^T push            for Bernoulli units bias + push
         """
         own, transpose = jax.vjp(lambda s: self.interaction(s, bias), self.zeros())
         return jax.tree.map(lambda a, b: a + b, self.natural(bias), transpose(push.astype(own.dtype))[0])
@@ -142,7 +142,7 @@ class Unit(eqx.Module):
     def natural_from_output(self, bias: PyTree, out: Float[Array, "num_outputs"]) -> Stats:
         """Natural parameters that a network's output sets, with the bias: of real units their precision too.
 
-        eta = natural(bias + out)                                 for finite units that of `pushed`
+        eta = natural(bias + out)                                 for finite units that of `natural_from_field`
         """
         return self.natural_from_field(bias, out)
 

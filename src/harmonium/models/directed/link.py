@@ -19,7 +19,7 @@ from harmonium.units import Stats, Unit
 class Link(eqx.Module):
     """The distribution of a layer `x` of units given a neighbour `y`: natural parameters that its vector shifts.
 
-        eta(y) = eta(b) + (d coupling / dT)^T W coupling(y)   for Bernoulli units sigmoid(W y + b) in the mean
+        eta(y) = eta(b) + (d interaction / dT)^T W interaction(y)   for Bernoulli units sigmoid(W y + b) in the mean
 
     the same that an RBM of the two layers gives, (20.18) to (20.20). Arguments: `unit`, of `x`; `given`, of `y`; `W`
     `[unit.width, given.width]`; `b`, the bias of `x`; `given_bias`, that of `y`, where real units couple by their

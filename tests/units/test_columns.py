@@ -108,7 +108,7 @@ def test_a_program_does_not_grow_with_the_alternation_of_kinds(build):
                 return model.log_prob(x)
             if isinstance(model, hm.RBM):
                 return hm.free_energy(model, {"v": x})
-            return model.log_prob_step(jax.random.key(0), x, model.encode_features(x)).log_weight
+            return model.importance_sample(jax.random.key(0), x, model.encode_features(x)).log_weight
 
         return str(jax.make_jaxpr(jax.grad(loss, allow_int=True))(model)).count(" = ")
 

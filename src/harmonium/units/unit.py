@@ -121,13 +121,13 @@ class Unit(eqx.Module):
         """A value `[size]` as the vector that networks take in: one-hot for categorical units, else the value."""
         return self.interaction(self.stats(x), self.bias(self.neutral_natural()))
 
-    def natural_from_field(self, bias: PyTree, push: Float[Array, "width"]) -> Stats:
+    def natural_from_field(self, bias: PyTree, field: Float[Array, "width"]) -> Stats:
         """Natural parameters of a layer on which a vector acts, through the coupling's transpose.
 
-        eta = natural(bias) + (d interaction / dT)^T push            for Bernoulli units bias + push
+        eta = natural(bias) + (d interaction / dT)^T field            for Bernoulli units bias + field
         """
         own, transpose = jax.vjp(lambda s: self.interaction(s, bias), self.zeros())
-        return jax.tree.map(lambda a, b: a + b, self.natural(bias), transpose(push.astype(own.dtype))[0])
+        return jax.tree.map(lambda a, b: a + b, self.natural(bias), transpose(field.astype(own.dtype))[0])
 
     @property
     def out_widths(self) -> tuple[int, ...]:

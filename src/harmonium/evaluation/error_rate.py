@@ -15,7 +15,6 @@ from harmonium.data.check import as_labels
 from harmonium.errors import InputError
 from harmonium.inference import classify
 from harmonium.inference.marginals import as_rows
-from harmonium.models.kinds import BELIEF_NET, CLASSIFIER, ENERGY, require_kind
 from harmonium.records import unfit
 
 
@@ -86,7 +85,7 @@ def error_rate(
     >>> hm.error_rate(dbm, np.zeros((4, 4)), np.array([0, 0, 0, 1])).errors
     1
     """
-    require_kind("hm.error_rate", model, ENERGY, BELIEF_NET, CLASSIFIER)
+    classify.dispatch(model, "hm.error_rate")
     rows, labels = _labelled(rows, labels)
     labels = as_labels(labels, len(as_rows(model.layers["v"], rows)), "The labels")
     if not 0 <= missing < 1:

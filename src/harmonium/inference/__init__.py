@@ -12,7 +12,7 @@ from harmonium.inference.conditional import (
     layer_stats,
     natural_parameters,
 )
-from harmonium.inference.encode import ENCODED, encode
+from harmonium.inference.encode import encode
 from harmonium.inference.enumeration import configurations, exact_free_energy, exact_log_partition, states_at
 from harmonium.inference.free_energy import free_energy
 from harmonium.inference.marginals import at_marginals, independent_at_marginals, marginal_natural, mean_stats
@@ -24,7 +24,6 @@ from harmonium.inference.score import score
 from harmonium.inference.sites import sum_over_sites
 
 __all__ = [
-    "ENCODED",
     "Inferred",
     "LayerValues",
     "MeanField",

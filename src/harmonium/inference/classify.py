@@ -21,7 +21,8 @@ from harmonium.inference.marginals import as_rows
 from harmonium.inference.mean_field import fixed_point, variational_free_energy, warn_unsettled
 from harmonium.inference.partial import infer, infer_with_change
 from harmonium.models import MPDBM, BeliefNet, Classifier, EnergyModel
-from harmonium.models.kinds import BELIEF_NET, CLASSIFIER, ENERGY, is_kind, require_kind
+from harmonium.models.kinds import BELIEF_NET, CLASSIFIER, ENERGY, MULTI_PREDICTION
+from harmonium.models.verb import verb
 from harmonium.units import Unit
 
 ROWS = 2000  # rows classified at a time, or pairs of a row and a class where each of these has a mean field of its own
@@ -31,7 +32,8 @@ SETTLED = 1e-3  # the largest change of a mean in a sweep that leaves the classe
 UNSURE = "the probabilities are those of means that still move; train with smaller weights, or train an hm.MPDBM"
 
 
-def classify(model: Any, x: Any) -> Float[Array, "*n classes"]:
+@verb("hm.classify")
+def classify(row: Any, model: Any, x: Any) -> Float[Array, "*n classes"]:
     """Probabilities of the classes for rows of data, `p(y | v)`; missing values (NaN) are inferred along with them.
 
     Exact where the hidden units can be summed out given `v` and `y` and nothing is missing. Else, of rows that are
@@ -53,32 +55,27 @@ def classify(model: Any, x: Any) -> Float[Array, "*n classes"]:
     >>> hm.classify(dbm, np.zeros((5, 4))).shape
     (5, 10)
     """
-    require_kind("hm.classify", model, ENERGY, BELIEF_NET, CLASSIFIER)
     rows = as_numbers(x, "The rows")
     rows = rows.astype(np.float64 if model.layers["v"].scaled else np.float32)
     known = _checked(model, np.atleast_2d(rows))
     whole = known[1].all(axis=1)
-    if not whole.all() and not is_kind(model, ENERGY):
+    if not whole.all() and row in WHOLE:
         raise InputError(f"A {type(model).__name__} classifies whole rows only: fill missing values in first.")
     found = np.zeros((len(whole), model.layers["y"].states), np.float32)
     changes, unit = [], model.layers["v"]
     for missing, which in ((False, np.flatnonzero(whole)), (True, np.flatnonzero(~whole))):
-        size = ROWS if missing or not _class_by_class(model) else max(1, ROWS // found.shape[1])
+        size = (
+            ROWS if missing or row is not _by_energy or not _class_by_class(model) else max(1, ROWS // found.shape[1])
+        )
         for some in (which[i : i + size] for i in range(0, len(which), size)):
             part, moved = _probabilities(
-                model, unit.from_data(known[0][some]).astype(jnp.float32), jnp.asarray(known[1][some]), missing
+                row, model, unit.from_data(known[0][some]).astype(jnp.float32), jnp.asarray(known[1][some]), missing
             )
             found[some] = np.asarray(part)
             changes.append(float(moved))
     warn_unsettled(float(np.max(changes)), SETTLED, SWEEPS, UNSURE)
     require_finite(jnp.asarray(found), "The probabilities of the classes")
     return jnp.asarray(found[0] if rows.ndim == 1 else found)
-
-
-def _class_by_class(model: EnergyModel | BeliefNet | Classifier) -> bool:
-    """Whether the classes of a whole row are told apart by one mean field for each."""
-    plain = is_kind(model, ENERGY) and not isinstance(model, MPDBM)
-    return plain and not has_closed_form(model, ("v", "y")) and model.layers["y"].states <= FEW_CLASSES
 
 
 def _checked(model: EnergyModel | BeliefNet | Classifier, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -93,45 +90,73 @@ def _checked(model: EnergyModel | BeliefNet | Classifier, rows: np.ndarray) -> t
     return filled, given
 
 
+Answer = tuple[Float[Array, "classes"], Float[Array, ""]]  # and by how much the last sweep of mean field changed means
+SETTLED_ALREADY = np.float32(0)  # where mean field has no part
+
+
 @jit_entry
 def _probabilities(
-    model: EnergyModel | BeliefNet | Classifier,
-    rows: Float[Array, "n size"],
-    given: Bool[Array, "n size"],
-    missing: bool,
+    row: Callable[..., Answer], model: Any, rows: Float[Array, "n size"], given: Bool[Array, "n size"], missing: bool
 ) -> tuple[Float[Array, "n classes"], Float[Array, ""]]:
-    """The probabilities, and by how much the last sweep of mean field changed means: 0 where it has no part."""
-    labels, exact = model.layers["y"], jnp.zeros((), jnp.float32)
-    codes = labels.values(jnp.arange(labels.states)[:, None])
-
-    def over_classes(free_energy_with: Callable[[Array], Array]) -> tuple[Float[Array, "classes"], Float[Array, ""]]:
-        return jax.nn.softmax(jax.vmap(lambda y: -free_energy_with(y))(codes)), exact
-
-    def bounded(v: Array) -> tuple[Float[Array, "classes"], Float[Array, ""]]:
-        def of_class(y: Array) -> tuple[Float[Array, ""], Float[Array, ""]]:
-            q = fixed_point(model, {"v": v, "y": y}, tolerance=SETTLED, max_steps=SWEEPS)
-            return variational_free_energy(model, {"v": v, "y": y}, q), q.change
-
-        f, changes = jax.vmap(of_class)(codes)
-        return jax.nn.softmax(-f), jnp.max(changes)
-
-    def one(v: Array, known: Array) -> tuple[Float[Array, "classes"], Float[Array, ""]]:
-        if is_kind(model, CLASSIFIER):
-            return jnp.exp(model.log_prob(v)), exact
-        if is_kind(model, BELIEF_NET):
-            stats, top = recognised_stats(model, v), model.top
-            return over_classes(lambda y: free_energy_of_stats(top, {"v": stats, "y": labels.stats(y)}))
-        v = v.astype(model.layers["v"].dtype)
-        if has_closed_form(model, ("v", "y")) and not missing:
-            return over_classes(lambda y: free_energy(model, {"v": v, "y": y}))
-        if _class_by_class(model) and not missing:
-            return bounded(v)
-        given = {"v": v}, {"v": known}
-        if isinstance(model, MPDBM):  # made for this number of sweeps, whether means settle or not
-            q = infer(model.model, *given, steps=model.steps, multi_inference=model.multi_inference)
-            return labels.mean(q.natural["y"])[0], exact
-        q, change = infer_with_change(model, *given, steps=SWEEPS)
-        return labels.mean(q.natural["y"])[0], change
-
-    found, changes = jax.vmap(one)(rows, given)
+    """The probabilities, and by how much the last sweep of mean field changed means."""
+    found, changes = jax.vmap(lambda v, known: row(model, v, known, missing))(rows, given)
     return found, jnp.max(changes)
+
+
+@classify.register(ENERGY)
+def _by_energy(model: EnergyModel, v: Array, known: Array, missing: bool) -> Answer:
+    v = v.astype(model.layers["v"].dtype)
+    if has_closed_form(model, ("v", "y")) and not missing:
+        return _over_classes(model, lambda y: free_energy(model, {"v": v, "y": y}))
+    if _class_by_class(model) and not missing:
+        return _bounded(model, v)
+    q, change = infer_with_change(model, {"v": v}, {"v": known}, steps=SWEEPS)
+    return model.layers["y"].mean(q.natural["y"])[0], change
+
+
+@classify.register(MULTI_PREDICTION)
+def _by_its_sweeps(model: MPDBM, v: Array, known: Array, missing: bool) -> Answer:
+    """With the number of sweeps that it was trained for, whether means settle or not."""
+    v = v.astype(model.layers["v"].dtype)
+    if has_closed_form(model, ("v", "y")) and not missing:
+        return _over_classes(model, lambda y: free_energy(model, {"v": v, "y": y}))
+    q = infer(model.model, {"v": v}, {"v": known}, steps=model.steps, multi_inference=model.multi_inference)
+    return model.layers["y"].mean(q.natural["y"])[0], jnp.asarray(SETTLED_ALREADY)
+
+
+@classify.register(BELIEF_NET)
+def _by_links(net: BeliefNet, v: Array, known: Array, missing: bool) -> Answer:
+    stats, labels = recognised_stats(net, v), net.layers["y"]
+    return _over_classes(net, lambda y: free_energy_of_stats(net.top, {"v": stats, "y": labels.stats(y)}))
+
+
+@classify.register(CLASSIFIER)
+def _by_its_net(model: Classifier, v: Array, known: Array, missing: bool) -> Answer:
+    return jnp.exp(model.log_prob(v)), jnp.asarray(SETTLED_ALREADY)
+
+
+WHOLE = (_by_links, _by_its_net)  # rows that take no missing values
+
+
+def _over_classes(model: Any, free_energy_with: Callable[[Array], Array]) -> Answer:
+    return jax.nn.softmax(jax.vmap(lambda y: -free_energy_with(y))(_codes(model))), jnp.asarray(SETTLED_ALREADY)
+
+
+def _codes(model: Any) -> Array:
+    """Every class as a value of layer `y`."""
+    labels = model.layers["y"]
+    return labels.values(jnp.arange(labels.states)[:, None])
+
+
+def _class_by_class(model: EnergyModel) -> bool:
+    """Whether the classes of a whole row are told apart by one mean field for each."""
+    return not has_closed_form(model, ("v", "y")) and model.layers["y"].states <= FEW_CLASSES
+
+
+def _bounded(model: EnergyModel, v: Array) -> Answer:
+    def of_class(y: Array) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        q = fixed_point(model, {"v": v, "y": y}, tolerance=SETTLED, max_steps=SWEEPS)
+        return variational_free_energy(model, {"v": v, "y": y}, q), q.change
+
+    f, changes = jax.vmap(of_class)(_codes(model))
+    return jax.nn.softmax(-f), jnp.max(changes)

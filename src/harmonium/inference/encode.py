@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -24,16 +25,13 @@ from harmonium.inference.mean_field import (
     warn_unsettled,
 )
 from harmonium.models import BeliefNet, BiHM, EnergyModel, LatentModel
-from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, ENERGY, LATENT, is_kind, require_kind
+from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, ENERGY, LATENT
+from harmonium.models.verb import verb
 from harmonium.units import Stats
 
-ENCODED = (ENERGY, BELIEF_NET, LATENT, BIDIRECTIONAL)  # models that `encode` takes
 
-
-def encode(
-    model: Any, x: Any, *, tolerance: float = TOLERANCE,
-    max_steps: int = MAX_STEPS,
-) -> Array | dict[str, Array]:  # fmt: skip
+@verb("hm.encode")
+def encode(row: Any, model: Any, x: Any, **options: Any) -> Array | dict[str, Array]:
     """Expected values of the hidden units given rows of data: exact for an RBM, by mean field for deeper machines, by
     the recognition links, means given means, for a belief net (a DBN); for a directed net (a VAE) what its recognition
     net expects, of layers above the first by the mean of 100 guesses.
@@ -49,35 +47,53 @@ def encode(
     >>> hm.encode(rbm, jnp.zeros((5, 6))).shape
     (5, 3)
     """
-    require_kind("hm.encode", model, *ENCODED)
-    check_sweeps(tolerance, max_steps)
+    limits = {"tolerance": TOLERANCE, "max_steps": MAX_STEPS} | options
+    check_sweeps(**limits)
     if not isinstance(x, jax.core.Tracer):
         x = as_numbers(x, "The rows")
         checked_rows(model.layers["v"], np.atleast_2d(x))
-    hidden, change = _encode(model, model.layers["v"].from_data(x), tolerance, max_steps)
+    hidden, change = _encode(row, model, model.layers["v"].from_data(x), options)
     if not isinstance(change, jax.core.Tracer):
-        warn_unsettled(float(change), tolerance, max_steps)
+        warn_unsettled(float(change), **limits)
     for found in hidden.values():
         require_finite(found[None] if jnp.ndim(x) == 1 else found, "The expected values of the hidden units")
     return next(iter(hidden.values())) if len(hidden) == 1 else hidden
 
 
+Encoded = tuple[dict[str, Array], Array]  # by layer, and by how much the last sweep of mean field changed a mean
+
+
 @in_float32
 @eqx.filter_jit
-def _encode(
-    model: EnergyModel | BeliefNet | LatentModel | BiHM, x: Array, tolerance: float, max_steps: int
-) -> tuple[dict[str, Array], Array]:
-    def one(v: Array) -> tuple[dict[str, Array], Array]:
-        if is_kind(model, LATENT, BIDIRECTIONAL):
-            net = model.net if is_kind(model, BIDIRECTIONAL) else model
-            return guessed_means(net, jax.random.key(0), v), jnp.zeros((), jnp.float32)
-        if is_kind(model, BELIEF_NET):
-            return recognised(model, v), jnp.zeros((), jnp.float32)
-        q = fixed_point(model, {"v": v}, tolerance=tolerance, max_steps=max_steps)
-        return {name: model.layers[name].expected_value(mean) for name, mean in q.mean.items()}, q.change
+def _encode(row: Callable[..., Encoded], model: Any, x: Array, options: dict[str, Any]) -> Encoded:
+    def one(v: Array) -> Encoded:
+        return row(model, v, **options)
 
     hidden, change = one(x) if x.ndim == 1 else jax.vmap(one)(x)
     return hidden, jnp.max(change)
+
+
+@encode.register(ENERGY)
+def _by_mean_field(
+    model: EnergyModel, v: Array, *, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS
+) -> Encoded:
+    q = fixed_point(model, {"v": v}, tolerance=tolerance, max_steps=max_steps)
+    return {name: model.layers[name].expected_value(mean) for name, mean in q.mean.items()}, q.change
+
+
+@encode.register(LATENT)
+def _by_recognition(model: LatentModel, v: Array) -> Encoded:
+    return guessed_means(model, jax.random.key(0), v), jnp.zeros((), jnp.float32)
+
+
+@encode.register(BIDIRECTIONAL)
+def _by_its_net(model: BiHM, v: Array) -> Encoded:
+    return _by_recognition(model.net, v)
+
+
+@encode.register(BELIEF_NET)
+def _by_links(net: BeliefNet, v: Array) -> Encoded:
+    return recognised(net, v), jnp.zeros((), jnp.float32)
 
 
 def recognised(net: BeliefNet, v: Array) -> dict[str, Array]:

@@ -140,8 +140,8 @@ def _them(missing: list[str]) -> str:
 
 
 def _by_methods(model: Any, but: Kind | None = None) -> list[Kind]:
-    """Kinds whose methods a model has, whatever it names; the finest first."""
-    found = [kind for kind in KINDS if kind is not but and not kind.missing(model)]
+    """Kinds whose methods a model has, whatever it names, without those of one lineage; the finest first."""
+    found = [kind for kind in KINDS if but not in kind.lineage() and not kind.missing(model)]
     return sorted(found, key=lambda kind: -len(kind.names))
 
 

@@ -3,6 +3,7 @@
 | kind | its likelihood | methods |
 |---|---|---|
 | `ENERGY` | needs log Z | `EnergyModel`; known by them, so that no name is needed |
+| `MULTI_PREDICTION` | an energy kind, whose mean field is as trained | `EnergyModel` |
 | `TRACTABLE` | exact | `TractableModel` |
 | `ORDERED`, `ORDERLESS` | exact; tractable kinds | `OrderedModel`, `OrderlessModel` |
 | `INVERTIBLE` | exact; a tractable kind | `Invertible` |
@@ -14,6 +15,7 @@
 """
 
 from harmonium.models.autoregressive.order import ORDERED, ORDERLESS
+from harmonium.models.boltzmann.mp_dbm import MULTI_PREDICTION
 from harmonium.models.directed.bihm import BIDIRECTIONAL
 from harmonium.models.directed.classifier import CLASSIFIER
 from harmonium.models.directed.conditional_output import CONDITIONAL
@@ -33,6 +35,7 @@ __all__ = [
     "INVERTIBLE",
     "KINDS",
     "LATENT",
+    "MULTI_PREDICTION",
     "ORDERED",
     "ORDERLESS",
     "TRACTABLE",

@@ -5,12 +5,64 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from harmonium.errors import InputError
 from harmonium.models.kind import Kind, kind_of, refusal, require_sound
 
 VERBS: dict[str, Callable] = {}  # by public name
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a verb does for a kind: `answer`, and the capability `needs` that a model must have for it, or None.
+
+    >>> Row(print, None, "a model").noun
+    'a model'
+    """
+
+    answer: Callable
+    needs: type | None
+    noun: str
+
+
+class Table:
+    """The rows of a verb by kind; `name` is the verb's, as error messages say it.
+
+    >>> Table("hm.sample").rows
+    {}
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name, self.rows = name, dict[Kind, Row]()
+
+    def register(self, *kinds: Kind, needs: type | None = None, noun: str = "") -> Callable[[Callable], Callable]:
+        """Add a row for these kinds. Raises `InputError` where there is one already."""
+
+        def add(answer: Callable) -> Callable:
+            for kind in kinds:
+                if kind in self.rows:
+                    raise InputError(f"{self.name} has a row for {kind.noun} already: leave one of them out.")
+                self.rows[kind] = Row(answer, needs, noun or kind.noun)
+            return answer
+
+        return add
+
+    def find(self, model: Any) -> Callable | None:
+        """The row of a model's kind, or of the one that this refines; None where there is none."""
+        kind = kind_of(model)
+        row = next((self.rows[k] for k in (kind.lineage() if kind else ()) if k in self.rows), None)
+        return row.answer if row and (row.needs is None or isinstance(model, row.needs)) else None
+
+    def dispatch(self, model: Any, asked: str = "") -> Callable:
+        """The same, where `asked` is the function that needs it. Raises `InputError` for a model that has no row."""
+        require_sound(model)
+        answer = self.find(model)
+        if answer is None:
+            widest = [kind for kind in self.rows if not any(k in self.rows for k in list(kind.lineage())[1:])]
+            raise refusal(asked or self.name, model, *dict.fromkeys(self.rows[kind].noun for kind in widest))
+        return answer
 
 
 def verb(name: str) -> Callable[[Callable], Callable]:
@@ -26,10 +78,10 @@ def verb(name: str) -> Callable[[Callable], Callable]:
         @sample.register(TRACTABLE, LATENT)
         def _(model, key, n): ...
 
-    Options of a row are its keyword arguments with defaults; any other is refused, with those that there are. A model
-    of a kind that has no row is refused, with what it answers instead. Arguments: `name`, as error messages say it.
-    The function has `.register(*kinds)`, `.dispatch(model)`, which is the row, and `.registry`, the rows by kind.
-    Raises `InputError`, where two rows are for one kind.
+    Keyword arguments of the row are its options; any other is refused, with those that there are. A model of a kind
+    that has no row is refused, with what it answers instead. Arguments: `name`, as error messages say it.
+    The function has `.register(*kinds)`; `.dispatch(model)`, which is the row; `.find(model)`, the same or None; and
+    `.rows`, by kind.
 
     >>> from harmonium.models.kinds import ENERGY
     >>> @verb("hm.double")
@@ -44,51 +96,39 @@ def verb(name: str) -> Callable[[Callable], Callable]:
     """
 
     def decorate(shared: Callable) -> Callable:
-        registry: dict[Kind, Callable] = {}
-
-        def register(*kinds: Kind) -> Callable[[Callable], Callable]:
-            def add(row: Callable) -> Callable:
-                for kind in kinds:
-                    if kind in registry:
-                        raise InputError(f"{name} has a row for {kind.noun} already: leave one of them out.")
-                    registry[kind] = row
-                return row
-
-            return add
-
-        def find(model: Any) -> Callable | None:
-            kind = kind_of(model)
-            return next((registry[k] for k in (kind.lineage() if kind else ()) if k in registry), None)
-
-        def dispatch(model: Any) -> Callable:
-            require_sound(model)
-            row = find(model)
-            if row is None:
-                raise refusal(name, model, *dict.fromkeys(kind.noun for kind in registry))
-            return row
+        table = Table(name)
 
         @functools.wraps(shared)
         def call(model: Any, *args: Any, **options: Any) -> Any:
-            row = dispatch(model)
-            _refuse_unknown(name, model, options, [*_options(shared), *_options(row)])
-            return shared(row, model, *args, **options)
+            answer = table.dispatch(model)
+            _refuse_unknown(call, name, model, options)
+            return shared(answer, model, *args, **options)
 
-        parameters = list(inspect.signature(shared).parameters.values())[1:]
-        call.__signature__ = inspect.signature(shared).replace(parameters=parameters)
-        call.register, call.dispatch, call.registry, call.find = register, dispatch, registry, find
+        signature = inspect.signature(shared)
+        call.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])
+        call.register, call.find, call.dispatch, call.rows = table.register, table.find, table.dispatch, table.rows
         VERBS[name] = call
         return call
 
     return decorate
 
 
-def _options(function: Callable) -> list[str]:
-    """The names of a function's keyword arguments, those that can be given by position too left out."""
-    return [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+def options_of(function: Callable, model: Any) -> dict[str, Any]:
+    """The keyword arguments that a verb takes for a model, each with its default.
+
+    >>> import harmonium as hm
+    >>> options_of(hm.sample, hm.FVBN(hm.units.Bernoulli(3)))
+    {'steps': 1000, 'first': 0}
+    """
+    signatures = inspect.signature(function.dispatch(model)), inspect.signature(function)
+    found = [p for signature in signatures for p in signature.parameters.values()]
+    return {p.name: p.default for p in found if p.kind is p.KEYWORD_ONLY}
 
 
-def _refuse_unknown(name: str, model: Any, options: dict[str, Any], takes: list[str]) -> None:
-    for option in options:
-        if option not in takes:
+def _refuse_unknown(function: Callable, name: str, model: Any, given: dict[str, Any]) -> None:
+    """Refuse what is neither an option of a verb for a model nor an argument that all kinds take."""
+    takes = options_of(function, model)
+    for option in given:
+        if option not in takes and option not in inspect.signature(function).parameters:
             has = f"it takes {', '.join(takes)}" if takes else "leave it out"
             raise InputError(f"{name} of {kind_of(model).noun} has no option '{option}': {has}.")

@@ -1,6 +1,5 @@
 """Markov kernels, `kernel(key, state) -> state`, and what starts and runs them."""
 
-from harmonium.samplers.completion import SAMPLED, impute, require_fillable, sample
 from harmonium.samplers.gibbs import (
     Clamp,
     Gibbs,
@@ -11,12 +10,13 @@ from harmonium.samplers.gibbs import (
     run_chain,
     sample_block,
 )
+from harmonium.samplers.impute import impute
 from harmonium.samplers.ladders import Ladder, Snapshots, Temperatures
 from harmonium.samplers.mcmc import hamiltonian, site_law, sweep_sites
+from harmonium.samplers.sample import sample
 from harmonium.samplers.tempering import Replicas, Tally, Tempering, initial_replicas, sample_replicas, swap_chances
 
 __all__ = [
-    "SAMPLED",
     "Clamp",
     "Gibbs",
     "Kernel",
@@ -32,7 +32,6 @@ __all__ = [
     "initial_replicas",
     "initial_state",
     "posterior_sample",
-    "require_fillable",
     "run_chain",
     "sample",
     "sample_block",

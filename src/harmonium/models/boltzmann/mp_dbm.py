@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 from jaxtyping import Array, Float, Key
@@ -10,7 +10,10 @@ from jaxtyping import Array, Float, Key
 from harmonium.errors import InputError, whole
 from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.wrapped import Wrapped
-from harmonium.models.energy import LayerStats
+from harmonium.models.energy import ENERGY, EnergyModel, LayerStats
+from harmonium.models.kind import Kind
+
+MULTI_PREDICTION = Kind("a multi-prediction deep Boltzmann machine", ENERGY.instead, EnergyModel, parent=ENERGY)
 
 
 class MPDBM(Wrapped):
@@ -30,6 +33,8 @@ class MPDBM(Wrapped):
     >>> hm.classify(model, jax.numpy.zeros((5, 4))).shape
     (5, 10)
     """
+
+    model_kind: ClassVar[Kind] = MULTI_PREDICTION
 
     model: DBM
     steps: int = eqx.field(static=True)

@@ -1,0 +1,132 @@
+"""Missing values drawn given those that are known: by chains that are held at them, or exactly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Key
+
+from harmonium.compiling import jit_entry, map_rows
+from harmonium.errors import InputError, whole
+from harmonium.inference.finite import require_finite, require_numbers
+from harmonium.inference.missing import with_holes
+from harmonium.models import EnergyModel, FactorizedDecoder, check_known_first
+from harmonium.models.autoregressive import ancestral
+from harmonium.models.autoregressive.order import OrderedModel, OrderlessModel
+from harmonium.models.kinds import ENERGY, LATENT, ORDERED, ORDERLESS
+from harmonium.models.verb import verb
+from harmonium.rng import check_key, fast_key, row_keys
+from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
+from harmonium.samplers.metropolis_within_gibbs import filled_in
+from harmonium.samplers.sample import check_first
+
+DECODED = "a directed net whose visible units are independent given the latent ones (a VAE, ...)"
+
+
+@verb("hm.impute")
+def impute(row: Any, model: Any, key: Key[Array, ""], x: Any, *, first: int = 0, **options: Any) -> Array | np.ndarray:
+    """Rows with their missing values (NaN) drawn from the model given the others, by clamped Gibbs sampling or exactly.
+
+        x_missing ~ p(x_missing | x_observed)
+
+    An auto-regressive network draws without chains, exactly, whatever `steps` is: one of a single order where all
+    missing values of a row come after its observed ones, one of every order (an `hm.OrderlessNADE`) the missing values
+    in a random order after the observed ones (exactly as the network is then asked, which is not the conditional of the
+    mixture that its `log_prob` measures). A directed net (a VAE) guesses latent variables for the row as
+    it is filled, accepts them by Metropolis, and draws the missing values given them (`refilled`).
+    As in `hm.sample`, what is drawn for a row depends on `key` and on its number alone.
+    Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain; `first`, the number of the
+    first row. Returns an array of the same shape; observed values are returned as given. Raises `InputError` for
+    another kind of model, no rows, observed values outside the range, or missing values that come too early in a
+    network's order, and `NotFiniteError`, with the cell, where a value drawn is not finite.
+
+    >>> import harmonium as hm, jax, jax.numpy as jnp
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> bool(jnp.isnan(hm.impute(rbm, jax.random.key(1), jnp.array([1.0, jnp.nan, 0.0]), steps=10)).any())
+    False
+    """
+    check_key(key, "hm.impute(model, key, x)")
+    steps = options.get("steps", 500)
+    if not whole(steps):
+        raise InputError(f"Imputation needs at least one step, not steps={steps}.")
+    require_numbers(model)
+    unit = model.layers["v"]
+    filled, missing = with_holes(unit, x)
+    check_first(first)
+    keys = row_keys(fast_key(key), first, len(filled))
+    drawn = row(model, keys, unit.from_data(filled), missing, **options)
+    drawn = require_finite(drawn, "The values drawn", columns=True)
+    whole_rows = np.where(missing, unit.to_data(drawn), filled) if unit.scaled else drawn
+    return whole_rows.reshape(np.shape(x))
+
+
+Missing = Bool[np.ndarray, "n size"]
+
+
+@impute.register(ENERGY)
+def _by_clamping(
+    model: EnergyModel, keys: Key[Array, "n"], known: Array, missing: Missing, *, steps: int = 500
+) -> Array:
+    return _impute(model, keys, known, jnp.asarray(~missing), steps)
+
+
+@impute.register(ORDERED)
+def _in_order(model: OrderedModel, keys: Key[Array, "n"], known: Array, missing: Missing, *, steps: int = 500) -> Array:
+    check_known_first(model, 2 * missing.astype(np.int8))
+    return _complete_in_order(model, keys, known, jnp.asarray(~missing))
+
+
+@impute.register(ORDERLESS)
+def _in_any_order(
+    model: OrderlessModel, keys: Key[Array, "n"], known: Array, missing: Missing, *, steps: int = 500
+) -> Array:
+    return _complete(model, keys, known, jnp.asarray(~missing))
+
+
+@impute.register(LATENT, needs=FactorizedDecoder, noun=DECODED)
+def _by_proposals(
+    model: FactorizedDecoder, keys: Key[Array, "n"], known: Array, missing: Missing, *, steps: int = 500
+) -> Array:
+    if len(model.layers) < 2:
+        raise InputError("A belief net without hidden layers does not fill in: train an hm.OrderlessNADE.")
+    return _fill_in(model, keys, known, jnp.asarray(~missing), steps)
+
+
+@jit_entry
+def _complete_in_order(model: OrderedModel, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"]) -> Array:
+    def one(key: Key[Array, ""], x: Array, fixed: Array) -> Array:
+        _, draw = jax.random.split(key)
+        return ancestral(model, draw, jnp.asarray(model.order), x, fixed)
+
+    return map_rows(one, keys, known, mask)
+
+
+@jit_entry
+def _complete(model: OrderlessModel, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"]) -> Array:
+    def one(key: Key[Array, ""], x: Array, fixed: Array) -> Array:
+        lot, draw = jax.random.split(key)
+        order = jnp.argsort(jnp.where(fixed, -1.0, jax.random.uniform(lot, fixed.shape, jnp.float32)))
+        return ancestral(model, draw, order, x, fixed)
+
+    return map_rows(one, keys, known, mask)
+
+
+@jit_entry
+def _fill_in(
+    model: FactorizedDecoder, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"], steps: int
+) -> Array:
+    return jax.vmap(lambda k, x, fixed: filled_in(model, k, x, fixed, steps))(keys, known, mask)
+
+
+@jit_entry
+def _impute(model: EnergyModel, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
+    def chain(key: Key[Array, ""], value: Array, fixed: Array) -> Array:
+        first, second, walk = jax.random.split(key, 3)
+        guess = jnp.where(fixed, value, initial_state(model, first)["v"])
+        state = posterior_sample(model, second, {"v": guess})
+        return run_chain(Gibbs(model, {"v": Clamp(fixed, value)}), walk, state, steps)["v"]
+
+    return jax.vmap(chain)(keys, known, mask)

@@ -1,5 +1,6 @@
 """Honest numbers: estimates that carry their kind, error and space, and the methods that make them."""
 
+from harmonium.evaluation import likelihood_of_nets  # noqa: F401  its rows join the table of log_likelihood
 from harmonium.evaluation.active_units import ActiveUnits, active_units
 from harmonium.evaluation.annealed import base_for, forward, ladder, mean_weight, reverse
 from harmonium.evaluation.baseline import Standing, baseline, few_rows, independent, standing

@@ -17,7 +17,8 @@ from harmonium.errors import InputError, shown
 from harmonium.evaluation.rows import rows_of
 from harmonium.models import BiHM, Factorial, HierarchicalLatentModel, LatentModel, Latents, TractableModel
 from harmonium.models.autoregressive import Conditionals
-from harmonium.models.kinds import BIDIRECTIONAL, LATENT, is_kind, require_kind
+from harmonium.models.directed import net_of
+from harmonium.models.kinds import BIDIRECTIONAL, LATENT, require_kind
 from harmonium.rng import fast_key
 from harmonium.units import Conditional
 
@@ -87,7 +88,7 @@ def active_units(model: LatentModel | BiHM, data: Dataset | Array, *, key: Key[A
     2
     """
     require_kind("hm.evaluation.active_units", model, LATENT, BIDIRECTIONAL)
-    net = model.net if is_kind(model, BIDIRECTIONAL) else model
+    net = net_of(model)
     if len(net.layers) < 2:
         raise InputError(f"{shown(net)} has no latent variables that could be active: give it a hidden layer.")
     if key is None:

@@ -17,7 +17,7 @@ from harmonium.errors import InputError
 from harmonium.evaluation.estimate import Estimate, mean_estimate
 from harmonium.evaluation.own_conditional import summed_conditional
 from harmonium.evaluation.rows import as_given, rows_of, space_under
-from harmonium.evaluation.tractable import at_once, by_chain_rule, chain_rule, named, refuse_options
+from harmonium.evaluation.tractable import at_once, by_chain_rule, chain_rule, named
 from harmonium.inference.missing import with_holes
 from harmonium.models import Ordered, Orderless, TractableModel, check_known_first
 from harmonium.models.autoregressive import conditional_log_prob
@@ -34,17 +34,15 @@ EXACT_FOR = (
 
 
 def exact_likelihood(
-    model: TractableModel, data: Dataset | Array, method: str, given: Any, orders: Any, key: Key[Array, ""] | None,
-    /, **options: Any,
-) -> Estimate:  # fmt: skip
+    model: TractableModel, data: Dataset | Array, given: Any, orders: Any, key: Key[Array, ""] | None
+) -> Estimate:
     """What `hm.log_likelihood` says of a tractable model: of whole rows, or of some of their cells `given` others.
 
     >>> import harmonium as hm
     >>> model, first = hm.FVBN(hm.units.Bernoulli(2)), np.array([True, False])
-    >>> round(exact_likelihood(model, np.ones((3, 2)), "auto", first, None, None).value, 4)     # -log 2
+    >>> round(exact_likelihood(model, np.ones((3, 2)), first, None, None).value, 4)     # -log 2
     -0.6931
     """
-    refuse_options(model, method, options)
     own = isinstance(orders, str) and orders == OWN
     if orders is not None and not own:
         model = _with_orders(model, orders, key)

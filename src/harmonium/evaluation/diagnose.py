@@ -24,7 +24,8 @@ from harmonium.evaluation.rows import rows_of, training_rows
 from harmonium.evaluation.samples import held_out, sample_findings
 from harmonium.evaluation.traces import traces
 from harmonium.models import BiHM, EnergyModel, LatentModel, TractableModel, weights
-from harmonium.models.kinds import BIDIRECTIONAL, ENERGY, LATENT, TRACTABLE, is_kind, require_kind
+from harmonium.models.kinds import BIDIRECTIONAL, ENERGY, LATENT, TRACTABLE
+from harmonium.models.verb import verb
 from harmonium.rng import fast_key
 
 R_HAT, EFFECTIVE = 1.01, 400.0  # limits of Vehtari et al. (2021)
@@ -56,10 +57,10 @@ class Diagnosis(Findings):
     weights: Finding
 
 
+@verb("hm.diagnose")
 def diagnose(
-    model: EnergyModel | LatentModel | BiHM | TractableModel, data: Dataset | Array, *,
-    key: Key[Array, ""] | None = None, chains: int = 20, sweeps: int = 1000, rows: int = 1000,
-) -> Diagnosis | LatentDiagnosis | TractableDiagnosis:  # fmt: skip
+    row: Any, model: Any, data: Dataset | Array, *, key: Key[Array, ""] | None = None, rows: int = 1000, **options: Any
+) -> Diagnosis | LatentDiagnosis | TractableDiagnosis:
     """Whether a model's chains mix and draw what data are like, its hidden units work, no row is learned by heart.
 
     Chains of block Gibbs sampling are judged by rank-normalised split R-hat and effective sample size (Vehtari et al.
@@ -82,17 +83,36 @@ def diagnose(
     >>> found.unchanging.found, found.free_energy_gap.verdict
     ('2 of 2', 'unknown')
     """
-    require_kind("hm.diagnose", model, ENERGY, LATENT, BIDIRECTIONAL, TRACTABLE)
     if key is None:
         raise InputError("A diagnosis draws random numbers: pass key=jax.random.key(seed).")
-    at_least_one("A diagnosis", chains=chains, sweeps=sweeps, rows=rows)
-    if is_kind(model, TRACTABLE):
-        return diagnose_tractable(model, data, fast_key(key), rows)
-    if is_kind(model, LATENT, BIDIRECTIONAL):
-        return diagnose_latent(model, data, fast_key(key), rows)
+    chains = {"chains": options.get("chains", 20), "sweeps": options.get("sweeps", 1000)}
+    at_least_one("A diagnosis", **chains, rows=rows)
+    return row(model, data, fast_key(key), rows, **options)
+
+
+@diagnose.register(TRACTABLE)
+def _of_tractable(
+    model: TractableModel, data: Dataset | Array, key: Key[Array, ""], rows: int, *, chains: int = 20,
+    sweeps: int = 1000,
+) -> TractableDiagnosis:  # fmt: skip
+    return diagnose_tractable(model, data, key, rows)
+
+
+@diagnose.register(LATENT, BIDIRECTIONAL)
+def _of_latent(
+    model: LatentModel | BiHM, data: Dataset | Array, key: Key[Array, ""], rows: int, *, chains: int = 20,
+    sweeps: int = 1000,
+) -> LatentDiagnosis:  # fmt: skip
+    return diagnose_latent(model, data, key, rows)
+
+
+@diagnose.register(ENERGY)
+def _of_energy(
+    model: EnergyModel, data: Dataset | Array, key: Key[Array, ""], rows: int, *, chains: int = 20, sweeps: int = 1000
+) -> Diagnosis:
     if chains < 2 or sweeps < 2 * DRAWS:
         raise InputError(f"Chains are compared from 2 of them and {2 * DRAWS} sweeps on, not {chains} and {sweeps}.")
-    pick, walk = jax.random.split(fast_key(key))
+    pick, walk = jax.random.split(key)
     shown = training_rows(model, data, pick, rows)
     random, from_data, drawn = traces(model, walk, shown, chains, sweeps)
     if not np.isfinite(random).all():  # binary units have values all the same

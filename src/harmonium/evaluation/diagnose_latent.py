@@ -13,7 +13,7 @@ from harmonium.data import Dataset
 from harmonium.evaluation.active_units import ActiveUnits, active_units
 from harmonium.evaluation.finding import DIVERGED, Finding, Findings, gap_between, judged
 from harmonium.evaluation.hidden_units import hidden_findings
-from harmonium.evaluation.latent import latent_likelihood
+from harmonium.evaluation.latent import importance_bound
 from harmonium.evaluation.rows import rows_of, training_rows
 from harmonium.evaluation.samples import own_findings
 from harmonium.models import BiHM, LatentModel
@@ -110,6 +110,6 @@ def _gap(model: LatentModel | BiHM, data: Dataset | Array, train: np.ndarray, ke
         why = "has no validation rows" if isinstance(data, Dataset) else "plain rows have no validation split"
         return Finding(name, "not measured", "unknown", f"{why}: pass a Dataset with valid rows")
     valid = rows_of(model, data.valid[: len(train)])
-    seen, held = (-latent_likelihood(model, rows, key, samples=GUESSES).per_example for rows in (train, valid))
+    seen, held = (-importance_bound(model, rows, key=key, samples=GUESSES).per_example for rows in (train, valid))
     cure = "the training rows are learned by heart: stop earlier, use weight decay or smaller nets"
     return gap_between(name, seen, held, cure)

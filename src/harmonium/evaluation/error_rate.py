@@ -85,7 +85,7 @@ def error_rate(
     >>> hm.error_rate(dbm, np.zeros((4, 4)), np.array([0, 0, 0, 1])).errors
     1
     """
-    classify.dispatch(model, "hm.error_rate")
+    classify.dispatch(model, asked="hm.error_rate")
     rows, labels = _labelled(rows, labels)
     labels = as_labels(labels, len(as_rows(model.layers["v"], rows)), "The labels")
     if not 0 <= missing < 1:

@@ -13,11 +13,12 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.compiling import jit_entry
 from harmonium.data import space_of
-from harmonium.errors import InputError, articled, shown, whole
+from harmonium.errors import InputError, shown, whole
 from harmonium.evaluation.estimate import Estimate, at_least_one, mean_estimate
 from harmonium.evaluation.watch import Stage, tell
 from harmonium.inference.latent import exact_log_prob, latent_count
 from harmonium.models import BiHM, LatentModel
+from harmonium.models.directed import half_of, net_of
 from harmonium.models.kinds import BIDIRECTIONAL, is_kind
 from harmonium.rng import fast_key, key_data
 
@@ -27,7 +28,6 @@ NUMBERS = 2**21  # of visible units of all of these, at most
 FIRST, MOST = 50, 6400  # guesses for each row at the start of the doubling, and at its end at the latest
 SETTLED = 0.05  # nats: a doubling that raises the bound by less was the last
 RISING = 0.5  # nats: a bound that the last doubling raised by more says little of the likelihood
-METHODS = ("auto", "importance", "exact", "ais", "mean_field")  # of directed nets
 FEW_STATES = 2**10  # of latent variables, which are then summed
 
 
@@ -38,58 +38,59 @@ class Sums(NamedTuple):
     squares: Float[Array, "n"]
 
 
-def latent_likelihood(
-    model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, ""] | None, method: str = "auto", *,
-    samples: int | None = None,
-) -> Estimate:  # fmt: skip
-    """A lower bound of `log p(v)` for each row `[n, size]`, and its mean, in nats; exact where states are few.
-
-        log p(v) >= E log (1/k) sum_i p(v, h_i) / q(h_i | v),       h_i ~ q(h | v)                           # (20.80)
-
-    (Burda, Grosse & Salakhutdinov 2016.) The encoder sees each row once. Arguments: `samples`, the number `k`
-    (default: doubled from 50 until the mean bound rises by less than 0.05 nats, up to 6400); `method`, "auto",
-    "importance" or "exact", which sums all latent states. Of a bidirectional machine the bound is `2 log (1/k) sum_i
-    sqrt(w_i)`, without its `log Z`, which is negative.
+def summed_or_bounded(
+    model: LatentModel, rows: np.ndarray, *, key: Key[Array, ""] | None, samples: int | None = None
+) -> Estimate:
+    """The exact likelihood where latent states are few and `samples` are not asked for, else `importance_bound`.
 
     >>> import harmonium as hm, jax
     >>> net = hm.SigmoidBeliefNet(hm.units.Bernoulli(6), [hm.units.Bernoulli(2)], key=jax.random.key(0), scale=0.0)
-    >>> round(latent_likelihood(net, np.ones((3, 6)), None).value, 4)                        # -6 log 2
+    >>> round(summed_or_bounded(net, np.ones((3, 6)), key=None).value, 4)                    # -6 log 2
     -4.1589
     """
-    check_method(model, method)
-    few = not is_kind(model, BIDIRECTIONAL) and latent_count(model) <= FEW_STATES
-    if method == "exact" and is_kind(model, BIDIRECTIONAL):
-        raise InputError(
-            "The likelihood of a bidirectional machine has a log Z, which is estimated (hm.log_partition), not summed: "
-            "leave method='exact' out for a lower bound."
-        )
-    if method == "exact" and not few:
+    if samples is None and latent_count(model) <= FEW_STATES:
+        return _summed(model, rows)
+    return importance_bound(model, rows, key=key, samples=samples)
+
+
+def summed_likelihood(model: LatentModel, rows: np.ndarray, *, key: Key[Array, ""] | None = None) -> Estimate:
+    """The exact likelihood of rows `[n, size]` as a sum over latent states. Raises `InputError` for too many of them.
+
+    >>> import harmonium as hm, jax
+    >>> net = hm.SigmoidBeliefNet(hm.units.Bernoulli(6), [hm.units.Bernoulli(2)], key=jax.random.key(0), scale=0.0)
+    >>> round(summed_likelihood(net, np.ones((3, 6))).value, 4)                              # -6 log 2
+    -4.1589
+    """
+    if latent_count(model) > FEW_STATES:
         raise InputError(
             f"The method 'exact' sums at most {FEW_STATES:,} latent states, which {shown(model)} has more of (or real "
             "ones): leave it out for a lower bound."
         )
-    if method == "exact" or (method == "auto" and few and samples is None):
-        return _summed(model, rows)
+    return _summed(model, rows)
+
+
+def importance_bound(
+    model: LatentModel | BiHM, rows: np.ndarray, *, key: Key[Array, ""] | None, samples: int | None = None
+) -> Estimate:
+    """A lower bound of `log p(v)` for each row `[n, size]`, and its mean, in nats.
+
+        log p(v) >= E log (1/k) sum_i p(v, h_i) / q(h_i | v),       h_i ~ q(h | v)                           # (20.80)
+
+    (Burda, Grosse & Salakhutdinov 2016.) The encoder sees each row once. Arguments: `samples`, the number `k`
+    (default: doubled from 50 until the mean bound rises by less than 0.05 nats, up to 6400). Of a bidirectional
+    machine the bound is `2 log (1/k) sum_i sqrt(w_i)`, without its `log Z`, which is negative. Raises `InputError`
+    without a key, or for fewer than one sample.
+
+    >>> import harmonium as hm, jax
+    >>> net = hm.SigmoidBeliefNet(hm.units.Bernoulli(6), [hm.units.Bernoulli(2)], key=jax.random.key(0), scale=0.0)
+    >>> round(importance_bound(net, np.ones((3, 6)), key=jax.random.key(0), samples=5).value, 4)     # -6 log 2
+    -4.1589
+    """
     if key is None:
-        raise InputError("The bound of a directed net draws guesses: pass key=jax.random.key(seed).")
+        raise InputError("The bound of a directed net draws samples: pass key=jax.random.key(seed).")
     if samples is not None and not whole(samples):
         at_least_one("The bound", samples=samples)
     return _by_importance(model, rows, key, samples)
-
-
-def check_method(model: LatentModel | BiHM, method: str) -> None:
-    """Refuse a method that is not for directed nets.
-
-    >>> import harmonium as hm
-    >>> check_method(hm.VAE(hm.units.Bernoulli(6), hm.units.Gaussian(2), [8], key=jax.random.key(0)), "raise")
-    Traceback (most recent call last):
-    harmonium.errors.InputError: There is no method 'raise' for a VAE: choose one of auto, importance, exact, ais or ...
-    """
-    if method not in METHODS:
-        raise InputError(
-            f"There is no method '{method}' for {articled(type(model).__name__)}: choose one of "
-            f"{', '.join(METHODS[:-1])} or {METHODS[-1]}."
-        )
 
 
 def _summed(model: LatentModel, rows: np.ndarray) -> Estimate:
@@ -116,7 +117,7 @@ def _by_importance(model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, 
             guessed = done * len(blocks) + (target - done) * (i + 1)
             tell(Stage("importance weighting", guessed, stages[-1] * len(blocks), samples is None), after=sums[i])
         total = np.concatenate([np.asarray(s.weights, np.float64) for s in sums])
-        new = _power(model) * (total - math.log(target))
+        new = 1 / half_of(model) * (total - math.log(target))
         rise, each, done = (float(new.mean() - each.mean()) if done else math.inf), new, target
         if samples is None and rise < SETTLED:
             break
@@ -136,10 +137,6 @@ def _stages(samples: int | None) -> list[int]:
     if samples is None:
         return [FIRST * 2**i for i in range(int(math.log2(MOST / FIRST)) + 1)]
     return [samples // 2, samples] if samples > 1 else [samples]
-
-
-def _power(model: LatentModel | BiHM) -> float:
-    return 2.0 if is_kind(model, BIDIRECTIONAL) else 1.0
 
 
 def _verdict(value: float, rise: float) -> str:
@@ -165,7 +162,7 @@ def _more(
     model: LatentModel | BiHM, key: Key[Array, ""], rows: Array, encoded: PyTree, sums: Sums, count: int
 ) -> Sums:  # fmt: skip
     """The sums after `count` more guesses for each row, a few at a time."""
-    net, half = (model.net, 0.5) if is_kind(model, BIDIRECTIONAL) else (model, 1.0)
+    net, half = net_of(model), half_of(model)
 
     def weights(k: Key[Array, ""], n: int) -> Float[Array, "rows n"]:
         keys = jax.random.split(k, (len(rows), n))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,15 +14,11 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.compiling import jit_entry
 from harmonium.data import Dataset
-from harmonium.errors import InputError, articled
+from harmonium.errors import InputError
 from harmonium.evaluation.annealed import visible_block
-from harmonium.evaluation.conditional import exact_likelihood
 from harmonium.evaluation.estimate import Estimate, standard_error
-from harmonium.evaluation.importance import HIDDEN_LIMIT, belief_net_bound
-from harmonium.evaluation.latent import check_method, latent_likelihood
-from harmonium.evaluation.mean_field import mean_field_bound
-from harmonium.evaluation.partition import METHODS, log_partition
-from harmonium.evaluation.posterior_annealing import posterior_annealing
+from harmonium.evaluation.importance import HIDDEN_LIMIT
+from harmonium.evaluation.partition import log_partition
 from harmonium.evaluation.reverse_annealing import reverse_annealing
 from harmonium.evaluation.rows import as_given, rows_of, space_under
 from harmonium.evaluation.sampling_bound import sampling_bound
@@ -37,22 +33,20 @@ from harmonium.inference import (
 )
 from harmonium.inference.mean_field import MAX_STEPS, TOLERANCE, warn_unsettled
 from harmonium.inference.placing import near
-from harmonium.models import BiHM, EnergyModel, LatentModel, coloured
-from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, ENERGY, LATENT, TRACTABLE, is_kind, require_kind
+from harmonium.models import EnergyModel, coloured
+from harmonium.models.kinds import ENERGY, is_kind
+from harmonium.models.verb import verb
 
-Likelihood = Literal[
-    "auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory", "raise", "csl", "importance", "mean_field"
-]  # fmt: skip
-BOUNDS = {"raise": reverse_annealing, "csl": sampling_bound}  # of the likelihood itself, without log Z
 ROWS = 1000  # rows whose free energy is computed at a time
 LOOSE = "the bound holds but is loose; train with smaller weights"
 BOUND = "variational bound with mean field"
-DIRECTED = {"ais": posterior_annealing, "mean_field": mean_field_bound}  # beside guesses weighted by importance
+ASKED_OF = "for auto-regressive networks, such as an hm.OrderlessNADE, which answers for any columns given any others"
 
 
+@verb("hm.log_likelihood", by_method=True, elsewhere={"given": ASKED_OF, "orders": ASKED_OF})
 def log_likelihood(
-    model: Any, data: Dataset | Array, *, key: Key[Array, ""] | None = None, method: Likelihood = "auto",
-    given: Any = None, orders: int | Literal["own"] | None = None, **options: Any,
+    row: Any, model: Any, data: Dataset | Array, *, key: Key[Array, ""] | None = None, method: str = "auto",
+    **options: Any,
 ) -> Estimate:  # fmt: skip
     """Mean log-likelihood of data per example, in nats, as an `Estimate`.
 
@@ -93,57 +87,11 @@ def log_likelihood(
     >>> round(hm.log_likelihood(rbm, np.ones((4, 6))).value, 4)         # -6 log 2
     -4.1589
     """
-    require_kind("hm.log_likelihood", model, ENERGY, BELIEF_NET, TRACTABLE, LATENT, BIDIRECTIONAL)
     require_linear(model)
     warn_of_rows(model, data)
     if is_kind(model, ENERGY):
         model, _ = near(model)
-    found = _log_likelihood(model, data, key, method, given, orders, **options)
-    return of_data(found, model, data)
-
-
-def _log_likelihood(
-    model: Any, data: Dataset | Array, key: Key[Array, ""] | None, method: str, given: Any, orders: Any, /,
-    **options: Any,
-) -> Estimate:  # fmt: skip
-    """As `log_likelihood`, of the values that the model holds."""
-    if is_kind(model, TRACTABLE):
-        return exact_likelihood(model, data, method, given, orders, key, **options)
-    if given is not None or orders is not None:
-        raise InputError(
-            f"given and orders are for auto-regressive networks, not {articled(type(model).__name__)}: leave them out, "
-            "or train an hm.OrderlessNADE, which answers for any columns given any others."
-        )
-    if is_kind(model, LATENT, BIDIRECTIONAL):
-        rows = rows_of(model, data)
-        found = directed_likelihood(model, rows, key, method, **options)
-        return dataclasses.replace(found, space=space_under(model.layers["v"], rows))
-    if method not in (*METHODS, *BOUNDS):
-        raise InputError(f"There is no method '{method}': choose one of {', '.join((*METHODS, *BOUNDS))}.")
-    net = is_kind(model, BELIEF_NET)
-    _refuse_unknown(method, options, more=("samples",) if net else ())
-    rows = rows_of(model, data)
-    space = space_under(model.layers["v"], rows)
-    if net:
-        return dataclasses.replace(belief_net_bound(model, rows, key, method, **options), space=space)
-    if method in BOUNDS:
-        if key is None:
-            raise InputError(f"The method '{method}' draws random numbers: pass key=jax.random.key(seed).")
-        if any(coloured(model, layer) for layer in model.layers) or not has_closed_form(model, visible_block(model)):
-            raise InputError(
-                f"The method '{method}' needs layers whose units are independent given the rest, which this "
-                f"{type(model).__name__} has not: use method='two_sided'."
-            )
-        return BOUNDS[method](model, rows, key=key, **options)
-    if method == "exact" and not free_energy_is_exact(model):
-        raise InputError(
-            f"The method 'exact' would sum {configurations(model, ('v',)):,.0f} hidden states for each row, more than "
-            f"{HIDDEN_LIMIT:,}: leave it out for a lower bound."
-        )
-    f = free_energies(model, rows)
-    log_z = log_partition(model, key=key, method=method, data=rows, **options)
-    estimate = likelihood_from(log_z, f, space)
-    return estimate if free_energy_is_exact(model) else as_bound(estimate)
+    return of_data(row(model, data, key, **options), model, data)
 
 
 def of_data(estimate: Estimate, model: Any, data: Dataset | Array) -> Estimate:
@@ -159,28 +107,6 @@ def of_data(estimate: Estimate, model: Any, data: Dataset | Array) -> Estimate:
         estimate, value=estimate.value - mean, lower=estimate.lower - mean, upper=estimate.upper - mean,
         per_example=None if each is None else each - less,
     )  # fmt: skip
-
-
-def directed_likelihood(
-    model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, ""] | None, method: str, /, **options: Any
-) -> Estimate:
-    """The likelihood of rows `[n, size]` under a directed net: exact, or a lower bound.
-
-    >>> import harmonium as hm, jax
-    >>> net = hm.SigmoidBeliefNet(hm.units.Bernoulli(6), [hm.units.Bernoulli(2)], key=jax.random.key(0), scale=0.0)
-    >>> round(directed_likelihood(net, np.ones((3, 6)), None, "exact").value, 4)             # -6 log 2
-    -4.1589
-    """
-    check_method(model, method)
-    answer = DIRECTED.get(method, latent_likelihood)
-    parameters = inspect.signature(answer).parameters.values()
-    taken = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "key"]
-    for name in (name for name in options if name not in taken):
-        has = f"it takes {', '.join(taken)}" if taken else "leave it out"
-        raise InputError(f"The method '{method}' has no option '{name}': {has}.")
-    if method in DIRECTED:
-        return answer(model, rows, key=key, **options)
-    return latent_likelihood(model, rows, key, method, **options)
 
 
 def free_energy_is_exact(model: EnergyModel) -> bool:
@@ -260,11 +186,71 @@ def _free_energies(model: EnergyModel, v: Float[Array, "n size"]) -> tuple[Float
     return f, jnp.max(changes)
 
 
-def _refuse_unknown(method: str, options: dict[str, Any], more: tuple[str, ...] = ()) -> None:
-    """Refuse options that the method does not take."""
-    parameters = inspect.signature(BOUNDS.get(method, log_partition)).parameters.values()
-    taken = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("key", "method", "data")]
-    taken = [*(taken if method != "exact" else ()), *(name for name in more if name not in taken)]
-    for name in (name for name in options if name not in taken):
-        has = f"it takes {', '.join(taken)}" if taken else "leave it out"
-        raise InputError(f"The method '{method}' has no option '{name}': {has}.")
+# ---- energy models -------------------------------------------------------------------------------------------
+
+
+def _through_log_z(method: str) -> Callable[..., Estimate]:
+    """The row of a method of `hm.log_partition`."""
+
+    def row(
+        model: EnergyModel, data: Dataset | Array, key: Key[Array, ""] | None, *, chains: int = 100,
+        temperatures: int = 10_000, burn_in: int = 1000, snapshots: Sequence[EnergyModel] | None = None,
+    ) -> Estimate:  # fmt: skip
+        options = {"chains": chains, "temperatures": temperatures, "burn_in": burn_in, "snapshots": snapshots}
+        return _less_log_z(model, data, key, method, options)
+
+    return row
+
+
+def _less_log_z(
+    model: EnergyModel, data: Dataset | Array, key: Key[Array, ""] | None, method: str, options: dict[str, Any]
+) -> Estimate:
+    rows = rows_of(model, data)
+    f = free_energies(model, rows)
+    log_z = log_partition(model, key=key, method=method, data=rows, **options)
+    estimate = likelihood_from(log_z, f, space_under(model.layers["v"], rows))
+    return estimate if free_energy_is_exact(model) else as_bound(estimate)
+
+
+for _method in ("auto", "ais", "reverse_ais", "two_sided", "trajectory"):
+    log_likelihood.register(ENERGY, method=_method)(_through_log_z(_method))
+
+
+@log_likelihood.register(ENERGY, method="exact")
+def _enumerated(model: EnergyModel, data: Dataset | Array, key: Key[Array, ""] | None) -> Estimate:
+    if not free_energy_is_exact(model):
+        raise InputError(
+            f"The method 'exact' would sum {configurations(model, ('v',)):,.0f} hidden states for each row, more than "
+            f"{HIDDEN_LIMIT:,}: leave it out for a lower bound."
+        )
+    return _less_log_z(model, data, key, "exact", {})
+
+
+@log_likelihood.register(ENERGY, method="raise")
+def _by_reverse_annealing(
+    model: EnergyModel, data: Dataset | Array, key: Key[Array, ""] | None, *, chains: int = 10,
+    temperatures: int = 10_000, rows: int = 100,
+) -> Estimate:  # fmt: skip
+    _check_bound("raise", model, key)
+    return reverse_annealing(model, rows_of(model, data), key=key, chains=chains, temperatures=temperatures, rows=rows)
+
+
+@log_likelihood.register(ENERGY, method="csl")
+def _by_sampling(
+    model: EnergyModel, data: Dataset | Array, key: Key[Array, ""] | None, *, samples: int = 100_000,
+    chains: int = 100, burn_in: int = 1000, thinning: int = 1,
+) -> Estimate:  # fmt: skip
+    _check_bound("csl", model, key)
+    options = {"samples": samples, "chains": chains, "burn_in": burn_in, "thinning": thinning}
+    return sampling_bound(model, rows_of(model, data), key=key, **options)
+
+
+def _check_bound(method: str, model: EnergyModel, key: Key[Array, ""] | None) -> None:
+    """Refuse a bound without `log Z` where there is no key, or units act on each other."""
+    if key is None:
+        raise InputError(f"The method '{method}' draws random numbers: pass key=jax.random.key(seed).")
+    if any(coloured(model, layer) for layer in model.layers) or not has_closed_form(model, visible_block(model)):
+        raise InputError(
+            f"The method '{method}' needs layers whose units are independent given the rest, which this "
+            f"{type(model).__name__} has not: use method='two_sided'."
+        )

@@ -13,14 +13,15 @@ from jaxtyping import Array, Key
 
 from harmonium.errors import InputError, whole
 from harmonium.evaluation.annealed import MeanWeight, forward, reverse
-from harmonium.evaluation.bihm_partition import agreement
+from harmonium.evaluation.bihm_partition import DRAWS, GUESSES, agreement
 from harmonium.evaluation.both_ways import BOTH, OWN, Route, Runs, both_ways
 from harmonium.evaluation.estimate import GAP_LIMIT, ONE_SIDED, Estimate, interval_verdict
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 from harmonium.inference import configurations, exact_log_partition, require_linear
 from harmonium.inference.placing import near
 from harmonium.models import UNBOUNDED, BiHM, EnergyModel
-from harmonium.models.kinds import BIDIRECTIONAL, ENERGY, is_kind, require_kind
+from harmonium.models.kinds import BIDIRECTIONAL, ENERGY
+from harmonium.models.verb import verb
 from harmonium.rng import fast_key, key_data
 
 Method = Literal["auto", "exact", "ais", "reverse_ais", "two_sided", "trajectory"]
@@ -30,17 +31,8 @@ AUTO_LIMIT = 2**21  # configurations up to which `auto` enumerates: seconds on t
 ERRORS = 3.0  # standard errors by which the two ends of an interval are moved outwards
 
 
-def log_partition(
-    model: EnergyModel | BiHM,
-    *,
-    key: Key[Array, ""] | None = None,
-    method: Method = "auto",
-    data: Array | None = None,
-    chains: int = 100,
-    temperatures: int = 10_000,
-    burn_in: int = 1000,
-    snapshots: Sequence[EnergyModel] | None = None,
-) -> Estimate:
+@verb("hm.log_partition")
+def log_partition(row: Any, model: Any, *, key: Key[Array, ""] | None = None, **options: Any) -> Estimate:
     """`log Z` of an energy model, in nats, as an `Estimate`.
 
     `exact` sums the largest block of layers out in closed form and enumerates the rest. `ais` is a lower bound in
@@ -52,8 +44,8 @@ def log_partition(
     2^21 configurations and two-sided beyond. `trajectory` is AIS along `snapshots` of the training (Béreux et al.
     2024); with them, the other methods take the same path.
 
-    Of a bidirectional Helmholtz machine it is at most 0, and estimated by draws of its generative net, whatever the
-    method.
+    Of a bidirectional Helmholtz machine it is at most 0, and estimated by `draws` of its generative net and `guesses`
+    of its recognition net for each.
 
     Arguments: `key`, needed by all but `exact`; `data` `[n, size]`, rows that reverse chains are to start from too;
     `chains`, those that walk along the path one way, shared evenly by the runs (reverse AIS takes twice as many);
@@ -67,12 +59,17 @@ def log_partition(
     >>> print(hm.log_partition(rbm))
     log Z 6.24 ± 0.00 nats (exact, by enumeration)
     """
-    require_kind("hm.log_partition", model, ENERGY, BIDIRECTIONAL)
     require_linear(model)
+    return row(model, key=key, **options)
+
+
+@log_partition.register(ENERGY)
+def _of_energy(
+    model: EnergyModel, *, key: Key[Array, ""] | None = None, method: Method = "auto", data: Array | None = None,
+    chains: int = 100, temperatures: int = 10_000, burn_in: int = 1000, snapshots: Sequence[EnergyModel] | None = None,
+) -> Estimate:  # fmt: skip
     if method not in METHODS:
         raise InputError(f"There is no method '{method}' for log Z: choose one of {', '.join(METHODS)}.")
-    if is_kind(model, BIDIRECTIONAL):
-        return agreement(model, key)
     model, less = near(model) if snapshots is None else (model, 0.0)
     if less:
         own = log_partition(model, key=key, method=method, data=data, chains=chains, temperatures=temperatures,
@@ -94,6 +91,13 @@ def log_partition(
     settings = {"chains": chains, "temperatures": temperatures, "burn_in": burn_in, **route.settings}
     settings |= {"seed": key_data(key), "seconds": round(time.perf_counter() - clock, 2)}
     return _estimate(runs, settings, route.name)
+
+
+@log_partition.register(BIDIRECTIONAL)
+def _of_both_nets(
+    model: BiHM, *, key: Key[Array, ""] | None = None, draws: int = DRAWS, guesses: int = GUESSES
+) -> Estimate:
+    return agreement(model, key, draws=draws, guesses=guesses)
 
 
 def check_annealing(chains: int, temperatures: int, burn_in: int = 1) -> None:

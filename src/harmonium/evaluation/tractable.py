@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -26,35 +25,18 @@ ROWS = 1000  # rows weighed at a time
 NUMBERS = 2**25  # of what rows in all their orders carry along, at a time: a few arrays of 128 MB
 
 
-def chain_rule(model: TractableModel, rows: np.ndarray, method: str = "auto", /, **options: Any) -> Estimate:
+def chain_rule(model: TractableModel, rows: np.ndarray) -> Estimate:
     """Mean log-probability of rows `[n, size]`, exactly.
 
         log p(x) = sum_i log p(x_i | x_{i-1}, ..., x_1)        of auto-regressive networks
         log p(x) = log p_z(g^-1(x)) - log |det dg/dz|          of generator nets that can be inverted      # (20.74)
 
-    Raises `InputError` for another method than `auto` or `exact`, or options, of which there are none.
-
     >>> import harmonium as hm
     >>> round(chain_rule(hm.FVBN(hm.units.Bernoulli(2)), np.ones((3, 2))).value, 4)         # -2 log 2
     -1.3863
     """
-    refuse_options(model, method, options)
     clock = time.perf_counter()
     return by_chain_rule(model, log_probs(model, rows), space_under(model.layers["v"], rows), clock, "log_likelihood")
-
-
-def refuse_options(model: TractableModel, method: str, options: Mapping[str, Any]) -> None:
-    """Refuse what an exact likelihood has no use for.
-
-    >>> import harmonium as hm
-    >>> refuse_options(hm.FVBN(hm.units.Bernoulli(2)), "auto", {"chains": 3})
-    Traceback (most recent call last):
-    harmonium.errors.InputError: An exact likelihood has no option 'chains': leave it out.
-    """
-    if method not in ("auto", "exact"):
-        raise InputError(f"{named(model)} says its likelihood exactly: leave method='{method}' out.")
-    if options:
-        raise InputError(f"An exact likelihood has no option '{next(iter(options))}': leave it out.")
 
 
 def by_chain_rule(

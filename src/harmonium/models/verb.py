@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, articled
 from harmonium.models.kind import Kind, kind_of, refusal, require_sound
 
 VERBS: dict[str, Callable] = {}  # by public name
@@ -28,44 +29,61 @@ class Row:
 
 
 class Table:
-    """The rows of a verb by kind; `name` is the verb's, as error messages say it.
+    """The rows of a verb by kind and method; `name` is the verb's, as error messages say it.
 
     >>> Table("hm.sample").rows
     {}
     """
 
     def __init__(self, name: str) -> None:
-        self.name, self.rows = name, dict[Kind, Row]()
+        self.name, self.rows = name, dict[Kind, dict[str, Row]]()
 
-    def register(self, *kinds: Kind, needs: type | None = None, noun: str = "") -> Callable[[Callable], Callable]:
+    def register(
+        self, *kinds: Kind, method: str = "", needs: type | None = None, noun: str = ""
+    ) -> Callable[[Callable], Callable]:
         """Add a row for these kinds. Raises `InputError` where there is one already."""
 
         def add(answer: Callable) -> Callable:
             for kind in kinds:
-                if kind in self.rows:
-                    raise InputError(f"{self.name} has a row for {kind.noun} already: leave one of them out.")
-                self.rows[kind] = Row(answer, needs, noun or kind.noun)
+                methods = self.rows.setdefault(kind, {})
+                if method in methods:
+                    by = f" by the method '{method}'" if method else ""
+                    raise InputError(f"{self.name} has a row for {kind.noun}{by} already: leave one of them out.")
+                methods[method] = Row(answer, needs, noun or kind.noun)
             return answer
 
         return add
 
-    def find(self, model: Any) -> Callable | None:
-        """The row of a model's kind, or of the one that this refines; None where there is none."""
+    def methods(self, model: Any) -> dict[str, Callable]:
+        """The rows of a model's kind, or of the one that this refines, by method; none where it has no row."""
         kind = kind_of(model)
-        row = next((self.rows[k] for k in (kind.lineage() if kind else ()) if k in self.rows), None)
-        return row.answer if row and (row.needs is None or isinstance(model, row.needs)) else None
+        found = next((self.rows[k] for k in (kind.lineage() if kind else ()) if k in self.rows), {})
+        return {m: row.answer for m, row in found.items() if row.needs is None or isinstance(model, row.needs)}
 
-    def dispatch(self, model: Any, asked: str = "") -> Callable:
-        """The same, where `asked` is the function that needs it. Raises `InputError` for a model that has no row."""
+    def find(self, model: Any) -> Callable | None:
+        """The first row of a model's kind, or of the one that this refines; None where there is none."""
+        return next(iter(self.methods(model).values()), None)
+
+    def dispatch(self, model: Any, method: str = "", asked: str = "") -> Callable:
+        """The row for a model and a method, where `asked` is the function that needs it.
+
+        Raises `InputError` for a model that has no row, or a method that is none of its kind.
+        """
         require_sound(model)
-        answer = self.find(model)
-        if answer is None:
+        answers = self.methods(model)
+        if not answers:
             widest = [kind for kind in self.rows if not any(k in self.rows for k in list(kind.lineage())[1:])]
-            raise refusal(asked or self.name, model, *dict.fromkeys(self.rows[kind].noun for kind in widest))
-        return answer
+            nouns = [row.noun for kind in widest for row in self.rows[kind].values()]
+            raise refusal(asked or self.name, model, *dict.fromkeys(nouns))
+        if method and method not in answers:
+            name = articled(type(model).__name__)
+            raise InputError(f"{self.name} of {name} has no method '{method}': choose one of {', '.join(answers)}.")
+        return answers[method] if method else next(iter(answers.values()))
 
 
-def verb(name: str) -> Callable[[Callable], Callable]:
+def verb(
+    name: str, *, by_method: bool = False, elsewhere: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[Callable], Callable]:
     """Make a function of models one that has a row for each kind, as `functools.singledispatch` does for classes.
 
     The function decorated is what all kinds share. It takes the row as its first argument, which callers do not see:
@@ -79,9 +97,11 @@ def verb(name: str) -> Callable[[Callable], Callable]:
         def _(model, key, n): ...
 
     Keyword arguments of the row are its options; any other is refused, with those that there are. A model of a kind
-    that has no row is refused, with what it answers instead. Arguments: `name`, as error messages say it.
-    The function has `.register(*kinds)`; `.dispatch(model)`, which is the row; `.find(model)`, the same or None; and
-    `.rows`, by kind.
+    that has no row is refused, with what it answers instead. Arguments: `name`, as error messages say it; `by_method`,
+    whether it has a row for each kind and method, `@verb.register(KIND, method="ais")`; `elsewhere`, what models
+    options are for that most rows lack, in words.
+    The function has `.register(*kinds)`; `.dispatch(model)`, which is the row; `.find(model)`, the same or None;
+    `.methods(model)`; and `.rows`, by kind and method.
 
     >>> from harmonium.models.kinds import ENERGY
     >>> @verb("hm.double")
@@ -100,35 +120,44 @@ def verb(name: str) -> Callable[[Callable], Callable]:
 
         @functools.wraps(shared)
         def call(model: Any, *args: Any, **options: Any) -> Any:
-            answer = table.dispatch(model)
-            _refuse_unknown(call, name, model, options)
+            method = options.get("method", "auto") if by_method else ""
+            answer = table.dispatch(model, method)
+            _refuse_unknown(call, name, model, method, options, elsewhere)
             return shared(answer, model, *args, **options)
 
         signature = inspect.signature(shared)
         call.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])
         call.register, call.find, call.dispatch, call.rows = table.register, table.find, table.dispatch, table.rows
+        call.methods = table.methods
         VERBS[name] = call
         return call
 
     return decorate
 
 
-def options_of(function: Callable, model: Any) -> dict[str, Any]:
-    """The keyword arguments that a verb takes for a model, each with its default.
+def options_of(function: Callable, model: Any, method: str = "") -> dict[str, Any]:
+    """The keyword arguments that a verb takes for a model and a method, each with its default.
 
     >>> import harmonium as hm
     >>> options_of(hm.sample, hm.FVBN(hm.units.Bernoulli(3)))
     {'steps': 1000, 'first': 0}
     """
-    signatures = inspect.signature(function.dispatch(model)), inspect.signature(function)
+    signatures = inspect.signature(function.dispatch(model, method)), inspect.signature(function)
     found = [p for signature in signatures for p in signature.parameters.values()]
     return {p.name: p.default for p in found if p.kind is p.KEYWORD_ONLY}
 
 
-def _refuse_unknown(function: Callable, name: str, model: Any, given: dict[str, Any]) -> None:
+def _refuse_unknown(
+    function: Callable, name: str, model: Any, method: str, given: dict[str, Any], elsewhere: Mapping[str, str]
+) -> None:
     """Refuse what is neither an option of a verb for a model nor an argument that all kinds take."""
-    takes = options_of(function, model)
+    takes = options_of(function, model, method)
     for option in given:
         if option not in takes and option not in inspect.signature(function).parameters:
-            has = f"it takes {', '.join(takes)}" if takes else "leave it out"
-            raise InputError(f"{name} of {kind_of(model).noun} has no option '{option}': {has}.")
+            if option in elsewhere:
+                of = articled(type(model).__name__)
+                raise InputError(f"{name} of {of} has no option '{option}': it is {elsewhere[option]}.")
+            asked = f"The method '{method}'" if method else f"{name} of {kind_of(model).noun}"
+            own = [key for key in takes if key not in ("key", "method")]
+            has = f"it takes {', '.join(own)}" if own else "leave it out"
+            raise InputError(f"{asked} has no option '{option}': {has}.")

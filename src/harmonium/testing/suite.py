@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 from jaxtyping import Array, Key
 
@@ -19,7 +20,8 @@ from harmonium.models import (
     TractableModel,
     coloured,
 )
-from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, LATENT, TRACTABLE, is_kind
+from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, CLASSIFIER, CONDITIONAL, ENERGY, LATENT, TRACTABLE
+from harmonium.models.verb import verb
 from harmonium.testing import belief_nets, biases, chains, derived, invariance, latent, learning, structure, tractable
 from harmonium.testing.enumeration import refuse_large
 from harmonium.units import Frames, Gaussian, parts_of
@@ -27,9 +29,8 @@ from harmonium.units import Frames, Gaussian, parts_of
 Check = Callable[..., None]
 
 
-def checks_for(
-    model: EnergyModel | BeliefNet | TractableModel | LatentModel | BiHM, key: Key[Array, ""] | None = None
-) -> dict[str, Callable[[], None]]:
+@verb("checks_for")
+def checks_for(row: Any, model: Any, key: Key[Array, ""] | None = None) -> dict[str, Callable[[], None]]:
     """Every check that applies to a small model, by name; each raises `AssertionError` where a law fails.
 
     Arguments: `model`, an energy model, a belief net, an auto-regressive network or a directed net with latent
@@ -43,18 +44,10 @@ def checks_for(
     >>> sorted(checks_for(tiny))[:3]
     ['biases', 'blocks', 'conditionals']
     """
-    checks: Sequence[Check]
-    if is_kind(model, TRACTABLE):
-        checks = TRACTABLE_CHECKS
-    elif is_kind(model, LATENT):
-        checks = _of_latents(model)
-    elif is_kind(model, BIDIRECTIONAL):
-        checks = (structure.check_save_and_load, structure.check_weights, latent.check_bidirectional)
-    else:
-        checks = _of_belief_nets(model) if is_kind(model, BELIEF_NET) else _of_energies(model)
-    return {check.__name__.removeprefix("check_"): functools.partial(check, model, key=key) for check in checks}
+    return {check.__name__.removeprefix("check_"): functools.partial(check, model, key=key) for check in row(model)}
 
 
+@checks_for.register(ENERGY)
 def _of_energies(model: EnergyModel) -> list[Check]:
     checks: list[Check] = [
         structure.check_shapes,
@@ -72,6 +65,7 @@ def _of_energies(model: EnergyModel) -> list[Check]:
     return checks
 
 
+@checks_for.register(BELIEF_NET)
 def _of_belief_nets(net: BeliefNet) -> list[Check]:
     checks: list[Check] = [
         structure.check_save_and_load,
@@ -83,6 +77,7 @@ def _of_belief_nets(net: BeliefNet) -> list[Check]:
     return checks
 
 
+@checks_for.register(LATENT)
 def _of_latents(model: LatentModel) -> list[Check]:
     checks: list[Check] = [
         structure.check_save_and_load,
@@ -119,13 +114,27 @@ def _checks_by_listing(model: EnergyModel) -> list[Check]:
     return checks
 
 
-TRACTABLE_CHECKS = (
-    structure.check_save_and_load,
-    structure.check_weights,
-    tractable.check_sums_to_one,
-    tractable.check_samples_follow,
-    tractable.check_gradients,
-)
+@checks_for.register(TRACTABLE)
+def _of_tractable(model: TractableModel) -> list[Check]:
+    return [
+        structure.check_save_and_load,
+        structure.check_weights,
+        tractable.check_sums_to_one,
+        tractable.check_samples_follow,
+        tractable.check_gradients,
+    ]
+
+
+@checks_for.register(BIDIRECTIONAL)
+def _of_both_nets(model: BiHM) -> list[Check]:
+    return [structure.check_save_and_load, structure.check_weights, latent.check_bidirectional]
+
+
+@checks_for.register(CLASSIFIER, CONDITIONAL)
+def _of_structure(model: Any) -> list[Check]:
+    return [structure.check_save_and_load, structure.check_weights]
+
+
 FINITE_CHECKS = (
     invariance.check_gibbs_leaves_invariant,
     chains.check_gibbs_step,

@@ -13,7 +13,8 @@ from harmonium.compiling import jit_entry
 from harmonium.errors import InputError, whole
 from harmonium.evaluation import log_probs, rows_of
 from harmonium.models import BiHM, LatentModel, TractableModel
-from harmonium.models.kinds import BIDIRECTIONAL, LATENT, TRACTABLE, is_kind, require_kind
+from harmonium.models.kinds import BIDIRECTIONAL, LATENT, TRACTABLE
+from harmonium.models.verb import verb
 from harmonium.rng import fast_key
 from harmonium.training.callbacks import Progress
 from harmonium.training.monitor import mean_bound
@@ -59,7 +60,7 @@ class Best:
         self._looks += 1
         if self._looks % self._every and progress.step < progress.steps:
             return
-        require_kind("Best", progress.model, TRACTABLE, LATENT, BIDIRECTIONAL)
+        held_out_value.dispatch(progress.model)
         if self.model is None:
             self._rows = rows_of(progress.model, self._rows)
         value = held_out_value(progress.model, self._rows)
@@ -68,19 +69,27 @@ class Best:
             self.model, self.value, self.epoch = progress.model, value, progress.epoch
 
 
-def held_out_value(model: TractableModel | LatentModel | BiHM, rows: Array | np.ndarray) -> float:
+@verb("Best")
+def held_out_value(row: Any, model: Any, rows: Array | np.ndarray) -> float:
     """The mean log-likelihood of rows `[n, size]`, or of a directed net its bound, in nats.
 
     >>> import harmonium as hm
     >>> round(held_out_value(hm.FVBN(hm.units.Bernoulli(2)), np.ones((3, 2))), 4)            # -2 log 2
     -1.3863
     """
-    less = float(np.mean(model.layers["v"].log_scale(rows)))
-    if is_kind(model, TRACTABLE):
-        return float(log_probs(model, rows).mean()) - less
+    return row(model, rows) - float(np.mean(model.layers["v"].log_scale(rows)))
+
+
+@held_out_value.register(TRACTABLE)
+def _exact(model: TractableModel, rows: Array | np.ndarray) -> float:
+    return float(log_probs(model, rows).mean())
+
+
+@held_out_value.register(LATENT, BIDIRECTIONAL)
+def _bounded(model: LatentModel | BiHM, rows: Array | np.ndarray) -> float:
     blocks = [model.layers["v"].from_data(rows[i : i + ROWS]) for i in range(0, len(rows), ROWS)]
-    key = fast_key(jax.random.key(0))  # the same guesses at every look
-    return sum(float(_bound(model, key, block)) * len(block) for block in blocks) / len(rows) - less
+    key = fast_key(jax.random.key(0))  # the same samples at every look
+    return sum(float(_bound(model, key, block)) * len(block) for block in blocks) / len(rows)
 
 
 @jit_entry

@@ -12,8 +12,11 @@ from jaxtyping import Array, Float, Key
 from harmonium.compiling import jit_entry, map_rows
 from harmonium.data import Dataset
 from harmonium.inference import has_closed_form, log_pseudo_likelihood, variational_free_energy
-from harmonium.models import BiHM, LatentModel
-from harmonium.models.kinds import BIDIRECTIONAL, ENERGY, LATENT, ORDERLESS, TRACTABLE, is_kind
+from harmonium.models import BiHM, EnergyModel, LatentModel, TractableModel
+from harmonium.models.autoregressive.order import OrderlessModel
+from harmonium.models.directed import half_of, net_of
+from harmonium.models.kinds import BIDIRECTIONAL, ENERGY, LATENT, ORDERLESS, TRACTABLE
+from harmonium.models.verb import verb
 from harmonium.units import Unit
 
 ROWS = 500  # rows of each split
@@ -47,37 +50,60 @@ class Monitor:
 
     @classmethod
     def of(cls, model: Any, data: Dataset, key: Key[Array, ""]) -> Monitor | None:
-        """The monitor of a model; None for one of which it has nothing to say."""
-        if not is_kind(model, ENERGY, TRACTABLE, LATENT, BIDIRECTIONAL):
-            return None
-        n = ORDERLESS_ROWS if is_kind(model, ORDERLESS) else EXACT_ROWS if is_kind(model, TRACTABLE) else ROWS
-        return cls(data, key, model.layers["v"], n)
+        """The monitor of a model; None for one of a kind that has no numbers to watch."""
+        numbers = measure.find(model)
+        return None if numbers is None else cls(data, key, model.layers["v"], SHOWN.get(numbers, ROWS))
 
     def __call__(self, model: Any) -> dict[str, float]:
         """The numbers for a model as it is now."""
-        found = _measure(model, self._key, self._rows["train"], self._rows.get("valid"))
+        found = measure(model, self._key, self._rows["train"], self._rows.get("valid"))
         densities = ("bound", "log_likelihood")  # of values held, and not yet of the data's own
         less = {f"{name}_{split}": number for split, number in self._less.items() for name in densities}
         return {name: float(value) - less.get(name, 0.0) for name, value in found.items()}
 
 
-@jit_entry
-def _measure(
-    model: Any, key: Key[Array, ""], train: Float[Array, "n size"], valid: Float[Array, "m size"] | None
+@verb("Monitor")
+def measure(
+    row: Any, model: Any, key: Key[Array, ""], train: Float[Array, "n size"], valid: Float[Array, "m size"] | None
 ) -> dict[str, Float[Array, ""]]:
-    found = {}
-    if is_kind(model, LATENT, BIDIRECTIONAL):
-        splits = {"train": train, "valid": valid}
-        return {f"bound_{name}": mean_bound(model, key, rows) for name, rows in splits.items() if rows is not None}
-    if is_kind(model, ORDERLESS) and model.visible.size > FEW_VARIABLES:
-        model = model.in_first_order()
-    if is_kind(model, TRACTABLE):
-        splits = {"train": train, "valid": valid}
-        return {
-            f"log_likelihood_{split}": jnp.mean(map_rows(model.log_prob, rows))
-            for split, rows in splits.items()
-            if rows is not None
-        }
+    """Numbers of a model on training and validation rows, by name.
+
+    >>> import harmonium as hm
+    >>> found = measure(hm.FVBN(hm.units.Bernoulli(2)), jax.random.key(0), jnp.ones((3, 2)), None)
+    >>> {name: round(float(value), 4) for name, value in found.items()}                      # -2 log 2
+    {'log_likelihood_train': -1.3863}
+    """
+    return _measured(row, model, key, train, valid)
+
+
+@jit_entry
+def _measured(
+    row: Any, model: Any, key: Key[Array, ""], train: Float[Array, "n size"], valid: Float[Array, "m size"] | None
+) -> dict[str, Float[Array, ""]]:
+    return row(model, key, {"train": train} | ({} if valid is None else {"valid": valid}))
+
+
+Splits = dict[str, Float[Array, "_ size"]]
+
+
+@measure.register(LATENT, BIDIRECTIONAL)
+def _bounds(model: LatentModel | BiHM, key: Key[Array, ""], splits: Splits) -> dict[str, Float[Array, ""]]:
+    return {f"bound_{name}": mean_bound(model, key, rows) for name, rows in splits.items()}
+
+
+@measure.register(TRACTABLE)
+def _likelihoods(model: TractableModel, key: Key[Array, ""], splits: Splits) -> dict[str, Float[Array, ""]]:
+    return {f"log_likelihood_{name}": jnp.mean(map_rows(model.log_prob, rows)) for name, rows in splits.items()}
+
+
+@measure.register(ORDERLESS)
+def _in_few_orders(model: OrderlessModel, key: Key[Array, ""], splits: Splits) -> dict[str, Float[Array, ""]]:
+    return _likelihoods(model.in_first_order() if model.visible.size > FEW_VARIABLES else model, key, splits)
+
+
+@measure.register(ENERGY)
+def _free_energies(model: EnergyModel, key: Key[Array, ""], splits: Splits) -> dict[str, Float[Array, ""]]:
+    found, train, valid = {}, splits["train"], splits.get("valid")
     if valid is not None:
         found["free_energy_gap"] = _mean_free_energy(model, valid) - _mean_free_energy(model, train)
     if model.layers["v"].states is not None and has_closed_form(model):
@@ -86,6 +112,9 @@ def _measure(
         values = jax.vmap(lambda k, v: log_pseudo_likelihood(model, k, v, sites=SITES))(keys, rows)
         found["log_pseudo_likelihood"] = jnp.mean(values)
     return found
+
+
+SHOWN = {_likelihoods: EXACT_ROWS, _in_few_orders: ORDERLESS_ROWS}  # rows of each split, by row of the table
 
 
 def _mean_free_energy(model: Any, rows: Float[Array, "n size"]) -> Float[Array, ""]:
@@ -102,7 +131,7 @@ def mean_bound(
     >>> round(float(mean_bound(net, jax.random.key(1), jnp.ones((3, 6)))), 4)                # -6 log 2
     -4.1589
     """
-    net, half = (model.net, 0.5) if is_kind(model, BIDIRECTIONAL) else (model, 1.0)
+    net, half = net_of(model), half_of(model)
     keys = jax.random.split(key, (len(rows), guesses))
 
     def one(keys: Key[Array, "k"], x: Array) -> Float[Array, ""]:

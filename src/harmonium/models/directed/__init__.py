@@ -1,7 +1,7 @@
 """Directed models: layers that are drawn from the top down."""
 
 from harmonium.models.directed.belief_net import HelmholtzMachine, SigmoidBeliefNet
-from harmonium.models.directed.bihm import BiHM
+from harmonium.models.directed.bihm import BiHM, half_of, net_of
 from harmonium.models.directed.classifier import Classifier, classifier_from_dbm, classifier_from_dbn
 from harmonium.models.directed.conditional_output import ConditionalGenerator
 from harmonium.models.directed.dbn import DBN
@@ -57,8 +57,10 @@ __all__ = [
     "classifier_from_dbn",
     "downwards",
     "filters_at",
+    "half_of",
     "linked",
     "log_prob_downwards",
     "log_prob_upwards",
+    "net_of",
     "upwards",
 ]

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.models.directed.belief_net import HelmholtzMachine
 from harmonium.models.directed.latent import LATENT
-from harmonium.models.kind import Kind
+from harmonium.models.kind import Kind, is_kind
 from harmonium.units import Unit
 
 
@@ -80,3 +80,22 @@ class BiHM(eqx.Module):
     def sample(self, key: Key[Array, ""]) -> Array:
         """A value `[size]` of the generative net, which is near `p*` where `Z` is near 1."""
         return self.net.sample(jax.random.split(key)[0])
+
+
+def net_of(model: Any) -> Any:
+    """The net whose samples of latent variables a directed model is estimated by: its own, or a BiHM's.
+
+    >>> import harmonium as hm
+    >>> type(net_of(BiHM(hm.units.Bernoulli(6), [hm.units.Bernoulli(4)], key=jax.random.key(0)))).__name__
+    'HelmholtzMachine'
+    """
+    return model.net if is_kind(model, BIDIRECTIONAL) else model
+
+
+def half_of(model: Any) -> float:
+    """The power of importance weights in a directed model's likelihood: of a BiHM they count by their square roots.
+
+    >>> half_of("a VAE")
+    1.0
+    """
+    return 0.5 if is_kind(model, BIDIRECTIONAL) else 1.0

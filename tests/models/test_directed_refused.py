@@ -102,9 +102,9 @@ KINDS = {
     "fit-rbm": (lambda: fit(hm.RBM(B3, B2, key=KEY), BITS, NVIL()), "NVIL trains a directed net"),
     "elbo-fvbn": (lambda: step(VIMCO(), hm.FVBN(B3)), "VIMCO trains a directed net with latent variables"),
     "elbo-bihm": (lambda: step(ELBO(), BIHM), "ELBO trains a directed net with latent variables.*BiHM"),
-    "bidirectional": (lambda: step(Bidirectional(), NET), "Bidirectional trains an hm.BiHM, not a HelmholtzMachine"),
+    "bidirectional": (lambda: step(Bidirectional(), NET), "trains a bidirectional .*, not a HelmholtzM"),
     "labels": (lambda: step(ELBO(), VAE, {"v": jnp.eye(3), "y": jnp.zeros((3, 1))}), "learns without labels"),
-    "cd": (lambda: fit(VAE, BITS, CD()), "choose another rule or model|directed net"),
+    "cd": (lambda: fit(VAE, BITS, CD()), "choose another objective or model"),
 }  # fmt: skip
 GREY, HOLES = np.full((4, 3), 0.4, np.float32), np.array([[0.0, np.nan], [1.0, 2.0]], np.float32)
 DATA = {

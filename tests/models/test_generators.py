@@ -228,7 +228,7 @@ BAD = {
     ),
     "other-model": (
         lambda: Supervised()(RBM(Bernoulli(2), Bernoulli(2), key=KEY), jnp.ones((1, 2)), KEY, None),
-        "Supervised trains a ConditionalGenerator",
+        "Supervised trains a model of values given a code",
     ),
     "affine-width": (lambda: AFFINE.log_prob(jnp.ones(1)), r"configuration of shape .3,., not .1,."),
     "net-width": (lambda: NET.log_prob(jnp.ones(6)), "configuration of shape"),

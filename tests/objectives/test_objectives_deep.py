@@ -168,7 +168,7 @@ def test_the_gradient_flows_through_every_sweep():
     [
         (lambda: UpDown(steps=0), "steps=0"),
         (lambda: PCD(mean_field_steps=0), "mean_field_steps=0"),
-        (lambda: MultiPrediction(least=0.9, max_masked=0.1), "min_masked=0.9"),
+        (lambda: MultiPrediction(min_masked=0.9, max_masked=0.1), "min_masked=0.9"),
         (lambda: MultiPrediction(labels=2.0), "labels=2"),
         (lambda: MultiPrediction(weight=0.0), "weight=0"),
     ],

@@ -163,11 +163,11 @@ def reproduce(
     print(run_protocol(name, seed=seed, page=write))
 
 
-def list_(what: Annotated[str, typer.Argument(help="models, recipes or data.")]) -> None:
-    """What there is: models, recipes or data."""
+def list_(what: Annotated[str, typer.Argument(help="models, recipes, objectives or data.")]) -> None:
+    """List the available models, recipes, objectives (and what each trains) or data sets."""
     import inspect
 
-    lists = {"models": _models, "recipes": _recipes, "data": _data}
+    lists = {"models": _models, "recipes": _recipes, "objectives": _objectives, "data": _data}
     if what not in lists:
         unknown("list", what, lists)
     for name, text in lists[what]():
@@ -188,6 +188,15 @@ def _recipes() -> list[tuple[str, str]]:
 
     trained = [(name, f"train: {recipe(name).__doc__}") for name in RECIPES]
     return trained + [(name, f"reproduce: {protocol.about}") for name, protocol in PROTOCOLS.items()]
+
+
+def _objectives() -> list[tuple[str, str]]:
+    """Each with the kinds of models that it trains."""
+    from harmonium import objectives
+
+    found = {name: getattr(objectives, name) for name in objectives.__all__}
+    kinds = {name: cls.accepts for name, cls in found.items() if getattr(cls, "accepts", ())}
+    return [(name, f"trains {' or '.join(kind.noun for kind in accepts)}") for name, accepts in kinds.items()]
 
 
 def _data() -> list[tuple[str, str]]:

@@ -15,7 +15,9 @@ from harmonium.evaluation.estimate import Estimate, at_least_one, interval_verdi
 from harmonium.evaluation.finding import Finding
 from harmonium.evaluation.frames import per_frame
 from harmonium.evaluation.likelihood import free_energies, log_likelihood
+from harmonium.evaluation.log_prob import log_prob, log_ratio
 from harmonium.evaluation.mean_field import mean_field_bound
+from harmonium.evaluation.methods import Methods, methods
 from harmonium.evaluation.partition import check_annealing, log_partition
 from harmonium.evaluation.posterior_annealing import posterior_annealing
 from harmonium.evaluation.reverse_annealing import reverse_annealing
@@ -33,6 +35,7 @@ __all__ = [
     "Estimate",
     "Finding",
     "LatentDiagnosis",
+    "Methods",
     "Stage",
     "Standing",
     "TractableDiagnosis",
@@ -54,9 +57,12 @@ __all__ = [
     "ladder",
     "log_likelihood",
     "log_partition",
+    "log_prob",
     "log_probs",
+    "log_ratio",
     "mean_field_bound",
     "mean_weight",
+    "methods",
     "per_frame",
     "per_variable",
     "posterior_annealing",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from harmonium.models.kinds import LATENT, Kind
 from harmonium.objectives.guesses import check_samples, log_mean_exp, path_weights
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory
 
@@ -25,6 +26,8 @@ class ELBO(Objective):
     >>> vae = hm.VAE(hm.units.Bernoulli(6), hm.units.Gaussian(2), hidden=[8], key=jax.random.key(0))
     >>> loss, (_, metrics) = ELBO()(vae, jnp.ones((4, 6)), jax.random.key(1), None)
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (LATENT,)
 
     samples: int = eqx.field(static=True, default=1)
 
@@ -52,6 +55,8 @@ class IWAE(Objective):
     >>> vae = hm.VAE(hm.units.Bernoulli(6), hm.units.Gaussian(2), hidden=[8], key=jax.random.key(0))
     >>> loss, (_, metrics) = IWAE(samples=5)(vae, jnp.ones((4, 6)), jax.random.key(1), None)
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (LATENT,)
 
     samples: int = eqx.field(static=True, default=50)
 

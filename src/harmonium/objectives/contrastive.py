@@ -12,7 +12,7 @@ Algorithm 20.1.
 """
 
 # No `from __future__ import annotations`: Equinox cannot read AbstractVar from a string.
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -30,6 +30,7 @@ from harmonium.inference import (
     variational_free_energy,
 )
 from harmonium.models import EnergyModel, centred_part
+from harmonium.models.kinds import ENERGY, Kind
 from harmonium.objectives.objective import (
     Batch,
     Memory,
@@ -47,6 +48,8 @@ from harmonium.units import Stats
 
 class Contrastive(Objective):
     """What CD and PCD share: a number of Gibbs sweeps, and of mean-field sweeps where the posterior needs them."""
+
+    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY,)
 
     steps: AbstractVar[int]
     mean_field_steps: AbstractVar[int]
@@ -77,7 +80,7 @@ class CD(Contrastive):
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """Free energy of the batch less that of the chains' ends."""
-        require(self, model, EnergyModel)
+        require(self, model)
         still = jax.lax.stop_gradient(model)
         values = as_values(batch)
 
@@ -114,7 +117,7 @@ class PCD(Contrastive):
 
     def init(self, model: Any, key: Key[Array, ""]) -> StepMemory:
         """Chains in random states."""
-        require(self, model, EnergyModel)
+        require(self, model)
         keys = jax.random.split(key, self.chains)
         chains = jax.vmap(lambda k: initial_state(model, k))(keys)
         return StepMemory(chains, super().init(model, key).means)

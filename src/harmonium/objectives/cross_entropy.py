@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError
-from harmonium.models import Classifier
+from harmonium.models.kinds import CLASSIFIER, Kind
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, require
 
 
@@ -27,6 +27,8 @@ class CrossEntropy(Objective):
     >>> loss, (memory, metrics) = CrossEntropy(drop_hidden=0.5)(model, batch, jax.random.key(1), None)
     """
 
+    accepts: ClassVar[tuple[Kind, ...]] = (CLASSIFIER,)
+
     drop_inputs: float = eqx.field(static=True, default=0.0)
     drop_hidden: float = eqx.field(static=True, default=0.0)
 
@@ -41,7 +43,7 @@ class CrossEntropy(Objective):
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """The mean over the batch, in nats per example."""
-        require(self, model, Classifier)
+        require(self, model)
         x, y = batch["v"], batch["y"][:, 0]
         drop = (self.drop_inputs, self.drop_hidden)
         keys = jax.random.split(key, len(x))

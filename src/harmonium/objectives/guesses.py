@@ -10,8 +10,7 @@ from jaxtyping import Array, Float, Key, Num
 
 from harmonium.errors import InputError, shown, whole
 from harmonium.models import LatentModel, WeightedSample
-from harmonium.models.kinds import LATENT, is_kind
-from harmonium.objectives.objective import Batch, Objective, rows_only
+from harmonium.objectives.objective import Batch, Objective, require, rows_only
 from harmonium.units import parts_of
 
 SCORE_RULES = "NVIL, VIMCO, REINFORCE, WakeSleep or ReweightedWakeSleep"
@@ -23,13 +22,9 @@ def latent_rows(rule: Objective, model: Any, batch: Batch) -> Num[Array, "batch 
     >>> import harmonium as hm
     >>> latent_rows(hm.objectives.ELBO(), "a text", jax.numpy.ones((2, 3)))
     Traceback (most recent call last):
-    harmonium.errors.InputError: ELBO trains a directed net with latent variables (hm.VAE, ...), not 'a text': ...
+    harmonium.errors.InputError: ELBO trains a directed net with latent variables (a VAE, ...), not 'a text': choose ...
     """
-    if not is_kind(model, LATENT):
-        raise InputError(
-            f"{type(rule).__name__} trains a directed net with latent variables (hm.VAE, ...), not "
-            f"{shown(model)}: choose another rule or model."
-        )
+    require(rule, model)
     return rows_only(rule, batch)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from harmonium.inference import as_values, exact_free_energy, exact_log_partition
 from harmonium.models import EnergyModel, TractableModel
-from harmonium.models.kinds import TRACTABLE, is_kind
+from harmonium.models.kinds import ENERGY, TRACTABLE, Kind, is_kind
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, positive_means
 
 
@@ -27,6 +29,8 @@ class MaximumLikelihood(Objective):
     >>> MaximumLikelihood()(rbm, jnp.ones((2, 4)), jax.random.key(1), None)[0]                # 4 log 2
     Array(2.7725887, dtype=float32)
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY, TRACTABLE)
 
     def __call__(
         self, model: EnergyModel | TractableModel, batch: Batch, key: Key[Array, ""], memory: Memory

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError
 from harmonium.models import EnergyModel, weights
-from harmonium.models.kinds import ENERGY, is_kind
-from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory
+from harmonium.models.kinds import ENERGY, Kind
+from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, require
 
 
 class MaxNorm(Objective):
@@ -36,6 +36,8 @@ class MaxNorm(Objective):
     Array([2., 2., 2.], dtype=float32)
     """
 
+    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY,)
+
     rule: Objective
     limit: float = eqx.field(static=True)
 
@@ -45,7 +47,8 @@ class MaxNorm(Objective):
 
     def init(self, model: Any, key: Key[Array, ""]) -> StepMemory:
         """The rule's memory."""
-        if not is_kind(model, ENERGY) or not any(jax.tree.leaves(_matrices(model))):
+        require(self, model)
+        if not any(jax.tree.leaves(_matrices(model))):
             raise InputError(f"A {type(model).__name__} has no weight matrices whose norms could be limited.")
         return self.rule.init(model, key)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import equinox as eqx
 from jaxtyping import Array, Float, Key
 
 from harmonium.inference import as_values
 from harmonium.models.energy import EnergyModel
+from harmonium.models.kinds import ENERGY, Kind
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory
 
 
@@ -21,6 +24,8 @@ class DoubledInput(Objective):
     >>> twin, rule = hm.models.DoubledRBM(rbm, "v"), DoubledInput(hm.objectives.CD())
     >>> loss, _ = rule(twin, jnp.ones((4, 6)), jax.random.key(1), rule.init(twin, jax.random.key(2)))
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY,)
 
     rule: Objective
     of: str = eqx.field(static=True, default="v")

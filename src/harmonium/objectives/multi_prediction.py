@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError
 from harmonium.inference import LayerValues, as_values, infer, log_prob_missing
-from harmonium.models import MPDBM
+from harmonium.models.kinds import MULTI_PREDICTION, Kind
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, require
 
 
@@ -32,6 +32,8 @@ class MultiPrediction(Objective):
     >>> loss, _ = MultiPrediction()(model, jnp.ones((4, 6)), jax.random.key(1), None)
     """
 
+    accepts: ClassVar[tuple[Kind, ...]] = (MULTI_PREDICTION,)
+
     min_masked: float = eqx.field(static=True, default=0.0)
     max_masked: float = eqx.field(static=True, default=1.0)
     labels: float = eqx.field(static=True, default=0.5)
@@ -50,7 +52,7 @@ class MultiPrediction(Objective):
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """The mean over the batch, in nats per example, labels by their weight."""
-        require(self, model, MPDBM)
+        require(self, model)
         values = as_values(batch)
 
         def one(key: Key[Array, ""], x: LayerValues) -> dict[str, Float[Array, ""]]:

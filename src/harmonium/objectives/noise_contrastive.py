@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -16,7 +16,7 @@ from harmonium.inference import conditional, free_energy, independent_at_margina
 from harmonium.inference.placing import moved_bias, with_unit
 from harmonium.models import Independent, Normalised, with_biases
 from harmonium.models.energy import EnergyModel
-from harmonium.models.kinds import ENERGY, is_kind
+from harmonium.models.kinds import ENERGY, Kind, is_kind
 from harmonium.objectives.objective import (
     Batch,
     Memory,
@@ -51,6 +51,8 @@ class NCE(Objective):
     >>> loss, _ = rule(hm.Normalised(rbm), jnp.ones((4, 6)), jax.random.key(1), None); loss      # 2 log 2
     Array(1.3862944, dtype=float32)
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY,)
 
     noise: Any
     ratio: int = eqx.field(static=True, default=1)

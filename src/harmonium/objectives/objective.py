@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num, PyTree
 
-from harmonium.errors import InputError, articled, shown
+from harmonium.errors import InputError, shown
 from harmonium.inference import LayerValues, MeanField, as_values, fixed_point, has_closed_form, layer_stats
-from harmonium.models import EnergyModel, centred_part, recentred
+from harmonium.models import EnergyModel, Kind, centred_part, is_kind, recentred
 from harmonium.samplers import Replicas, State
 from harmonium.units import Stats, Unit
 
@@ -42,7 +42,8 @@ class StepMemory(eqx.Module):
 class Objective(eqx.Module):
     """`objective(model, batch, key, memory) -> (loss, (memory, metrics))`; the gradient of `loss` is the update.
 
-    Constants are stopped inside. `memory` holds what outlives a step, such as persistent chains.
+    Constants are stopped inside. `memory` holds what outlives a step, such as persistent chains. `accepts` names the
+    kinds of models that it trains; without any it is asked of every model.
 
     >>> import jax.numpy as jnp
     >>> class Mean(Objective):
@@ -51,6 +52,8 @@ class Objective(eqx.Module):
     >>> float(Mean()(jnp.zeros(2), jnp.ones((4, 2)), None, None)[0])
     2.0
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = ()
 
     @abstractmethod
     def __call__(
@@ -78,17 +81,22 @@ class Objective(eqx.Module):
         return recentred(model, memory.means)
 
 
-def require(rule: Objective, model: Any, kind: type) -> None:
-    """Refuse a model of another kind than a rule is for, before anything is compiled.
+def require(objective: Objective, model: Any) -> None:
+    """Refuse a model of a kind that an objective does not train, before anything is compiled.
 
     >>> import harmonium as hm
-    >>> require(hm.objectives.UpDown(), "a text", hm.DBN)
+    >>> require(hm.objectives.UpDown(), "a text")
     Traceback (most recent call last):
-    harmonium.errors.InputError: UpDown trains a DBN, not 'a text': choose another rule or model.
+    harmonium.errors.InputError: UpDown trains a belief net, not 'a text': choose another objective or model ...
     """
-    if not isinstance(model, kind):
+    for inner in (getattr(objective, f.name) for f in dataclasses.fields(objective)):
+        if isinstance(inner, Objective):
+            require(inner, model)
+    if objective.accepts and not is_kind(model, *objective.accepts):
+        nouns = " or ".join(kind.noun for kind in objective.accepts)
         raise InputError(
-            f"{type(rule).__name__} trains {articled(kind.__name__)}, not {shown(model)}: choose another rule or model."
+            f"{type(objective).__name__} trains {nouns}, not {shown(model)}: choose another objective or model "
+            "(harmonium list objectives)."
         )
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
-from harmonium.errors import InputError, shown
 from harmonium.models import Orderless
-from harmonium.models.kinds import ORDERLESS, is_kind
-from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, rows_only
+from harmonium.models.kinds import ORDERLESS, Kind
+from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, require, rows_only
 from harmonium.units import Conditional
 
 
@@ -30,15 +29,13 @@ class OrderAgnostic(Objective):
     >>> loss, (_, metrics) = OrderAgnostic()(model, jnp.ones((4, 6)), jax.random.key(1), None)
     """
 
+    accepts: ClassVar[tuple[Kind, ...]] = (ORDERLESS,)
+
     def __call__(
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """The mean over the batch and the refinements, in nats per example."""
-        if not is_kind(model, ORDERLESS):
-            raise InputError(
-                f"OrderAgnostic trains a network of every order (hm.OrderlessNADE, hm.NADEk), not {shown(model)}: "
-                "choose another rule or model."
-            )
+        require(self, model)
         rows = rows_only(self, batch)
         weighed = jax.vmap(lambda x, mask: _weighed(model, x, mask))(rows, subsets(key, *rows.shape))
         log_prob = jnp.mean(weighed, axis=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ from jaxtyping import Array, Float, Key
 from harmonium.errors import InputError, whole
 from harmonium.inference import log_pseudo_likelihood
 from harmonium.models.energy import EnergyModel
+from harmonium.models.kinds import ENERGY, Kind
 from harmonium.objectives.objective import (
     Batch,
     Memory,
@@ -32,6 +35,8 @@ class PseudoLikelihood(Objective):
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> loss, _ = PseudoLikelihood(sites=2)(rbm, jnp.ones((4, 6)), jax.random.key(1), None)
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY,)
 
     sites: int | None = eqx.field(static=True, default=1)
 

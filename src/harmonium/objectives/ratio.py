@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ from jaxtyping import Array, Float, Key, Num
 from harmonium.errors import InputError, whole
 from harmonium.inference import free_energy, sum_over_sites
 from harmonium.models.energy import EnergyModel
+from harmonium.models.kinds import ENERGY, Kind
 from harmonium.objectives.objective import (
     Batch,
     Memory,
@@ -37,6 +40,8 @@ class RatioMatching(Objective):
     >>> float(RatioMatching(sites=2)(rbm, jnp.ones((4, 6)), jax.random.key(1), None)[0])          # 6 / 4
     1.5
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY,)
 
     sites: int | None = eqx.field(static=True, default=1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Key
 from harmonium.errors import InputError, shown, whole
 from harmonium.gradients import MovingAverage, leave_one_out, vimco_signals, with_gradient_of
 from harmonium.models import WeightedSample
+from harmonium.models.kinds import LATENT, Kind
 from harmonium.nets import MLP
 from harmonium.objectives.guesses import check_samples, constant, latent_rows, log_mean_exp
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory
@@ -36,6 +37,8 @@ class REINFORCE(Objective):
     >>> rule = REINFORCE(); memory = rule.init(net, jax.random.key(1))
     >>> loss, (memory, metrics) = rule(net, jnp.ones((4, 6)), jax.random.key(2), memory)
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (LATENT,)
 
     samples: int = eqx.field(static=True, default=1)
     baseline: str | float = eqx.field(static=True, default="moving")
@@ -86,6 +89,8 @@ class NVIL(Objective):
     >>> rule = NVIL(); memory = rule.init(net, jax.random.key(1))
     >>> loss, (memory, metrics) = rule(net, jnp.ones((4, 6)), jax.random.key(2), memory)
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (LATENT,)
 
     samples: int = eqx.field(static=True, default=1)
     hidden: int = eqx.field(static=True, default=100)
@@ -152,6 +157,8 @@ class VIMCO(Objective):
     >>> net = hm.HelmholtzMachine(hm.units.Bernoulli(6), [hm.units.Bernoulli(3)], key=jax.random.key(0))
     >>> loss, (_, metrics) = VIMCO(samples=5)(net, jnp.ones((4, 6)), jax.random.key(2), None)
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (LATENT,)
 
     samples: int = eqx.field(static=True, default=10)
 

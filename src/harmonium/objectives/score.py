@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -12,6 +13,7 @@ from jaxtyping import Array, Float, Key
 from harmonium.errors import InputError, whole
 from harmonium.inference import score, sum_over_sites
 from harmonium.models.energy import EnergyModel
+from harmonium.models.kinds import ENERGY, Kind
 from harmonium.objectives.objective import (
     Batch,
     Memory,
@@ -42,6 +44,8 @@ class ScoreMatching(Objective):
     >>> float(ScoreMatching()(rbm, jnp.array([[1.0, 3.0]]), jax.random.key(1), None)[0])         # (1 + 9) / 2 - 2
     3.0
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY,)
 
     probes: int | None = eqx.field(static=True, default=None)
 
@@ -90,6 +94,8 @@ class DenoisingScoreMatching(Objective):
     >>> rbm = hm.RBM(visible=hm.units.Gaussian(2), hidden=hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.0)
     >>> loss, _ = DenoisingScoreMatching(noise=0.3)(rbm, jnp.array([[1.0, 3.0]]), jax.random.key(1), None)
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY,)
 
     noise: float = eqx.field(static=True)
 

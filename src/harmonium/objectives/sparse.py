@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError, shown
+from harmonium.errors import InputError
 from harmonium.inference import as_values, layer_stats, natural_parameters
 from harmonium.models import EnergyModel
-from harmonium.models.kinds import ENERGY, is_kind
-from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, posterior
+from harmonium.models.kinds import ENERGY, Kind
+from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, posterior, require
 from harmonium.units import Bernoulli, Stats
 
 
@@ -39,6 +39,8 @@ class Sparse(Objective):
     0.96
     """
 
+    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY,)
+
     rule: Objective
     target: float = eqx.field(static=True, default=0.1)
     strength: float = eqx.field(static=True, kw_only=True)
@@ -53,6 +55,7 @@ class Sparse(Objective):
 
     def init(self, model: Any, key: Key[Array, ""]) -> StepMemory:
         """The rule's memory."""
+        require(self, model)
         _hidden(model)
         return self.rule.init(model, key)
 
@@ -99,8 +102,6 @@ def _free(model: EnergyModel, name: str, given: dict[str, Array]) -> tuple[str, 
 
 
 def _hidden(model: Any) -> list[str]:
-    if not is_kind(model, ENERGY):
-        raise InputError(f"A sparsity penalty is for machines with an energy, which {shown(model)} has not.")
     names = [name for name, unit in model.layers.items() if name not in ("v", "y") and isinstance(unit, Bernoulli)]
     if not names:
         raise InputError("A sparsity penalty is for Bernoulli hidden units, and the model has none: leave it out.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.models import ConditionalGenerator
+from harmonium.models.kinds import CONDITIONAL, Kind
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, require, rows_only
 
 
@@ -28,10 +28,12 @@ class Supervised(Objective):
     Array(2.0794, dtype=float32)
     """
 
+    accepts: ClassVar[tuple[Kind, ...]] = (CONDITIONAL,)
+
     def __call__(
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """The mean over the batch, in nats per example."""
-        require(self, model, ConditionalGenerator)
+        require(self, model)
         log_likelihood = jnp.mean(jax.vmap(model.log_prob_given)(rows_only(self, batch)))
         return -log_likelihood, (StepMemory(), {"log_likelihood": log_likelihood})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError, whole
 from harmonium.inference import as_values
-from harmonium.models.directed import DBN, downwards, log_prob_downwards, log_prob_upwards, upwards
+from harmonium.models.directed import downwards, log_prob_downwards, log_prob_upwards, upwards
+from harmonium.models.kinds import BELIEF_NET, Kind
 from harmonium.objectives.contrastive import contrast
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, require
 from harmonium.samplers import Gibbs, State, posterior_sample, run_chain
@@ -35,6 +36,8 @@ class UpDown(Objective):
     >>> loss, (memory, metrics) = UpDown(steps=3)(dbn, jnp.ones((4, 6)), jax.random.key(1), None)
     """
 
+    accepts: ClassVar[tuple[Kind, ...]] = (BELIEF_NET,)
+
     steps: int = eqx.field(static=True, default=1)
 
     def __check_init__(self) -> None:
@@ -45,7 +48,7 @@ class UpDown(Objective):
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """The sum of the three parts, the mean over the batch, in nats."""
-        require(self, model, DBN)
+        require(self, model)
         still = jax.lax.stop_gradient(model)
         values = as_values(batch)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError, shown
+from harmonium.errors import InputError
 from harmonium.gradients import with_gradient_of
-from harmonium.models.kinds import BIDIRECTIONAL, is_kind
+from harmonium.models.kinds import BIDIRECTIONAL, LATENT, Kind
 from harmonium.objectives.guesses import check_samples, constant, dreams, latent_rows, log_mean_exp
-from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, rows_only
+from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, require, rows_only
 
 
 class WakeSleep(Objective):
@@ -30,6 +30,8 @@ class WakeSleep(Objective):
     >>> net = hm.HelmholtzMachine(hm.units.Bernoulli(6), [hm.units.Bernoulli(3)], key=jax.random.key(0))
     >>> loss, (_, metrics) = WakeSleep()(net, jnp.ones((4, 6)), jax.random.key(2), None)
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (LATENT,)
 
     samples: int = eqx.field(static=True, default=1)
 
@@ -65,6 +67,8 @@ class ReweightedWakeSleep(Objective):
     >>> net = hm.HelmholtzMachine(hm.units.Bernoulli(6), [hm.units.Bernoulli(3)], key=jax.random.key(0))
     >>> loss, (_, metrics) = ReweightedWakeSleep(samples=5)(net, jnp.ones((4, 6)), jax.random.key(2), None)
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (LATENT,)
 
     samples: int = eqx.field(static=True, default=10)
     wake: bool = eqx.field(static=True, default=True)
@@ -110,6 +114,8 @@ class Bidirectional(Objective):
     >>> loss, (_, metrics) = Bidirectional(samples=5)(model, jnp.ones((4, 6)), jax.random.key(2), None)
     """
 
+    accepts: ClassVar[tuple[Kind, ...]] = (BIDIRECTIONAL,)
+
     samples: int = eqx.field(static=True, default=10)
 
     def __check_init__(self) -> None:
@@ -119,8 +125,7 @@ class Bidirectional(Objective):
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """The mean over the batch, in nats per example."""
-        if not is_kind(model, BIDIRECTIONAL):
-            raise InputError(f"Bidirectional trains an hm.BiHM, not {shown(model)}: choose another rule or model.")
+        require(self, model)
         guessed = constant(model.net, rows_only(self, batch), key, self.samples)
         log_w = 0.5 * guessed.log_weight
         weight = jax.nn.softmax(jax.lax.stop_gradient(log_w), axis=1)

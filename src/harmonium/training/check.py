@@ -19,6 +19,7 @@ from harmonium.matmul import check_matmul_precision
 from harmonium.models import BiasedModel
 from harmonium.models.kinds import require_sound
 from harmonium.objectives import Objective
+from harmonium.objectives.objective import require
 from harmonium.rng import check_key
 from harmonium.training.folder import RunFolder
 from harmonium.units import Columns, Frames, Unit, inner
@@ -39,15 +40,16 @@ class Optimizer(Protocol):
 
 
 def check_parts(model: Any, objective: Any, optimizer: Any, key: Any) -> None:
-    """Refuse what is no model, or one whose energy is none, and what is no learning rule, optimizer or key."""
+    """Refuse what is no model, objective, optimizer or key, an energy that is none, an objective for other kinds."""
     if not isinstance(model, eqx.Module):
         raise InputError(f"Training takes a model, such as an hm.RBM, not {shown(model)}: make one and pass it.")
     require_sound(model)
     require_linear(model)
     if not isinstance(objective, Objective):
         raise InputError(
-            f"A learning rule is an object, such as hm.objectives.CD(), not {shown(objective)}: make one and pass it."
+            f"An objective is an object, such as hm.objectives.CD(), not {shown(objective)}: make one and pass it."
         )
+    require(objective, model)
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise InputError(
             f"An optimizer is one of Optax's, such as optax.adam(1e-3), not {shown(optimizer)}: make one and pass it."

@@ -1,0 +1,50 @@
+"""`hm.methods`: what can be asked of a model, and with which options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harmonium.models import kind_of, require_sound
+from harmonium.models.verb import VERBS, options_of
+
+HIDDEN = ("key", "method")  # arguments of all methods
+
+
+class Methods(tuple):
+    """Lines of text, one for each function and method, which print as a table.
+
+    >>> print(Methods(["hm.sample(model, key)"]))
+    hm.sample(model, key)
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(self)
+
+    __repr__ = __str__
+
+
+def methods(model: Any) -> Methods:
+    """What the library does with a model: every function that has a row for its kind, with its methods and options.
+
+    Raises `InputError` for a model that is not sound.
+
+    >>> import harmonium as hm
+    >>> print(hm.methods(hm.FVBN(hm.units.Bernoulli(3))))
+    an auto-regressive network of one order (a NADE, ...)
+    hm.diagnose             chains=20, sweeps=1000, rows=1000
+    hm.impute               steps=500, first=0
+    hm.log_likelihood       method='auto': given=None, orders=None
+    hm.log_likelihood       method='exact': given=None, orders=None
+    hm.log_prob
+    hm.log_ratio
+    hm.sample               steps=1000, first=0
+    """
+    require_sound(model)
+    kind = kind_of(model)
+    lines = [kind.noun if kind else "no kind of model"]
+    for name, function in sorted(VERBS.items()):
+        for method in function.methods(model) if name.startswith("hm.") else ():
+            options = {k: v for k, v in options_of(function, model, method).items() if k not in HIDDEN}
+            told = ", ".join(f"{option}={default!r}" for option, default in options.items())
+            lines.append(f"{name:<24}" + (f"method='{method}': " if method else "") + told)
+    return Methods(line.rstrip() for line in lines)

@@ -41,11 +41,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of what a script sta
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HELD = 1.2e9  # bytes of a worker beyond which it lets go of the programs of the tests that are over
+AT_LEAST = 40  # tests of one file between two times that it does
+_since = [0]
 
 
 def pytest_runtest_teardown(item, nextitem) -> None:
-    """Between two files, give back what compiled programs hold: kept to the end they are gigabytes."""
-    if nextitem is not None and nextitem.path != item.path and _resident() > HELD:
+    """Give back what compiled programs hold: kept to the end they are gigabytes."""
+    _since[0] += 1
+    over = nextitem is None or nextitem.path != item.path or _since[0] >= AT_LEAST
+    if over and _resident() > HELD:
+        _since[0] = 0
         jax.clear_caches()
         gc.collect()
 

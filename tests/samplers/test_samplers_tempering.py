@@ -76,7 +76,7 @@ def row_of(truth, values) -> np.ndarray:
 @eqx.filter_jit
 def swept(ladder, key, replicas, steps):
     def chain(key, replicas):
-        walk = lambda i, r: Tempering(ladder)(jax.random.fold_in(key, i), r)  # noqa: E731
+        walk = lambda i, r: Tempering(ladder)(jax.random.fold_in(key, i), r)[0]  # noqa: E731
         return jax.lax.fori_loop(0, steps, walk, replicas)
 
     return jax.vmap(chain)(jax.random.split(fast_key(key), len(replicas.turn)), replicas)
@@ -138,7 +138,7 @@ def test_independent_layers_are_swapped_by_their_energies():
                   for m in models])  # fmt: skip
     expected = math.exp(min(0.0, e[0, 0] + e[1, 1] - e[0, 1] - e[1, 0]))
     assert float(swap_chances(ladder, values)[0]) == pytest.approx(expected, rel=1e-4)
-    after = Tempering(ladder)(KEY, initial_replicas(ladder, KEY))
+    after, _ = Tempering(ladder)(KEY, initial_replicas(ladder, KEY))
     assert {name: x.shape for name, x in after.values.items()} == {"v": (2, 2), "h": (2, 2)}
 
 
@@ -187,7 +187,7 @@ def test_exchanges_on_a_ladder_of_temperatures_cost_no_matrix_product():
     replicas = jax.vmap(lambda k: initial_replicas(ladder, k))(jax.random.split(KEY, 25))
 
     def sweep(ladder, key, replicas):
-        return jax.vmap(lambda k, r: Tempering(ladder)(k, r))(jax.random.split(key, 25), replicas)
+        return jax.vmap(lambda k, r: Tempering(ladder)(k, r)[0])(jax.random.split(key, 25), replicas)
 
     text = jax.jit(sweep).lower(ladder, fast_key(KEY), replicas).compile().as_text()
     shapes = re.findall(r"f32\[([\d,]+)\][^=\n]* (?:dot|custom-call)\(", text)

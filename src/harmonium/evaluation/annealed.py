@@ -180,7 +180,7 @@ def transition(model: EnergyModel, key: Key[Array, ""], held: State) -> State:
     `p(x) T(y | x) = sum_z p(x, z) p(y, z) / p(z)` is the same with `x` and `y` exchanged.
     """
     if not any(set(held) <= set(block) for block in model.blocks):
-        return Gibbs(model)(key, held)  # all layers are held: a sweep, which is not its own reverse
+        return Gibbs(model)(key, held)[0]  # all layers are held: a sweep, which is not its own reverse
     down, up = jax.random.split(key)
     others = tuple(name for name in model.layers if name not in held)
     state = held | sample_block(model, down, held, others)

@@ -69,7 +69,7 @@ def _watch(
         return jnp.append(directions @ _flat(unit.stats(state["v"])), f)
 
     def step(state: State, key: Key[Array, ""]) -> tuple[State, Array]:
-        state = Gibbs(model)(key, state)
+        state, _ = Gibbs(model)(key, state)
         return state, statistics(state)
 
     def until_shown(state: State, keys: Key[Array, "between"]) -> tuple[State, tuple[Array, Array]]:
@@ -79,7 +79,7 @@ def _watch(
     def chain(key: Key[Array, ""], v: Array) -> tuple[Array, Array]:
         first, second, rest = jax.random.split(key, 3)
         hold = Gibbs(model, {"v": Clamp(jnp.ones(unit.size, bool), v)})
-        state = hold(second, initial_state(model, first) | {"v": v})
+        state, _ = hold(second, initial_state(model, first) | {"v": v})
         keys = jax.random.split(rest, sweeps)
         state, first = jax.lax.scan(step, state, keys[: sweeps - snapshots * between])
         later = keys[sweeps - snapshots * between :].reshape(snapshots, between)

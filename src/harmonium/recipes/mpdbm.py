@@ -60,6 +60,6 @@ def mpdbm(
     model = MPDBM(unit, layers, top, key=jax.random.fold_in(key, 1), **options)
     check_data(model, dataset)
     model = at_marginals(model, dataset.shown(dataset.train[:MARGINAL_ROWS]))
-    rule = MultiPrediction(least, most, label_hidden, label_weight)
+    rule = MultiPrediction(min_masked, max_masked, label_hidden, label_weight)
     optimizer = annealed(learning_rate, epochs * dataset.steps_per_epoch(arguments["batch_size"]))
     return trained("mpdbm", arguments, model, dataset, rule, optimizer)

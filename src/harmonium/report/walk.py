@@ -69,6 +69,6 @@ def _advance(
     def sweep(i: Array, state: State) -> State:
         keys = jax.random.split(jax.random.fold_in(key, i + 1), len(held))
         mask = held | (i == -1)
-        return jax.vmap(lambda k, s, m: Gibbs(model, {"v": Clamp(m, s["v"])})(k, s))(keys, state, mask)
+        return jax.vmap(lambda k, s, m: Gibbs(model, {"v": Clamp(m, s["v"])})(k, s)[0])(keys, state, mask)
 
     return jax.lax.fori_loop(first, last, sweep, state)

@@ -1,14 +1,16 @@
-"""Markov kernels, `kernel(key, state) -> state`, and what starts and runs them."""
+"""Markov kernels, `kernel(key, state) -> (state, info)`, and what starts and runs them."""
 
 from harmonium.samplers.gibbs import (
     Clamp,
     Gibbs,
+    Info,
     Kernel,
     State,
     initial_state,
     posterior_sample,
     run_chain,
     sample_block,
+    watched_chain,
 )
 from harmonium.samplers.impute import impute
 from harmonium.samplers.ladders import Ladder, Snapshots, Temperatures
@@ -19,6 +21,7 @@ from harmonium.samplers.tempering import Replicas, Tally, Tempering, initial_rep
 __all__ = [
     "Clamp",
     "Gibbs",
+    "Info",
     "Kernel",
     "Ladder",
     "Replicas",
@@ -39,4 +42,5 @@ __all__ = [
     "site_law",
     "swap_chances",
     "sweep_sites",
+    "watched_chain",
 ]

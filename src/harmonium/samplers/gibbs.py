@@ -1,7 +1,8 @@
 """Block Gibbs sampling, free or clamped: each block of layers from its conditional, one block after the other.
 
 A layer whose units act on each other is drawn colour by colour instead, each colour given the units just drawn.
-A kernel is `kernel(key, state) -> state`; a state is a dict of every layer's value, for one chain.
+A kernel is `kernel(key, state) -> (state, info)`; a state is a dict of every layer's value, for one chain, and `info`
+holds what a step tells of itself, such as how probable its acceptance was.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from harmonium.units import Stats
 
 State = dict[str, Array]
 Chain = TypeVar("Chain")  # what a kernel moves: the state of one chain, or of several side by side
+Info = dict[str, Array]  # of a step: `acceptance`, its probability, and the like; empty where nothing can be refused
 
 MEAN_FIELD_STEPS = 10  # sweeps before a deep machine's posterior is sampled
 
@@ -28,8 +30,8 @@ MEAN_FIELD_STEPS = 10  # sweeps before a deep machine's posterior is sampled
 class Kernel(Protocol):
     """One step of a Markov chain: it leaves the model's distribution invariant."""
 
-    def __call__(self, key: Key[Array, ""], state: Chain) -> Chain:
-        """The next state of one chain."""
+    def __call__(self, key: Key[Array, ""], state: Chain) -> tuple[Chain, Info]:
+        """The next state of one chain, and what the step tells of itself."""
 
 
 class Clamp(NamedTuple):
@@ -38,7 +40,7 @@ class Clamp(NamedTuple):
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> kernel = Gibbs(rbm, {"v": Clamp(jnp.ones(6, bool), jnp.ones(6))})
-    >>> kernel(jax.random.key(1), initial_state(rbm, jax.random.key(2)))["v"]
+    >>> state, info = kernel(jax.random.key(1), initial_state(rbm, jax.random.key(2))); state["v"]
     Array([1., 1., 1., 1., 1., 1.], dtype=float32)
     """
 
@@ -55,16 +57,17 @@ class Gibbs(eqx.Module):
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
-    >>> kernel = Gibbs(rbm); kernel(jax.random.key(1), initial_state(rbm, jax.random.key(2)))["v"].shape
-    (6,)
+    >>> state, info = Gibbs(rbm)(jax.random.key(1), initial_state(rbm, jax.random.key(2)))
+    >>> state["v"].shape, info
+    ((6,), {})
     """
 
     model: EnergyModel
     clamped: Mapping[str, Clamp] = eqx.field(default_factory=dict)
     held: tuple[str, ...] = eqx.field(static=True, default=())
 
-    def __call__(self, key: Key[Array, ""], state: State) -> State:
-        """A sweep over all blocks."""
+    def __call__(self, key: Key[Array, ""], state: State) -> tuple[State, Info]:
+        """A sweep over all blocks, of which none can be refused."""
         keys = jax.random.split(key, len(self.model.blocks))
         masks = {name: clamp.mask for name, clamp in self.clamped.items()}
         state = self._hold(state)
@@ -72,7 +75,7 @@ class Gibbs(eqx.Module):
             free = tuple(name for name in block if name not in self.held)
             if free:
                 state = self._hold(state | sample_block(self.model, key, state, free, masks))
-        return state
+        return state, {}
 
     def _hold(self, state: State) -> State:
         held = {
@@ -205,5 +208,18 @@ def run_chain(kernel: Kernel, key: Key[Array, ""], state: Chain, steps: int) -> 
     """
     keys = jax.random.split(key, steps)
     if steps > 1:
-        state, _ = jax.lax.scan(lambda s, k: (kernel(k, s), None), state, keys[:-1])
-    return kernel(keys[-1], state)
+        state, _ = jax.lax.scan(lambda s, k: (kernel(k, s)[0], None), state, keys[:-1])
+    return kernel(keys[-1], state)[0]
+
+
+def watched_chain(kernel: Kernel, key: Key[Array, ""], state: Chain, steps: int) -> tuple[Chain, Info]:
+    """The state after `steps` steps of one chain, and the info of each step, stacked `[steps, ...]`.
+
+    >>> import harmonium as hm, jax
+    >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
+    >>> ladder = hm.samplers.Snapshots.of([rbm, rbm, rbm])
+    >>> start = hm.samplers.initial_replicas(ladder, jax.random.key(1))
+    >>> watched_chain(hm.samplers.Tempering(ladder), jax.random.key(2), start, steps=5)[1]["acceptance"].shape
+    (5, 2)
+    """
+    return jax.lax.scan(lambda s, k: kernel(k, s), state, jax.random.split(key, steps))

@@ -29,7 +29,7 @@ from harmonium.errors import InputError, whole
 from harmonium.inference import free_energy, layer_stats, natural_parameters
 from harmonium.models import Coloured
 from harmonium.rng import fast_key
-from harmonium.samplers.gibbs import Gibbs, State, initial_state, run_chain, sample_layers
+from harmonium.samplers.gibbs import Gibbs, Info, State, initial_state, run_chain, sample_layers
 from harmonium.samplers.ladders import Ladder
 from harmonium.units import Stats
 
@@ -90,19 +90,20 @@ class Tempering(eqx.Module):
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> ladder = hm.samplers.Snapshots.of([rbm, rbm])                  # the same model twice: swaps never fail
-    >>> Tempering(ladder)(jax.random.key(1), initial_replicas(ladder, jax.random.key(2))).walker
-    Array([1, 0], dtype=int32)
+    >>> state, info = Tempering(ladder)(jax.random.key(1), initial_replicas(ladder, jax.random.key(2)))
+    >>> state.walker, info["acceptance"]
+    (Array([1, 0], dtype=int32), Array([1.], dtype=float32))
     """
 
     ladder: Ladder
 
-    def __call__(self, key: Key[Array, ""], state: Replicas) -> Replicas:
-        """The next state of one ladder."""
+    def __call__(self, key: Key[Array, ""], state: Replicas) -> tuple[Replicas, Info]:
+        """The next state of one ladder, and the probability of exchanging each pair of neighbours."""
         move, choose, draw = jax.random.split(key, 3)
         rungs, last = jnp.arange(self.ladder.rungs, dtype=jnp.int32), _last_block(self.ladder)
 
         def sweep(key: Key[Array, ""], rung: Int[Array, ""], x: State) -> State:
-            return Gibbs(self.ladder.at(rung), held=last)(key, x)
+            return Gibbs(self.ladder.at(rung), held=last)(key, x)[0]
 
         moved = jax.vmap(sweep)(jax.random.split(move, len(rungs)), rungs, state.values)
         views = _views(self.ladder, moved)
@@ -116,7 +117,7 @@ class Tempering(eqx.Module):
         values = {name: x[goes] for name, x in (moved | drawn).items()}
         seen, back = _seen(state.seen[goes])
         tally = Tally(state.tally.sweeps + 1, state.tally.accepted + chance, state.tally.round_trips + back)
-        return Replicas(values, state.walker[goes], seen, 1 - state.turn, tally)
+        return Replicas(values, state.walker[goes], seen, 1 - state.turn, tally), {"acceptance": chance}
 
 
 class _View(NamedTuple):

@@ -110,6 +110,6 @@ def _moments(model: EnergyModel, values: Values) -> np.ndarray:
 def _sweeps(model: EnergyModel, keys: Array, state: State, steps: Array, masks: dict[str, Array]) -> State:
     def chain(key: Key[Array, ""], start: State) -> State:
         kernel = Gibbs(model, {name: Clamp(mask, start[name]) for name, mask in masks.items()})
-        return jax.lax.fori_loop(0, steps, lambda i, s: kernel(jax.random.fold_in(key, i), s), start)
+        return jax.lax.fori_loop(0, steps, lambda i, s: kernel(jax.random.fold_in(key, i), s)[0], start)
 
     return jax.vmap(chain)(keys, state)

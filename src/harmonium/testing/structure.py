@@ -50,7 +50,7 @@ def check_shapes(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
     >>> check_shapes(tiny)
     """
     first = eqx.filter_eval_shape(initial_state, model, jax.random.key(0))
-    later = eqx.filter_eval_shape(Gibbs(model), jax.random.key(0), first)
+    later, _ = eqx.filter_eval_shape(Gibbs(model), jax.random.key(0), first)
     for name, unit in model.layers.items():
         for state in (first[name], later[name]):
             if state.shape != (unit.size,) or state.dtype != unit.dtype:

@@ -12,7 +12,7 @@ FAILURE_RATE = 1e-3  # of each statistical test, were its seed drawn anew
 CHAINS, UNITS = 512, 2048
 
 
-def neutral_natural(x, y, z):
+def reference(x, y, z):
     """PCG3D in Python's whole numbers, as published."""
     mask = 0xFFFFFFFF
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import operator
+import sys
+import warnings
 from collections.abc import Sequence
 
 
@@ -32,6 +34,31 @@ class NonFiniteLossError(RunError):
     def __init__(self, message: str, run: object | None = None) -> None:
         super().__init__(message)
         self.run = run
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line of the person's own code, however deep in the library the matter is found.
+
+    >>> with warnings.catch_warnings(record=True) as found:
+    ...     warnings.simplefilter("always"); warn("few rows")
+    >>> [str(warning.message) for warning in found]
+    ['few rows']
+    """
+    level, frame = 1, sys._getframe(0)
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in OURS:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+OURS = (
+    "harmonium",
+    "functools",
+    "contextlib",
+    "equinox",
+    "jax",
+    "jaxtyping",
+    "beartype",
+)  # packages whose lines are nobody's own code
 
 
 def articled(name: str) -> str:

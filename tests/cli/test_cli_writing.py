@@ -285,7 +285,6 @@ def test_ctrl_c_leaves_what_was_there_and_nothing_else(ending, force, harmonium,
             raise KeyboardInterrupt
         return real(*words, **named)
 
-    stopped.dispatch = real.dispatch
     monkeypatch.setattr(writing, "draw", stopped)
     words = ("sample", "bits", "-n", "20", "--steps", "1", "--out", out.name, *["--force"] * force)
     code, said, err = harmonium(*words)
@@ -340,7 +339,6 @@ def test_a_full_memory_is_said_in_a_sentence(harmonium, monkeypatch):
     def full(*_, **__):
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 4000000000000 bytes.")
 
-    full.dispatch = writing.draw.dispatch
     monkeypatch.setattr(writing, "draw", full)
     said = harmonium.refused("sample", "bits", "--out", "full.npy", code=1)
     assert "the memory is full: ask for fewer units, chains or rows at a time" in said

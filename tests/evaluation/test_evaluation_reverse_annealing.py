@@ -122,7 +122,7 @@ def test_a_model_that_ran_away_is_told():
     ("options", "said"),
     [({"chains": 0}, "at least 1, not chains=0"), ({"temperatures": 0}, "temperatures=0"), ({"rows": 0}, "rows=0"),
      ({"key": None}, "'raise' draws random numbers: pass key="), ({"samples": 3}, "no option 'samples'"),
-     ({"method": "guess"}, "no method 'guess': choose one of auto, .*trajectory, raise, csl")],
+     ({"method": "guess"}, "no method 'guess': choose one of auto, .*trajectory, exact, raise, csl")],
 )  # fmt: skip
 def test_bad_usage_is_refused(options, said):
     with pytest.raises(InputError, match=said):

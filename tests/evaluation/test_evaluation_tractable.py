@@ -49,7 +49,7 @@ def test_each_unit_of_a_layer_has_its_own_log_probability():
 @pytest.mark.parametrize("method", ["ais", "raise"])
 def test_what_an_exact_likelihood_does_without_is_refused(method):
     options = {"rows": 3} if method == "raise" else {}
-    with pytest.raises(InputError, match=f"An FVBN says its likelihood exactly: leave method='{method}' out"):
+    with pytest.raises(InputError, match=f"of an FVBN has no method '{method}': choose one of auto, exact"):
         log_likelihood(SEQUENCES["fvbn-bernoulli"], np.zeros((3, 4)), method=method, **options)
 
 

@@ -44,7 +44,7 @@ def tiny():
 
 
 @pytest.fixture
-def conditional(tiny):
+def law(tiny):
     """The exact probabilities of the 16 rows."""
     free = jax.vmap(lambda v: hm.free_energy(tiny.model_, {"v": v}))(jnp.asarray(ROWS, jnp.float32))
     weights = -np.asarray(free, np.float64)

@@ -14,6 +14,7 @@ from harmonium.cli.rows import OwnUnits, block_rows, counted, given_rows
 from harmonium.cli.tables import SMALLEST_CELL, check_out, check_room, table
 from harmonium.errors import InputError, whole
 from harmonium.inference import encode as hidden_means
+from harmonium.models.verb import VERBS
 from harmonium.samplers import impute as fill
 from harmonium.samplers import sample as draw
 from harmonium.training import RunFolder
@@ -23,7 +24,7 @@ from harmonium.units import Unit
 def write_samples(folder: RunFolder, model: Any, n: int, out: Path, *, steps: int, seed: int, force: bool) -> str:
     """Draw `n` rows into a file; returns what to say of it. Raises `InputError` where there is no room for it."""
     check_out(out, force)
-    draw.dispatch(model)
+    VERBS["hm.sample"].dispatch(model)
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
     units, size = OwnUnits(folder, model.layers["v"]), block_rows(model, n)
@@ -38,7 +39,7 @@ def write_samples(folder: RunFolder, model: Any, n: int, out: Path, *, steps: in
 def write_filled(folder: RunFolder, model: Any, source: Path, out: Path, *, steps: int, seed: int, force: bool) -> str:
     """Fill the missing cells of a file's rows into another file; returns what to say of it."""
     check_out(out, force)
-    fill.dispatch(model)
+    VERBS["hm.impute"].dispatch(model)
     given = given_rows(folder, model.layers["v"], source)
     n, units, count = len(given.rows), OwnUnits(folder, model.layers["v"]), 0
     check_room(out, n * given.rows.shape[1] * _cell_bytes(out, given.rows.itemsize))
@@ -57,7 +58,7 @@ def write_filled(folder: RunFolder, model: Any, source: Path, out: Path, *, step
 def write_features(folder: RunFolder, model: Any, source: Path, out: Path, *, layer: str | None, force: bool) -> str:
     """Write what the hidden units are expected to be given a file's rows; returns what to say of it."""
     check_out(out, force)
-    hidden_means.dispatch(model)
+    VERBS["hm.encode"].dispatch(model)
     hidden = [name for name in model.layers if name != "v"]
     if layer is not None and layer not in hidden:
         raise InputError(f"There is no hidden layer '{layer}': choose --layer {' or '.join(hidden)}, or leave it out.")

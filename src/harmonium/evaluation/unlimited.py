@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from jaxtyping import Float
 
 from harmonium.data import Dataset
 from harmonium.data.affine import moments
+from harmonium.errors import warn
 from harmonium.evaluation.far_rows import listed
 from harmonium.models import FVBN, BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel
 from harmonium.models.directed.generators import AffineGenerator
@@ -45,7 +45,7 @@ def warn_of_training_rows(model: Any, data: Dataset) -> None:
     noisy = data.space.support.startswith("integers")  # whole numbers are shown with noise of one level
     found = [] if noisy else _found(model, data.train, others, name, data.shown, data.columns)
     for message in [*_constant(constant, name, data.columns), *found]:
-        warnings.warn(message, stacklevel=3)
+        warn(message)
 
 
 def warn_of_rows(model: Any, data: Any) -> None:
@@ -69,7 +69,7 @@ def warn_of_rows(model: Any, data: Any) -> None:
         real = _columns(model)
         constant = constant_columns(rows, real) if len(rows) else []  # a question, and no data set
         for message in _found(model, rows, [i for i in real if i not in constant], "the rows"):
-            warnings.warn(message, stacklevel=3)
+            warn(message)
 
 
 def _columns(model: Any) -> list[int]:

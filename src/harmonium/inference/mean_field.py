@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from harmonium.errors import InputError, whole
+from harmonium.errors import InputError, warn, whole
 from harmonium.inference.conditional import LayerValues, has_closed_form, layer_stats, natural_parameters
 from harmonium.inference.free_energy import free_energy
 from harmonium.models.energy import Coloured, EnergyModel, LayerStats, local_field
@@ -182,7 +181,6 @@ def variational_free_energy(model: EnergyModel, values: LayerValues, q: MeanFiel
 def warn_unsettled(change: float, tolerance: float, max_steps: int, then: str = LOOSE) -> None:
     """Warn, with the residual, where mean field stopped before it settled; `then`, what that means and its cure."""
     if not change <= tolerance:  # NaN counts as unsettled
-        warnings.warn(
+        warn(
             f"Mean field changed by {change:.2g} in the last of {max_steps} sweeps, more than {tolerance:g}: {then}.",
-            stacklevel=3,
         )

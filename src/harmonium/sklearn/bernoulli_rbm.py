@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -14,7 +13,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from harmonium.data.examples import Examples
-from harmonium.errors import InputError, NonFiniteLossError
+from harmonium.errors import InputError, NonFiniteLossError, warn
 from harmonium.evaluation import Estimate, log_likelihood
 from harmonium.models import RBM
 from harmonium.samplers import sample
@@ -272,9 +271,7 @@ def _seed(rng: np.random.RandomState) -> int:
 def _warn_outside(X: formulas.Rows) -> None:
     lowest, highest = X.min(), X.max()
     if lowest < 0 or highest > 1:
-        warnings.warn(
+        warn(
             f"BernoulliRBM takes values as probabilities in [0, 1], but these run from {lowest:g} to "
             f"{highest:g}: scale them first, for example with sklearn.preprocessing.MinMaxScaler.",
-            UserWarning,
-            stacklevel=4,  # the line that called fit or partial_fit
         )

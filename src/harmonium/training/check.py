@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,7 +12,7 @@ from jaxtyping import Array, Float, PyTree
 
 from harmonium.data import Dataset
 from harmonium.data.storage import blocks
-from harmonium.errors import InputError, shown
+from harmonium.errors import InputError, shown, warn
 from harmonium.inference import marginal_natural, mean_stats, require_linear
 from harmonium.matmul import check_matmul_precision
 from harmonium.models import BiasedModel
@@ -153,11 +152,10 @@ def warn_start(model: Any, data: Dataset) -> None:
         return
     gain = float(_gain_at_marginals(unit, unit.from_data(data.shown(data.train[:MARGINAL_ROWS]))))
     if gain > FAR:
-        warnings.warn(
+        warn(
             f"The visible biases of this {type(model).__name__} are neutral, and '{data.name}' is {gain:.0f} nats an "
             "example likelier at its own marginals: start there with model = hm.at_marginals(model, data.train), "
             "before hm.Centred where that is used, or training ends far below what it could reach.",
-            stacklevel=3,
         )
 
 

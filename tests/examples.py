@@ -25,6 +25,8 @@ from harmonium.models import (
     BiHM,
     BoltzmannMachine,
     Centred,
+    Classifier,
+    ConditionalGenerator,
     DoubledRBM,
     HelmholtzMachine,
     Independent,
@@ -38,9 +40,11 @@ from harmonium.models import (
     Normalised,
     OrderlessNADE,
     SigmoidBeliefNet,
+    VariationalRNN,
 )
 from harmonium.models.boltzmann import Pairs
-from harmonium.units import Bernoulli, Categorical, Columns, Gaussian, Spin, Unit
+from harmonium.nets import MLP
+from harmonium.units import Bernoulli, Categorical, Columns, Frames, Gaussian, Spin, Unit
 
 VISIBLE = {
     "bernoulli": Bernoulli(3),
@@ -228,4 +232,11 @@ LATENT = {
     name: randomised(net, 700 + i, 0.15 if name == "vae-gaussian" else 0.3)
     for i, (name, net) in enumerate(LATENT.items())
 }
-EXAMPLES = LATENT | GENERATORS | SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS
+PICTURED = MLP([3, 4], key=KEY)
+UNLISTED = {
+    "vrnn": VariationalRNN(Frames(Bernoulli(2), 3), Gaussian(1), 3, sizes=[3], key=KEY),
+    "conditional-generator": ConditionalGenerator(Bernoulli(4), Categorical(1, states=3), PICTURED),
+    "classifier": Classifier(MLP([4, 3, 2], key=KEY)),
+}
+UNLISTED = {name: randomised(model, 800 + i, 0.3) for i, (name, model) in enumerate(UNLISTED.items())}
+EXAMPLES = UNLISTED | LATENT | GENERATORS | SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS

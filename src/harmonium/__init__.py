@@ -10,35 +10,13 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from harmonium.catalogue import ENTRIES
+
 __version__ = "0.1.0"
 
 # Public name -> the module that defines it. Loaded on first use, so that `harmonium --help` needs no JAX.
 _EXPORTS = {
-    "BoltzmannMachine": "harmonium.models",
-    "Centred": "harmonium.models",
-    "DBM": "harmonium.models",
-    "DBN": "harmonium.models",
-    "DRAW": "harmonium.models",
-    "BiHM": "harmonium.models",
-    "HelmholtzMachine": "harmonium.models",
-    "SigmoidBeliefNet": "harmonium.models",
-    "VAE": "harmonium.models",
-    "VariationalRNN": "harmonium.models",
-    "AffineGenerator": "harmonium.models",
-    "InverseTransform": "harmonium.models",
-    "InvertibleNet": "harmonium.models",
-    "ConditionalGenerator": "harmonium.models",
-    "MPDBM": "harmonium.models",
-    "Classifier": "harmonium.models",
-    "FVBN": "harmonium.models",
-    "MADE": "harmonium.models",
-    "NADE": "harmonium.models",
-    "NADEk": "harmonium.models",
-    "NeuralAutoregressive": "harmonium.models",
-    "Normalised": "harmonium.models",
-    "OrderlessNADE": "harmonium.models",
-    "RBM": "harmonium.models",
-    "RNADE": "harmonium.models",
+    **dict.fromkeys(ENTRIES, "harmonium.models"),
     "Estimate": "harmonium.evaluation",
     "baseline": "harmonium.evaluation",
     "compare": "harmonium.evaluation",

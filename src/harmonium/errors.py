@@ -7,6 +7,8 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from harmonium.catalogue import ENTRIES
+
 
 class HarmoniumError(Exception):
     """Anything this library refuses or reports; the command line prints it in one line, without a traceback."""
@@ -67,7 +69,7 @@ def articled(name: str) -> str:
     >>> articled("RBM"), articled("DBM"), articled("EnergyModel"), articled("Classifier"), articled("NADE")
     ('an RBM', 'a DBM', 'an EnergyModel', 'a Classifier', 'a NADE')
     """
-    spelt = len(name) > 1 and name[:2].isupper() and not name.startswith(("NADE", "MADE"))
+    spelt = len(name) > 1 and name[:2].isupper() and not (name in ENTRIES and ENTRIES[name].spoken)
     return f"{'an' if name[:1] in ('AEFHILMNORSX' if spelt else 'AEIOUaeiou') else 'a'} {name}"
 
 

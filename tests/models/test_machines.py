@@ -75,6 +75,13 @@ NAMED = dict.fromkeys(NETS, kinds.BELIEF_NET) | dict.fromkeys(SEQUENCES | GENERA
 NAMED |= {name: kinds.BIDIRECTIONAL if isinstance(model, BiHM) else kinds.LATENT for name, model in LATENT.items()}
 
 
+NAMED |= {
+    "vrnn": kinds.LATENT,
+    "conditional-generator": kinds.CONDITIONAL,
+    "classifier": kinds.CLASSIFIER,
+}
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_is_of_its_kind(name):
     *_, kind = kind_of(EXAMPLES[name]).lineage()

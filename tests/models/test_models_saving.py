@@ -131,7 +131,7 @@ def test_structures_that_are_no_model_are_refused(path, structure):
 
 def test_another_version_is_refused(path):
     rewritten(path, version=99)
-    with pytest.raises(InputError, match="format version 99; this one reads 1"):
+    with pytest.raises(InputError, match="in version 99 of the format, and this one reads up to 2"):
         load(path)
 
 

@@ -24,7 +24,6 @@ from harmonium.report.head import sentence
 from harmonium.report.insides import filters
 from harmonium.report.latent import latent_variables, left_out, reconstructions
 from harmonium.report.subject import Subject
-from harmonium.report.weights import lowest_weights
 from harmonium.training import RunFolder, fit
 from harmonium.units import Bernoulli, Categorical, Columns, Gaussian
 
@@ -125,7 +124,7 @@ def test_two_nets_that_must_agree_are_shown_by_their_common_one(tmp_path):
     both, one = (subject_of(m, tmp_path / str(i), DATA) for i, m in enumerate((model, net)))
     assert left_out(both) == left_out(one) == {"Gibbs chains"}
     assert latent_variables(both).shows == latent_variables(one).shows
-    np.testing.assert_array_equal(lowest_weights(model), net.down[0].W)
+    np.testing.assert_array_equal(model.filters(), net.down[0].W)
     assert sentence(both).startswith("A BiHM with 16 Bernoulli visible units, 5 Bernoulli hidden units and 3")
 
 
@@ -153,7 +152,7 @@ def test_means_of_the_decoder_and_its_weights():
     z = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     for unit in (Bernoulli(4), Gaussian(4)):
         vae = VAE(unit, Gaussian(3), hidden=[], key=KEY)
-        weights = lowest_weights(vae)
+        weights = vae.filters()
         assert weights.shape == (4, 3)
         means = weights @ z.T
         means = 1 / (1 + np.exp(-means)) if isinstance(unit, Bernoulli) else means

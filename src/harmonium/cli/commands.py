@@ -176,9 +176,9 @@ def list_(what: Annotated[str, typer.Argument(help="models, recipes, objectives 
 
 
 def _models() -> list[tuple[str, str]]:
-    from harmonium import models
+    from harmonium.catalogue import ENTRIES
 
-    return [(name, getattr(models, name).__doc__) for name in models.MODELS]
+    return [(name, f"{entry.says} (section {entry.section})") for name, entry in ENTRIES.items()]
 
 
 def _recipes() -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Models: parameters and mathematics, for one example. No model knows a sampler, an objective, data or training."""
 
+from harmonium.catalogue import ENTRIES
 from harmonium.models.autoregressive import (
     FVBN,
     MADE,
@@ -24,18 +25,21 @@ from harmonium.models.boltzmann import (
     Independent,
     Interpolated,
     Normalised,
+    Pairs,
     Wrapped,
     centred_part,
     recentred,
     uncentred,
     unlabelled,
 )
+from harmonium.models.capabilities import Described, Filtered
 from harmonium.models.directed import (
     DBN,
     DRAW,
     VAE,
     AffineCoupling,
     AffineGenerator,
+    Attention,
     BeliefNet,
     BiHM,
     Classifier,
@@ -80,35 +84,12 @@ from harmonium.models.kinds import (
     require_kind,
     require_sound,
 )
-from harmonium.models.saving import UnknownClassError, check_saveable, load, save, write_atomically, written_aside
+from harmonium.models.saving import UnknownClassError, check_saveable, load, save
 from harmonium.models.sound import UNBOUNDED, require_biases
 from harmonium.models.tractable import TractableModel
+from harmonium.models.writing import write_atomically, written_aside
 
-MODELS = (
-    "BoltzmannMachine",
-    "RBM",
-    "DBN",
-    "DBM",
-    "MPDBM",
-    "Centred",
-    "FVBN",
-    "NeuralAutoregressive",
-    "MADE",
-    "NADE",
-    "RNADE",
-    "OrderlessNADE",
-    "NADEk",
-    "SigmoidBeliefNet",
-    "HelmholtzMachine",
-    "BiHM",
-    "VAE",
-    "DRAW",
-    "VariationalRNN",
-    "AffineGenerator",
-    "InverseTransform",
-    "InvertibleNet",
-    "ConditionalGenerator",
-)  # what a person chooses from
+MODELS = tuple(ENTRIES)  # what a person chooses from
 
 __all__ = [
     "DBM",
@@ -125,6 +106,7 @@ __all__ = [
     "VAE",
     "AffineCoupling",
     "AffineGenerator",
+    "Attention",
     "BeliefNet",
     "BiHM",
     "Biased",
@@ -135,10 +117,12 @@ __all__ = [
     "Coloured",
     "ConditionalGenerator",
     "Constant",
+    "Described",
     "DoubledRBM",
     "EnergyModel",
     "Factorial",
     "FactorizedDecoder",
+    "Filtered",
     "HelmholtzMachine",
     "HierarchicalLatentModel",
     "Independent",
@@ -160,6 +144,7 @@ __all__ = [
     "Ordered",
     "Orderless",
     "OrderlessNADE",
+    "Pairs",
     "SigmoidBeliefNet",
     "Stepwise",
     "TractableModel",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -19,59 +19,26 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as write_tensors
 
-from harmonium import units
-from harmonium.errors import InputError, RunError, shown
-from harmonium.models.autoregressive import FVBN, MADE, NADE, RNADE, NADEk, NeuralAutoregressive, OrderlessNADE
-from harmonium.models.boltzmann import (
-    DBM,
-    MPDBM,
-    RBM,
-    BoltzmannMachine,
-    Centred,
-    DoubledRBM,
-    Independent,
-    Normalised,
-    Pairs,
-)
-from harmonium.models.directed import (
-    DBN,
-    DRAW,
-    VAE,
-    AffineCoupling,
-    AffineGenerator,
-    Attention,
-    BiHM,
-    Classifier,
-    ConditionalGenerator,
-    Factorial,
-    HelmholtzMachine,
-    InverseTransform,
-    InvertibleNet,
-    Link,
-    LogisticMixture,
-    NetLink,
-    SigmoidBeliefNet,
-    VariationalRNN,
-)
-from harmonium.models.energy import Constant
-from harmonium.nets import GRU, LSTM, MLP, Affine, ConvDecoder, ConvEncoder, Memory
+import harmonium
+from harmonium.errors import InputError, shown
+from harmonium.models.writing import write_together
 
 FORMAT = "harmonium-model"
-VERSION = 1
+VERSION = 2  # of the format; files of earlier versions are read too
+NAMESPACES = ("harmonium.models", "harmonium.units", "harmonium.nets")  # where the classes that a file names are found
+RENAMED = {"Twin": "DoubledRBM"}  # classes: name in a file of before -> name now
+RENAMED_FIELDS = {"MPDBM": {"averaged": "multi_inference"}}  # fields, by the class's name now
 
-# The classes that a file may name. A file that names another is refused unless its class is passed to `load`.
-CLASSES = {
-    cls.__name__: cls
-    for cls in (
-        DBM, DBN, BiHM, BoltzmannMachine, Classifier, Factorial, HelmholtzMachine, Link, NetLink, SigmoidBeliefNet, VAE,
-        DRAW, Attention, VariationalRNN, Affine, GRU, LSTM, Memory,
-        AffineCoupling, AffineGenerator, ConditionalGenerator, InverseTransform, InvertibleNet, LogisticMixture,
-        ConvDecoder, ConvEncoder, MLP, MPDBM, Pairs, RBM, DoubledRBM, Centred, Independent,
-        Normalised, Constant, FVBN, MADE, NADE, NADEk, NeuralAutoregressive, OrderlessNADE, RNADE,
-        units.Bernoulli, units.Spin, units.Categorical, units.Columns, units.Frames, units.Gaussian, units.GaussianBias,
-        units.GaussianStats,
-    )
-}  # fmt: skip
+
+def known_classes() -> dict[str, type]:
+    """The classes that a file may name: the public ones of models, units and nets, and what they were called before.
+
+    >>> known_classes()["Twin"].__name__
+    'DoubledRBM'
+    """
+    public = {name: value for module in NAMESPACES for name, value in vars(importlib.import_module(module)).items()}
+    found = {name: value for name, value in public.items() if isinstance(value, type) and value.__name__ == name}
+    return found | {old: found[new] for old, new in RENAMED.items()}
 
 
 class UnknownClassError(InputError):
@@ -110,11 +77,12 @@ def save(model: Any, path: Any) -> Path:
     description = {
         "format": FORMAT,
         "version": VERSION,
+        "library": harmonium.__version__,
         "sha256": hashlib.sha256(data).hexdigest(),
         "structure_sha256": _mark(structure),
         "model": structure,
     }
-    _write_together({path: data, path.with_suffix(".json"): json.dumps(description, indent=1).encode()})
+    write_together({path: data, path.with_suffix(".json"): json.dumps(description, indent=1).encode()})
     return path
 
 
@@ -142,7 +110,7 @@ def load(path: Any, *, classes: Any = None) -> Any:
             f"'{path.with_suffix('.json')}' is damaged (the SHA-256 of its structure differs): restore it from a copy."
         )
     try:
-        model = _build(description["model"], read_tensors(data), CLASSES | own)
+        model = _build(description["model"], read_tensors(data), known_classes() | own)
     except InputError:
         raise
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -192,61 +160,6 @@ def _by_name(classes: Any) -> dict[str, type]:
     return dict(named)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file beside its place and move it there, so that the old one stays whole if anything fails.
-
-    Raises `RunError` where writing fails, such as on a full disk.
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "note.txt"; write_atomically(path, b"whole"); path.read_text()
-    'whole'
-    """
-    _write_together({path: data})
-
-
-@contextmanager
-def written_aside(*paths: Path) -> Iterator[list[BinaryIO]]:
-    """Files to write to, beside their places: they are moved there when the block ends well, and removed when not.
-
-    Raises `RunError` where writing fails.
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "note.txt"
-    >>> with written_aside(path) as (file,): _ = file.write(b"whole")
-    >>> path.read_text(), [found.name for found in path.parent.iterdir()]
-    ('whole', ['note.txt'])
-    """
-    scratch = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths}
-    path = paths[0]
-    try:
-        with ExitStack() as opened:
-            files = []
-            for path in paths:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                files.append(opened.enter_context(scratch[path].open("wb")))
-            yield files
-            for file in files:
-                file.flush()
-                os.fsync(file.fileno())
-        for path in paths:
-            scratch[path].replace(path)
-    except OSError as error:
-        raise RunError(
-            f"'{path}' could not be written ({error.strerror or error}): free some space or choose another place; "
-            "what was there is unchanged."
-        ) from error
-    finally:
-        for file in (file for file in scratch.values() if file.exists()):
-            file.unlink()
-
-
-def _write_together(contents: Mapping[Path, bytes]) -> None:
-    """Write several files beside their places, and move them there when all are written."""
-    with written_aside(*contents) as files:
-        for file, data in zip(files, contents.values(), strict=True):
-            file.write(data)
-
-
 def _tensor_path(path: Any) -> Path:
     if not isinstance(path, str | os.PathLike) or not Path(path).name:
         raise InputError(f"A model file has a name, such as 'rbm.safetensors', not {shown(path)}: give one.")
@@ -267,8 +180,13 @@ def _read_description(path: Path) -> dict[str, Any]:
         raise InputError(f"'{path}' is damaged: it is not JSON ({error}).") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise InputError(f"'{path}' does not describe a harmonium model.")
-    if description.get("version") != VERSION:
-        raise InputError(f"'{path}' has format version {description.get('version')}; this one reads {VERSION}.")
+    version = description.get("version")
+    if version not in range(1, VERSION + 1):
+        of = f" by harmonium {description['library']}" if isinstance(description.get("library"), str) else ""
+        raise InputError(
+            f"'{path}' was written{of} in version {version} of the format, and this one reads up to {VERSION}: "
+            "update harmonium."
+        )
     return description
 
 
@@ -317,7 +235,8 @@ def _build(spec: Mapping[str, Any], tensors: Mapping[str, np.ndarray], classes: 
     if spec["type"] not in classes:
         raise UnknownClassError(spec["type"])
     cls = classes[spec["type"]]
-    fields = {name: _build(child, tensors, classes) for name, child in spec["fields"].items()}
+    renamed = RENAMED_FIELDS.get(cls.__name__, {})
+    fields = {renamed.get(name, name): _build(child, tensors, classes) for name, child in spec["fields"].items()}
     if issubclass(cls, tuple):
         return cls(**fields)
     node = object.__new__(cls)  # the fields are all there is; __init__ would draw new weights

@@ -13,13 +13,10 @@ from harmonium.data import Dataset
 from harmonium.errors import IncomparableError, articled, in_words
 from harmonium.evaluation import ErrorRate, Estimate, compare, few_rows, standing
 from harmonium.models import (
-    MADE,
     MPDBM,
-    NADE,
-    RNADE,
     VAE,
     Classifier,
-    Orderless,
+    Described,
     centred_part,
     trainable,
 )
@@ -43,7 +40,8 @@ def sentence(subject: Subject) -> str:
     roles = {"v": "visible", "y": "label"}
     others = "latent" if isinstance(model, VAE) else "hidden"
     units = [_units(unit, roles.get(layer, others)) for layer, unit in layers.items()]
-    units += [f"{size:,} hidden {model.activation} units" for size in hidden_sizes(model)]
+    inside = model.hidden_sizes() if isinstance(model, Described) else []
+    units += [f"{size:,} hidden {model.activation} units" for size in inside]
     words = articled(name)
     return f"{words[0].upper()}{words[1:]}{' with ' if units else ''}{in_words(units)}, trained on {_rows_of(data)}."
 
@@ -57,13 +55,6 @@ def _units(unit: Unit, role: str) -> str:
         name = type(part).__name__ + (f" ({part.states} states)" if isinstance(part, Categorical) else "")
         sizes[name] = sizes.get(name, 0) + part.size
     return f"{in_words([f'{size:,} {name}' for name, size in sizes.items()])} {role} units"
-
-
-def hidden_sizes(model: Any) -> list[int]:
-    """How many hidden units the layers of an auto-regressive network have."""
-    if isinstance(model, MADE | Orderless):
-        return [len(c) for c in model.c]
-    return [len(model.c)] if isinstance(model, NADE | RNADE) else []
 
 
 def _perceptron(model: Classifier) -> str:

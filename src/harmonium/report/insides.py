@@ -15,7 +15,6 @@ from harmonium.report.look import Look
 from harmonium.report.names import entry_names, named
 from harmonium.report.section import Section, Table
 from harmonium.report.subject import NotApplicable, Subject, count, number
-from harmonium.report.weights import lowest_weights
 from harmonium.units import Bernoulli, Categorical, Spin, Unit
 
 NAMED = 60  # rows of a weight matrix, at most, that have their names beside them
@@ -29,7 +28,7 @@ ROWS = 1000  # held-out rows that the hidden units are shown
 
 def filters(subject: Subject) -> Section:
     """The weights of the strongest hidden units, as pictures, or the weight matrix in colours."""
-    weights = lowest_weights(subject.inner)
+    weights = subject.filters
     if weights is None:
         raise NotApplicable(f"{shown(subject.inner)} has no weights between visible and hidden units")
     if not np.isfinite(weights).all():

@@ -14,7 +14,6 @@ from harmonium.report.figures import Picture, bars, grid, points
 from harmonium.report.section import Section, Table
 from harmonium.report.sections import score_rows, scores_of
 from harmonium.report.subject import NotApplicable, Subject, count, number
-from harmonium.report.weights import lowest_weights
 from harmonium.units import Bernoulli, Gaussian, Spin
 
 ROWS = 1000  # held-out rows whose latent variables are guessed
@@ -31,7 +30,7 @@ def left_out(subject: Subject) -> set[str]:
         return {"Latent variables", "Reconstructions"}
     latent = list(subject.net.layers.values())[1:]
     if not latent:
-        filters = set() if lowest_weights(subject.inner) is not None else {"Filters"}  # of a prior of independent units
+        filters = set() if subject.filters is not None else {"Filters"}  # of a prior of independent units
         return {"Latent variables", "Reconstructions", "Gibbs chains", "Hidden units"} | filters
     absent = {"Gibbs chains"} | (set() if isinstance(subject.net, HierarchicalLatentModel) else {"Reconstructions"})
     return absent | (set() if all(isinstance(unit, Bernoulli | Spin) for unit in latent) else {"Hidden units"})

@@ -15,6 +15,7 @@ from harmonium.data import Dataset
 from harmonium.errors import InputError, shown
 from harmonium.models import (
     FVBN,
+    Filtered,
     HierarchicalLatentModel,
     LatentModel,
     Wrapped,
@@ -150,6 +151,11 @@ class Subject:
             else:
                 found[:, at] = [[-1.0], [1.0]] if isinstance(part, Spin) else [[0.0], [part.states - 1.0]]
         return found
+
+    @property
+    def filters(self) -> np.ndarray | None:
+        """Weights between the data and the units next to it, where the model has any."""
+        return self.inner.filters() if isinstance(self.inner, Filtered) else None
 
     @cached_property
     def look(self) -> Look:

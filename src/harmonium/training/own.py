@@ -10,7 +10,7 @@ from typing import Any
 
 import equinox as eqx
 
-from harmonium.models.saving import CLASSES
+from harmonium.models.saving import known_classes
 
 
 def own_classes(model: Any) -> dict[str, str]:
@@ -21,7 +21,7 @@ def own_classes(model: Any) -> dict[str, str]:
     >>> own_classes(hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0)))
     {}
     """
-    found = dict.fromkeys(cls for cls in _classes(model) if CLASSES.get(cls.__name__) is not cls)
+    found = dict.fromkeys(cls for cls in _classes(model) if known_classes().get(cls.__name__) is not cls)
     return {cls.__name__: _source(cls) for cls in found}
 
 

@@ -73,6 +73,10 @@ class FVBN(Conditionals):
         rows = slot(self.visible.widths, self.W.T, i)
         return carry + self.visible.features_of_one(i, value, rows.shape[0]) @ rows
 
+    def filters(self) -> np.ndarray:
+        """Weights that act on each variable, a column for each."""
+        return np.where(earlier(self.visible, self.order), np.asarray(self.W, float), 0).T
+
 
 def linear_gaussian(rows: Array | np.ndarray, *, order: Sequence[int] | np.ndarray | None = None) -> FVBN:
     """The Gaussian FVBN of greatest likelihood, in closed form: least squares of each column on those before it.

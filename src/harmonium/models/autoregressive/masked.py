@@ -121,6 +121,14 @@ class MADE(Conditionals):
         rank, out = ranks(self.visible.widths, self.order), ranks(self.visible.out_widths, self.order)
         return h @ last + jnp.where(jnp.asarray(rank[None, :] < out[:, None]), self.D, 0) @ features
 
+    def filters(self) -> np.ndarray:
+        """Weights between the data and the units next to it."""
+        return np.where(self.masks[0], np.asarray(self.W[0], float), 0)
+
+    def hidden_sizes(self) -> list[int]:
+        """Of the layers of its network."""
+        return [len(c) for c in self.c]
+
 
 class NeuralAutoregressive(MADE):
     """A group of hidden units for each variable, which sees it and those before it, and is reused by all after it.

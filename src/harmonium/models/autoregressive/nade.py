@@ -108,3 +108,11 @@ class NADE(Conditionals):
 
     def _out(self, i: Int[Array, ""], a: Float[Array, "hidden"]) -> Float[Array, "most"]:
         return slot(self.visible.out_widths, self.V, i) @ ACTIVATIONS[self.activation](a)
+
+    def filters(self) -> np.ndarray:
+        """Weights between the data and the units next to it."""
+        return np.asarray(self.W, float)
+
+    def hidden_sizes(self) -> list[int]:
+        """Of the layers of its network."""
+        return [len(self.c)]

@@ -118,6 +118,14 @@ class Orderless(eqx.Module):
         """The same network with the first of its orders alone: another density, whose cost is one of `M` parts."""
         return eqx.tree_at(lambda model: model.orders, self, Constant(self.orders.value[:1]))
 
+    def filters(self) -> np.ndarray:
+        """Weights between the data and the units next to it."""
+        return np.asarray(self.W[0], float)
+
+    def hidden_sizes(self) -> list[int]:
+        """Of the layers of its network."""
+        return [len(c) for c in self.c]
+
 
 class OrderlessNADE(Orderless):
     """Each variable given any of the others by one deep net of those known and of which they are: DeepNADE.

@@ -147,6 +147,14 @@ class RNADE(eqx.Module):
         z = (x[..., None] - mu) * jnp.exp(-s)
         return logsumexp(jax.nn.log_softmax(u) + DENSITIES[self.kind][0](z) - s, axis=-1)
 
+    def filters(self) -> np.ndarray:
+        """Weights between the data and the units next to it."""
+        return np.asarray(self.W, float)
+
+    def hidden_sizes(self) -> list[int]:
+        """Of the layers of its network."""
+        return [len(self.c)]
+
 
 def _mixture(b: Float[Array, "3 components"], out: Float[Array, "3 components"]) -> Float[Array, "3 components"]:
     """Weights, means and log-scales from the biases and what the net adds to them."""

@@ -8,6 +8,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.decay import no_decay
@@ -88,3 +89,7 @@ class DBM(eqx.Module):
         x = [unit.interaction(s, bias) for unit, bias, s in ties]
         coupled = sum((below @ W) @ above for below, W, above in zip(x, self.W, x[1:], strict=False))
         return -alone - coupled  # (20.25)
+
+    def filters(self) -> np.ndarray:
+        """Weights between the data and the units next to it."""
+        return np.asarray(self.W[0], float)

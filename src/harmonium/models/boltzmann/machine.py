@@ -145,6 +145,10 @@ class BoltzmannMachine(eqx.Module):
         parts = [unit.interaction(stats[name], self.biases[name]) for name, unit in self.layers.items()]
         return jnp.concatenate(parts) if len(parts) > 1 else parts[0]
 
+    def filters(self) -> np.ndarray | None:
+        """Weights between visible and hidden units; None where there are no hidden ones."""
+        return None if self.hidden is None else np.asarray(self.U[: self.visible.width, self.visible.width :], float)
+
 
 def _checked_size(units: Sequence[Any]) -> int:
     """How many units there are, where they are units that can be coupled here."""

@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.decay import no_decay
@@ -74,3 +75,7 @@ class RBM(eqx.Module):
         x, y = self.visible.interaction(v, self.b), self.hidden.interaction(h, self.c)
         alone = inner(self.visible.natural(self.b), v) + inner(self.hidden.natural(self.c), h)
         return -alone - (x @ self.W) @ y  # (20.5)
+
+    def filters(self) -> np.ndarray:
+        """Weights between the data and the units next to it."""
+        return np.asarray(self.W, float)

@@ -2,9 +2,11 @@
 
 # No `from __future__ import annotations`: Equinox cannot read AbstractVar from a string.
 import equinox as eqx
+import numpy as np
 from equinox import AbstractVar
 from jaxtyping import PyTree
 
+from harmonium.models.capabilities import Filtered
 from harmonium.models.energy import BiasedModel
 from harmonium.units import Unit
 
@@ -34,3 +36,7 @@ class Wrapped(eqx.Module):
     def biases(self) -> dict[str, PyTree]:
         """Those of the model, in its own coordinates."""
         return self.model.biases
+
+    def filters(self) -> np.ndarray | None:
+        """Those of the model, where it has any."""
+        return self.model.filters() if isinstance(self.model, Filtered) else None

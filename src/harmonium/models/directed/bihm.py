@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.models.directed.belief_net import HelmholtzMachine
@@ -80,6 +81,10 @@ class BiHM(eqx.Module):
     def sample(self, key: Key[Array, ""]) -> Array:
         """A value `[size]` of the generative net, which is near `p*` where `Z` is near 1."""
         return self.net.sample(jax.random.split(key)[0])
+
+    def filters(self) -> np.ndarray | None:
+        """Those of the generative net."""
+        return self.net.filters()
 
 
 def net_of(model: Any) -> Any:

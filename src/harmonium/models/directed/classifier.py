@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from harmonium.errors import InputError, shown, whole
@@ -66,6 +67,10 @@ class Classifier(eqx.Module):
     ) -> Float[Array, "classes"]:
         """Log-probability of each class, in nats; `key` and `drop` as in `MLP`."""
         return jax.nn.log_softmax(self.net(x, key, drop))
+
+    def filters(self) -> np.ndarray:
+        """Weights between the data and the units next to it."""
+        return np.asarray(self.net.W[0], float)
 
 
 def classifier_from_dbn(dbn: DBN, classes: int, *, key: Key[Array, ""]) -> Classifier:

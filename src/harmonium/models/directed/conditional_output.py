@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from harmonium.errors import InputError
@@ -108,3 +109,7 @@ class ConditionalGenerator(eqx.Module):
         self.layers["v"].check_shape(row, "v")
         c, x = self.split(row)
         return self._law(c).log_prob(x)
+
+    def filters(self) -> np.ndarray | None:
+        """Those of the net that gives the value, where it is a multilayer perceptron."""
+        return self.link.filters()

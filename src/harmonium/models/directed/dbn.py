@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
+import numpy as np
 from jaxtyping import Array, Key
 
 from harmonium.errors import InputError
@@ -107,6 +108,10 @@ class DBN(eqx.Module):
         units = [link.unit for link in self.down] + [above["v"], above["h"]]
         hidden = {f"h{i}" if len(units) > 2 else "h": unit for i, unit in enumerate(units) if i}
         return {"v": units[0], **hidden} | ({"y": above["y"]} if "y" in above else {})
+
+    def filters(self) -> np.ndarray:
+        """Weights between the data and the units next to it."""
+        return (self.down[0] if self.down else self.top).filters()
 
 
 def _links(rbms: Sequence[RBM]) -> tuple[tuple[Link, ...], tuple[Link, ...]]:

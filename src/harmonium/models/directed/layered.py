@@ -6,9 +6,11 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from equinox import AbstractVar
 from jaxtyping import Array, Float, Key, PyTree
 
+from harmonium.models.capabilities import Filtered
 from harmonium.models.directed.latent import LATENT, Latents, WeightedSample
 from harmonium.models.directed.link import ConditionalLayer
 from harmonium.models.directed.passes import drawn, log_prob_downwards, log_prob_upwards
@@ -106,6 +108,11 @@ class HierarchicalLatentModel(eqx.Module):
     def sample(self, key: Key[Array, ""]) -> Array:
         """A value `[size]` of the visible units."""
         return self.simulate(key)[0]
+
+    def filters(self) -> np.ndarray | None:
+        """Weights of the link that gives the visible units, or of the prior where there is none."""
+        lowest = self.down[0] if self.down else self.prior
+        return lowest.filters() if isinstance(lowest, Filtered) else None
 
 
 class _Above(eqx.Module):

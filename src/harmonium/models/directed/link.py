@@ -7,13 +7,15 @@ from typing import Any, Protocol, runtime_checkable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from harmonium.decay import no_decay
 from harmonium.errors import InputError, shown
 from harmonium.models.energy import EnergyModel
 from harmonium.models.kind import Kind
-from harmonium.units import Stats, Unit
+from harmonium.nets import MLP
+from harmonium.units import Gaussian, Stats, Unit
 
 
 class Link(eqx.Module):
@@ -45,6 +47,10 @@ class Link(eqx.Module):
         """The same given statistics of `y`, which may be means."""
         bias = self.given.bias(self.given.neutral_natural()) if self.given_bias is None else self.given_bias
         return self.unit.natural_from_field(self.b, self.W @ self.given.interaction(stats, bias))
+
+    def filters(self) -> np.ndarray:
+        """Weights between the data and the units next to it."""
+        return np.asarray(self.W, float)
 
 
 class NetLink(eqx.Module):
@@ -80,6 +86,15 @@ class NetLink(eqx.Module):
         """The same given statistics of `y`, which may be means."""
         features = self.given.interaction(stats, self.given.bias(self.given.neutral_natural()))
         return self.unit.natural_from_output(self.b, self.net(features))
+
+    def filters(self) -> np.ndarray | None:
+        """The last weights of a multilayer perceptron; of real units those of the means; None of another net."""
+        if not isinstance(self.net, MLP):
+            return None
+        weights = np.asarray(self.net.W[-1], float).T
+        if isinstance(self.unit, Gaussian):
+            return weights.reshape(self.unit.size, 2, -1)[:, 0]
+        return weights if self.unit.num_outputs == self.unit.width else None
 
 
 def _counted(unit: Unit) -> str:

@@ -28,11 +28,10 @@ def test_a_model_has_all_that_a_model_needs(name):
     assert (ROOT / "tests" / "saved" / f"{name}.safetensors").is_file(), (
         "run python -m tests.saved, and commit the files"
     )
-    model = OF_CLASS[name]
-    filters = model.filters() if isinstance(model, Filtered) else None
-    assert (filters is None) == bool(entry.unfiltered), "has no filters and no reason, or both"
-    if filters is not None:
-        assert filters.ndim == 2
+    found = [model.filters() for model in OF_CLASS[name] if isinstance(model, Filtered)]
+    filters = [weights for weights in found if weights is not None]
+    assert bool(filters) != bool(entry.unfiltered), "has no filters and no reason, or both"
+    assert all(weights.ndim == 2 for weights in filters)
     assert f"`hm.{name}`" in (ROOT / "README.md").read_text(), "has no line in the table of README.md"
     assert name in (ROOT / "docs" / "chapter_map.md").read_text(), "has no line in docs/chapter_map.md"
     assert len(entry.says.split()) <= 12

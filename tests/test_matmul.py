@@ -215,7 +215,7 @@ def test_a_module_of_tracers_within_a_scan():
         def body(carry, key):
             model, state = carry
             sweep = jax.vmap(Gibbs(model))
-            state = change(sweep)(jax.random.split(key, 50), state)
+            state, _ = change(sweep)(jax.random.split(key, 50), state)
             return (jax.tree.map(lambda p: jnp.round(4 * p + 1) / 4, model), state), state
 
         return jax.jit(lambda carry: lax.scan(body, carry, keys)[1])((coarse, start))
@@ -264,7 +264,7 @@ def test_a_sweep_draws_from_the_exact_conditionals():
     keys = jax.random.split(fast_key(jax.random.key(0)), CHAINS)
     sweep = in_bfloat16(jax.vmap(Gibbs(rbm)))
     assert products_of(sweep, keys, states) == [("bfloat16", "bfloat16")] * 2
-    found = jax.jit(sweep)(keys, states)
+    found, _ = jax.jit(sweep)(keys, states)
     v, h = (np.asarray(found[name], int) @ 2 ** np.arange(size) for name, size in (("v", 4), ("h", 3)))
     counts = np.bincount(v + 16 * h, minlength=128).reshape(8, 16)
     all_v, all_h = ((np.arange(2**n)[:, None] >> np.arange(n)) & 1 for n in (4, 3))

@@ -6,13 +6,16 @@ import importlib
 import inspect
 import os
 import re
+import shlex
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
+from pathlib import Path
 from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
+import typer
 
 from harmonium.cli import main as program
 from harmonium.cli.recipe import literal
@@ -118,3 +121,33 @@ def test_a_device_that_is_not_there_is_said_in_one_sentence(platform, tmp_path):
     assert done.stderr.count("\n") == 1
     assert "unset JAX_PLATFORMS" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_the_version_is_told_with_those_that_a_bug_report_needs(monkeypatch):
+    import harmonium
+
+    assert typed(monkeypatch, "--version").startswith(f"harmonium {harmonium.__version__} (jax ")
+
+
+def test_the_package_is_the_command_and_the_shell_completes_it():
+    command = [sys.executable, "-m", "harmonium", "--show-completion", "bash"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "_HARMONIUM_COMPLETE=complete_bash" in said
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+LINES = [line for block in re.findall(r"```bash\n(harmonium .*?)```", README, re.DOTALL) for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_of_the_readme_is_understood(line):
+    """Its command and flags are there, and their values are of the right type."""
+    words = shlex.split(line)[1:]
+    command = typer.main.get_command(MODULE.app)
+    while hasattr(command, "get_command") and words:
+        command, words = command.get_command(None, words[0]), words[1:]
+    command.make_context(line, words)
+
+
+def test_the_readme_shows_every_command():
+    assert {shlex.split(line)[1] for line in LINES} >= {"train", *COMMANDS}

@@ -26,9 +26,8 @@ from harmonium.signals import Leaving, leaving
 
 app = typer.Typer(
     name="harmonium",
-    help="Deep generative models: train, sample, fill in what is missing, and say honestly how likely data is.",
+    help="Deep generative models: train, sample, fill in missing data, and measure likelihoods honestly.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 train = typer.Typer(cls=RecipeGroup, help="Train a model with a recipe, and measure it.", no_args_is_help=True)
@@ -40,9 +39,26 @@ for command in (
     app.command(command.__name__.rstrip("_"), cls=Command, help=literal(inspect.getdoc(command)))(command)
 
 
+def _version(asked: bool) -> None:
+    """Print the versions that a bug report needs, and leave."""
+    if asked:
+        from importlib.metadata import version
+
+        import harmonium
+
+        parts = (f"{name} {version(name)}" for name in ("jax", "equinox", "optax"))
+        print(f"harmonium {harmonium.__version__} ({', '.join(parts)}, Python {sys.version.split()[0]})")
+        raise typer.Exit
+
+
 @app.callback()
-def options(debug: bool = typer.Option(False, "--debug", help="Show the whole traceback of an error.")) -> None:
-    """What holds for every command."""
+def options(
+    debug: bool = typer.Option(False, "--debug", help="Show the whole traceback of an error."),
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Options of all commands."""
     _tell()
     if not debug:
         _quiet()

@@ -31,7 +31,7 @@ ONE_PRECISION = EnergyModel | BeliefNet | FVBN | AffineGenerator  # of a column,
 def warn_of_training_rows(model: Any, data: Dataset) -> None:
     """Warn of training columns in which a density of real values may have no upper limit; not of classifiers.
 
-    >>> import harmonium as hm
+    >>> import harmonium as hm, warnings
     >>> with warnings.catch_warnings(record=True, action="always") as told:
     ...     warn_of_training_rows(hm.FVBN(hm.units.Gaussian(3)), hm.data.from_arrays(np.eye(3) * [1, 0, 0]))
     >>> str(told[0].message)
@@ -53,7 +53,7 @@ def warn_of_rows(model: Any, data: Any) -> None:
 
     Rows that are no table of numbers as wide as the model are left to who refuses them.
 
-    >>> import harmonium as hm
+    >>> import harmonium as hm, warnings
     >>> x = np.random.default_rng(0).normal(size=(99, 1))
     >>> with warnings.catch_warnings(record=True, action="always") as told:
     ...     warn_of_rows(hm.FVBN(hm.units.Gaussian(2)), np.hstack([x, 1 - 2 * x]))

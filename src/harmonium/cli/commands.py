@@ -29,12 +29,14 @@ def evaluate(
     chains: Annotated[int | None, typer.Option(help="Chains of the estimate, where it is not exact.")] = None,
     temperatures: Annotated[int | None, typer.Option(help="Temperatures of the estimate.")] = None,
     samples: Annotated[
-        int | None, typer.Option(help="Samples: for each row of a belief or other directed net, or altogether (csl).")
+        int | None, typer.Option(help="Samples for each row (directed nets), or in total (csl).")
     ] = None,
     rows: Annotated[
-        int | None, typer.Option(help="Rows to measure, drawn at random; all without it (raise: 100).")
+        int | None, typer.Option(help="Measure only this many random rows. Default: all (for raise: 100).")
     ] = None,
-    orders: Annotated[int | None, typer.Option(help="Random orders, of a network of every order.")] = None,
+    orders: Annotated[
+        int | None, typer.Option(help="OrderlessNADE and NADE-k: number of random orders to average over.")
+    ] = None,
     data: DataFile = None,
     classes: Classes = None,
     seed: Seed = 0,
@@ -83,7 +85,7 @@ def sample(
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
-    """Draw samples of the visible units, each from a chain of its own (from an auto-regressive network, straight)."""
+    """Draw samples, each from its own chain (auto-regressive and directed models need no chain)."""
     from harmonium.cli.writing import write_samples
 
     folder, model = opened(run, classes)
@@ -125,7 +127,7 @@ def encode(
 
 
 def compare(run: RunArgument, other: Annotated[Path, typer.Argument(metavar="RUN", help="Another run.")]) -> None:
-    """Whether the first run is better, worse or not shown to be either, on the split that both were measured on."""
+    """Compare two runs on the same test rows: better, worse or inconclusive."""
     from harmonium.evaluation import compare as answer
     from harmonium.training import RunFolder
 
@@ -151,7 +153,9 @@ def report(run: RunArgument, data: DataFile = None, classes: Classes = None, see
 
 def reproduce(
     name: Annotated[str, typer.Argument(metavar="RECIPE", help="A published protocol; see `harmonium list recipes`.")],
-    write: Annotated[Path | None, typer.Option(help="A results page whose section to replace.")] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Markdown file in which to update this protocol's section.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Run a published protocol and print its number and ours side by side."""

@@ -73,7 +73,7 @@ def load(
         binarize: "fixed", "dynamic", "threshold" or "probabilities" for grey values.
         seed: of the binarization, and of the shuffle of a file.
         labels: of a file's training rows: whole numbers [n] or words, or the path of a file that holds them.
-        scale: what all values of a file are divided by first; 8-bit pictures are divided by 255 without it.
+        scale: divide all values by this first; 8-bit pictures are divided by 255 without it.
         standardize: bring each column of a file to mean 0 and variance 1 by its training rows; with "real" only
             columns that hold measurements, and neither zeros and ones nor codes.
         valid_fraction, test_fraction: of a file's rows, in [0, 1).

@@ -92,7 +92,7 @@ def _also(a: Estimate, b: Estimate) -> str:
     if laws[0] != laws[1]:
         notes.append(f"the {'first' if laws[0] else 'second'} is exact for {laws[0] or laws[1]}")
     copies = a.space.copies if a.space is not None else None
-    notes += [f"of the rows {copies}, on which a model that learned them by heart is ahead"] if copies else []
+    notes += [f"of the rows {copies}, on which a model that memorised them is ahead"] if copies else []
     return "".join(f"; {note}" for note in notes)
 
 

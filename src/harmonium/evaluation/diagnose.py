@@ -62,7 +62,7 @@ class Diagnosis(Findings):
 def diagnose(
     row: Any, model: Any, data: Dataset | Array, *, key: Key[Array, ""] | None = None, rows: int = 1000, **options: Any
 ) -> Diagnosis | LatentDiagnosis | TractableDiagnosis:
-    """Whether a model's chains mix and draw what data are like, its hidden units work, no row is learned by heart.
+    """Whether a model's chains mix and draw what data are like, its hidden units work, and it is not overfitting.
 
     Chains of block Gibbs sampling are judged by rank-normalised split R-hat and effective sample size (Vehtari et al.
     2021) over the second half of their sweeps, for the free energy and random projections of the visible statistics:
@@ -157,7 +157,7 @@ def _worst(measure: Callable[[np.ndarray], float], seen: np.ndarray, of: Callabl
     return of(measure(seen[:, :, i]) for i in range(seen.shape[2]))
 
 
-# ---- learned by heart ----------------------------------------------------------------------------------------
+# ---- overfitting -----------------------------------------------------------------------------------------------
 
 
 def _gap(model: EnergyModel, data: Dataset | Array, train: np.ndarray, n: int) -> Finding:
@@ -168,7 +168,7 @@ def _gap(model: EnergyModel, data: Dataset | Array, train: np.ndarray, n: int) -
         why = "has no validation rows" if isinstance(data, Dataset) else "plain rows have no validation split"
         return Finding(name, "not measured", "unknown", f"{why}: pass a Dataset with valid rows")
     seen, held = free_energies(model, train), free_energies(model, rows_of(model, data.valid[:n]))
-    cure = "the training rows are learned by heart: stop earlier, use weight decay or fewer hidden units"
+    cure = "the model is overfitting: stop earlier, use weight decay or fewer hidden units"
     return gap_between(name, seen, held, cure)
 
 

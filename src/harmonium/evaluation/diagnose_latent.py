@@ -1,4 +1,4 @@
-"""`hm.diagnose` of directed nets: do latent variables tell of the data, and are training rows learned by heart?"""
+"""`hm.diagnose` of directed nets: do latent variables tell of the data, and do they overfit?"""
 
 from __future__ import annotations
 
@@ -111,5 +111,5 @@ def _gap(model: LatentModel | BiHM, data: Dataset | Array, train: np.ndarray, ke
         return Finding(name, "not measured", "unknown", f"{why}: pass a Dataset with valid rows")
     valid = rows_of(model, data.valid[: len(train)])
     seen, held = (-importance_bound(model, rows, key=key, samples=GUESSES).per_example for rows in (train, valid))
-    cure = "the training rows are learned by heart: stop earlier, use weight decay or smaller nets"
+    cure = "the model is overfitting: stop earlier, use weight decay or smaller nets"
     return gap_between(name, seen, held, cure)

@@ -1,4 +1,4 @@
-"""`hm.diagnose` of auto-regressive networks: do they draw what data are like, and is nothing learned by heart?"""
+"""`hm.diagnose` of auto-regressive networks: do they draw what data are like, and do they overfit?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harmonium.evaluation.samples import own_findings
 from harmonium.evaluation.tractable import log_probs
 from harmonium.models import TractableModel
 
-CURE = "the training rows are learned by heart: stop earlier, use weight decay or fewer hidden units"
+CURE = "the model is overfitting: stop earlier, use weight decay or fewer hidden units"
 
 
 @dataclass(frozen=True)

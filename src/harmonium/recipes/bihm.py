@@ -21,7 +21,7 @@ def bihm(
     labels: flags.Labels = None,
     hidden: flags.Layers = "64,32",
     visible: flags.ByColumn = "auto",
-    samples: Annotated[int, "guesses of the hidden units for each row at each step"] = 10,
+    samples: Annotated[int, "samples of the hidden units per row and step"] = 10,
     epochs: flags.Epochs = 100,
     batch_size: flags.BatchSize = 50,
     learning_rate: flags.AdamRate = 0.003,

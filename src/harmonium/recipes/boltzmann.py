@@ -38,9 +38,7 @@ def boltzmann(
     edges: Annotated[
         str | None, "a file with two unit numbers a row, from 0, visible ones first: what is coupled"
     ] = None,
-    objective: Annotated[
-        str, "learning rule: pcd, cd; exact, for few units; pseudo, or ratio for binary units"
-    ] = "pcd",
+    objective: Annotated[str, "objective: pcd, cd; exact, for few units; pseudo, or ratio for binary units"] = "pcd",
     steps: flags.Steps = 1,
     chains: flags.Chains = 100,
     sites: flags.Sites = 8,

@@ -27,7 +27,7 @@ def draw(
     steps: Annotated[int, "steps of painting"] = 6,
     attention: Annotated[str, "sides of the grids that read and write, such as 2,5 (default: no attention)"] = "",
     visible: flags.ByColumn = "auto",
-    samples: Annotated[int, "guesses of the latent variables for each row at each step"] = 1,
+    samples: Annotated[int, "samples of the latent variables per row and step"] = 1,
     epochs: flags.Epochs = 100,
     batch_size: flags.BatchSize = 50,
     learning_rate: flags.AdamRate = 0.003,

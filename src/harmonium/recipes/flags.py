@@ -10,7 +10,7 @@ from harmonium.data import available
 Data = Annotated[str | None, f"{', '.join(available())}, or a file or folder (default: digits)"]
 Binarize = Annotated[str | None, "fixed, dynamic, threshold or probabilities, for grey values"]
 Standardize = Annotated[bool, "bring the columns of a table to mean 0 and variance 1"]
-Scale = Annotated[float | None, "what all values of a file are divided by first"]
+Scale = Annotated[float | None, "divide all values by this first"]
 Labels = Annotated[str | None, "a file with a label for each row of a file, kept with the data"]
 Visible = Annotated[str, "visible units: auto, bernoulli, spin, categorical or gaussian"]
 ByColumn = Annotated[
@@ -18,15 +18,15 @@ ByColumn = Annotated[
     "visible units: auto, columns (each column of a table by what it holds), bernoulli, spin, categorical, gaussian",
 ]
 Order = Annotated[int | None, "seed of a random order of the variables (default: the order of the columns)"]
-Orders = Annotated[int, "random orders that the density is the mean over"]
+Orders = Annotated[int, "number of random orders to average over"]
 Activation = Annotated[str, "activation of the hidden units: sigmoid, tanh, relu or softplus"]
 Direct = Annotated[bool, "let each variable also act on later ones directly"]
 Layers = Annotated[str, "units of each hidden layer, from the data upwards, with commas between"]
 Steps = Annotated[int, "Gibbs sweeps per update"]
 Chains = Annotated[int, "persistent chains of pcd"]
-Sites = Annotated[int, "units of each row that pseudo and ratio visit at a step"]
-Classes = Annotated[bool, "join the labels of the data to the top hidden layer, as layer y"]
-Centring = Annotated[bool, "measure statistics from their means"]
+Sites = Annotated[int, "units per row used in each step by the pseudo and ratio objectives"]
+Classes = Annotated[bool, "add the labels to the top hidden layer, as layer y"]
+Centring = Annotated[bool, "use the centred parametrisation"]
 Epochs = Annotated[int, "passes over the training rows"]
 BatchSize = Annotated[int, "rows per update"]
 LearningRate = Annotated[float, "learning rate at the start"]
@@ -40,7 +40,7 @@ Seed = Annotated[int, "seed of everything random"]
 AisChains = Annotated[int, "chains of the final estimate, where it is not exact"]
 Temperatures = Annotated[int, "temperatures of the final estimate, where it is not exact"]
 EstimateSamples = Annotated[
-    int | None, "guesses for each row of the final bound (none: doubled from 50 until it settles, up to 6,400)"
+    int | None, "samples per row of the final bound (none: doubled from 50 until it settles, up to 6,400)"
 ]
 From = Annotated[
     str | None, "another run, whose model this one begins with; flags left out are those of that run, where it is of "

@@ -20,7 +20,7 @@ def nadek(
     scale: flags.Scale = None,
     labels: flags.Labels = None,
     hidden: flags.Layers = "100",
-    steps: Annotated[int, "steps that refine what is thought of the variables that are not known"] = 5,
+    steps: Annotated[int, "refinement steps for the unknown variables"] = 5,
     activation: flags.Activation = "tanh",
     orders: flags.Orders = 8,
     visible: flags.ByColumn = "auto",

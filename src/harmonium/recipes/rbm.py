@@ -27,17 +27,17 @@ def rbm(
     hidden_units: Annotated[str, "kind of hidden units: bernoulli, spin or gaussian"] = "bernoulli",
     objective: Annotated[
         str,
-        "learning rule: pcd, cd, fpcd, tempered, trajectory (of pcd); exact, for few units; pseudo, or ratio for "
+        "objective: pcd, cd, fpcd, tempered, trajectory (of pcd); exact, for few units; pseudo, or ratio for "
         "binary visible units; nce; score, denoising for gaussian ones",
     ] = "pcd",
     steps: flags.Steps = 1,
     chains: flags.Chains = 100,
-    rungs: Annotated[int, "temperatures of tempered, or snapshots of trajectory, for each chain"] = 10,
+    rungs: Annotated[int, "temperatures (tempered) or snapshots (trajectory) per chain"] = 10,
     fast_rate: Annotated[float, "learning rate of the fast weights of fpcd"] = 0.05,
     sites: flags.Sites = 1,
     ratio: Annotated[int, "rows of noise that nce draws for each row of data"] = 10,
     noise: Annotated[float, "standard deviation of the noise of denoising, in units of the data"] = 0.3,
-    sparsity: Annotated[float | None, "mean activation that hidden units are drawn to, such as 0.1"] = None,
+    sparsity: Annotated[float | None, "target mean activation of hidden units, such as 0.1"] = None,
     sparsity_strength: Annotated[float, "weight of the penalty on other activations"] = 1.0,
     max_norm: Annotated[float | None, "largest norm of the weights into each hidden unit, such as 3"] = None,
     centred: flags.Centring = True,

@@ -20,10 +20,12 @@ def sbn(
     labels: flags.Labels = None,
     hidden: flags.Layers = "64",
     recognition: Annotated[str, "sizes of hidden layers of the recognition network (default: none, a linear one)"] = "",
-    prior: Annotated[str, "law of the top layer: factorial, or fvbn, each unit given those before it"] = "factorial",
+    prior: Annotated[
+        str, "distribution of the top layer: factorial, or fvbn (each unit given those before it)"
+    ] = "factorial",
     visible: flags.ByColumn = "auto",
     objective: Annotated[str, "rws (reweighted wake-sleep), wake-sleep, nvil, vimco or reinforce"] = "rws",
-    samples: Annotated[int, "guesses of the hidden units for each row at each step"] = 10,
+    samples: Annotated[int, "samples of the hidden units per row and step"] = 10,
     epochs: flags.Epochs = 100,
     batch_size: flags.BatchSize = 50,
     learning_rate: flags.AdamRate = 0.003,

@@ -36,7 +36,7 @@ def vae(
     visible: flags.ByColumn = "auto",
     objective: Annotated[str, "elbo, or iwae, the importance-weighted bound"] = "elbo",
     samples: Annotated[
-        int | None, "guesses of the latent variables for each row at each step (default: 1 of elbo, 50 of iwae)"
+        int | None, "samples of the latent variables per row and step (default: 1 of elbo, 50 of iwae)"
     ] = None,
     epochs: flags.Epochs = 100,
     batch_size: flags.BatchSize = 50,

@@ -36,7 +36,7 @@ def vrnn(
     latent: Annotated[int, "latent variables of each frame"] = 16,
     hidden: Annotated[int, "units of the recurrent state"] = 200,
     networks: Annotated[str, "sizes of the hidden layers of prior, encoder and decoder"] = "100",
-    samples: Annotated[int, "guesses of the latent variables for each sequence at each step"] = 1,
+    samples: Annotated[int, "samples of the latent variables per sequence and step"] = 1,
     epochs: flags.Epochs = 30,
     batch_size: flags.BatchSize = 8,
     learning_rate: flags.AdamRate = 0.004,

@@ -97,7 +97,7 @@ def remarks(main: Estimate | ErrorRate | None, base: Estimate | None) -> list[st
         return []
     beside = standing(main, base) if isinstance(main, Estimate) and base and main.verdict == "trust" else None
     copies = main.space.copies if main.space is not None else None
-    copied = f"Of the rows measured {copies}: a model that learned them by heart is ahead there." if copies else ""
+    copied = f"Of the rows measured {copies}: a model that memorised them is ahead there." if copies else ""
     told = ("" if beside is None or beside.better else beside.words, few_rows(main), copied)
     return [re.sub(r"-(?=\d)", "−", words) for words in told if words]
 

@@ -78,7 +78,7 @@ def _filter_pictures(subject: Subject, chosen: np.ndarray, spread: str) -> Secti
     slope = " Shown is the slope of the weights along the codes." if isinstance(subject.unit, Categorical) else ""
     whose = f"The weights of {_units(subject, chosen.shape[1])} to the visible ones"
     judge = (
-        "Strokes, edges and parts are what one hopes for. Speckle tells of too little training or too little weight "
+        "Strokes, edges and parts are what one hopes for. Speckle means too little training or too little weight "
         "decay; copies of one filter, or many blank ones, of hidden units that do no work."
     )
     if isinstance(subject.inner, FVBN):
@@ -182,7 +182,7 @@ def _share_on(unit: Bernoulli | Spin, means: np.ndarray) -> np.ndarray:
 
 
 def diagnosis(subject: Subject) -> Section:
-    """Whether chains mix, hidden units work, and the training rows were not learned by heart."""
+    """Whether chains mix, hidden units work, and the model is not overfitting."""
     sweeps = max(subject.steps, 8)
     found = diagnose(subject.model, subject.data, key=jax.random.fold_in(subject.key, 2), sweeps=sweeps)
     told = [f for f in found.findings if not subject.directed or f.found != "not counted"]
@@ -210,5 +210,5 @@ def _of_nets() -> tuple[str, str]:
         "KL divergence is what the guesses cost in the bound. Means and pairs hold the model's draws against held-out "
         "rows, in deviations.",
         "Where few units are active or the divergence is near zero, the samples come from the decoder alone; a gap of "
-        "the bounds that is wide against their spread tells of training rows learned by heart.",
+        "the bounds that is wide against their spread means overfitting.",
     )

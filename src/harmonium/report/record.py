@@ -26,26 +26,26 @@ TOGETHER = {  # curves that are read against each other, under one name
     "log_likelihood_": ("log_likelihood_train", "log_likelihood_valid"),
     "bound_": ("bound_train", "bound_valid"),
 }
-EXACT_LOSS = "What the learning rule differentiates: minus the mean log-likelihood of the batches."
+EXACT_LOSS = "The training objective: minus the mean log-likelihood of the batches."
 EVERY_ORDER = {
-    "loss": "What the learning rule differentiates: minus the log-likelihood of the batches under random orders, "
+    "loss": "The training objective: minus the log-likelihood of the batches under random orders, "
     "estimated from one conditional of each row (of a NADE-k, the mean over its steps).",
     "log_likelihood_train": f"Exact, of {ORDERLESS_ROWS} rows of each split; where there are more than {FEW_VARIABLES} "
     "variables, in the first of the network's orders alone. Where that of the validation rows falls, the training "
-    "rows are learned by heart: stop there, or use weight decay.",
+    "rows are overfitted: stop there, or use weight decay.",
 }
 DEEP = {  # of a machine whose hidden layers depend on each other
-    "loss": "What the learning rule differentiates: a mean-field bound on the free energy of the data, less the free "
+    "loss": "The training objective: a mean-field bound on the free energy of the data, less the free "
     "energy of the chains with other layers summed out. These are different quantities, so that the level means "
     "nothing: it settles where training does, and is no measure of fit.",
     "free_energy_data": "Of the batches, a bound by mean field given the visible units alone; of the chains, given all "
     "layers but those that a sweep draws last. These are different quantities, which need not meet: each should level "
     "off by itself.",
     "free_energy_gap": "Bound on the mean free energy of validation rows less that of training rows. Steady growth "
-    "means that the model learns the training rows by heart.",
+    "means that the model is overfitting.",
 }
 BOUND_LOSS = {
-    "loss": "What the learning rule differentiates: minus the bound of the batches.",
+    "loss": "The training objective: minus the bound of the batches.",
     "log_q": "Log-probability of the hidden units of dreams under the recognition net, which learns to raise it.",
     "signal_deviation": "Standard deviation of the learning signal, less what its baseline tells.",
 }
@@ -55,15 +55,15 @@ WAKE_SLEEP_LOSS = (
 )
 MEANINGS = {
     "bound_train": "A lower bound of the log-likelihood, importance-weighted by 10 guesses for each of up to 500 rows "
-    "of each split. Where that of the validation rows falls, the training rows are learned by heart: stop there, or "
+    "of each split. Where that of the validation rows falls, the model is overfitting: stop there, or "
     "use weight decay.",
     "log_likelihood_train": "Exact, of up to 1000 rows of each split. Where that of the validation rows falls, the "
-    "training rows are learned by heart: stop there, or use weight decay.",
-    "loss": "What the learning rule differentiates. For CD and PCD, the free energy of data less that of the "
+    "model is overfitting: stop there, or use weight decay.",
+    "loss": "The training objective. For CD and PCD, the free energy of data less that of the "
     "chains, which is no measure of fit: it hovers near zero while the chains keep up with the data.",
     "log_pseudo_likelihood": "Log-probability of each unit given all the others, summed. It should rise and level off.",
     "free_energy_gap": "Mean free energy of validation rows less that of training rows. Steady growth means "
-    "that the model learns the training rows by heart.",
+    "that the model is overfitting.",
     "error": "Share of the rows of batches that are named wrongly, with dropout where there is some.",
     "log_prob_v": "Log-probability of the pixels that were hidden, given the rest: the sum for an example.",
     "log_prob_y": "Log-probability of the label where it was hidden, given the rest; of the others it counts 0.",
@@ -106,7 +106,7 @@ def estimates(subject: Subject, base: Estimate | None) -> Section:
         return Section(
             shows="The share of rows whose most probable class is not their label; ± is one standard error.",
             judge="Two rates differ where they are several standard errors apart. The training rows' rate lies lower: "
-            "the more, the more was learned by heart.",
+            "a wide gap means overfitting.",
             tables=tables,
         )
     sure = "They are exact, by the chain rule of probability; ± is one standard error over the examples. "

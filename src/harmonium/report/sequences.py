@@ -32,8 +32,7 @@ def variables(subject: Subject) -> Section:
         f"{count(len(rows), subject.held_name + ' row')}: {number(float(given.sum()))} nats together, against "
         f"{number(float(alone.sum()))} where each {noun} is on its own, by its training marginal.{density}",
         judge=f"The difference is what the network knows of a {noun} from earlier ones, so that late ones should gain. "
-        f"Where nothing is gained, nothing before tells of the {noun}; where something is lost, the training rows were "
-        "learned by heart.",
+        f"Where nothing is gained, nothing before tells of the {noun}; where something is lost, the network overfits.",
         pictures=_pictures(subject, given, gain) if subject.look.shape else [_chart(subject, alone, given)],
         tables=[] if subject.look.shape else [_table(subject, alone, given)],
     )

@@ -1,4 +1,4 @@
-"""Numbers taken between chunks, on rows that stay the same: is the model learning, and is it learning by heart?"""
+"""Numbers taken between chunks, on rows that stay the same: is the model learning, and is it overfitting?"""
 
 from __future__ import annotations
 

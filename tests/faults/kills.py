@@ -57,7 +57,11 @@ CASES = {
     "draw": ("bits", "--latent", "2", "--hidden", "5", "--steps", "2"),
     "vrnn": ("rolls", "--latent", "2", "--hidden", "5", "--networks", "4"),
 }  # fmt: skip
-FAST = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"  # to compile: programs are tiny
+# To compile: programs are tiny.
+FAST = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+)
 FLAGS = ("--epochs", "100", "--batch-size", "12", "--no-progress")
 STATES = ("no record", "no checkpoint", "in a stage", "between checkpoints", "being measured")
 

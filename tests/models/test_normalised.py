@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from examples import CENTRED, EXAMPLES, NORMALISED, RBMS
+from harmonium.errors import InputError
 from harmonium.inference import exact_log_partition
 from harmonium.models import (
     RBM,
@@ -110,3 +111,8 @@ def test_the_number_is_learned_and_saved(tmp_path):
         assert jax.tree.structure(back) == jax.tree.structure(model)
         assert back.log_partition == model.log_partition
         assert name in EXAMPLES
+
+
+def test_centring_a_model_with_a_number_of_its_own_would_lose_it():
+    with pytest.raises(InputError, match=r"wrap the other way, hm.Normalised\(hm.Centred\(m\)\)"):
+        Centred(NORMALISED["normalised-bernoulli-bernoulli"])

@@ -47,6 +47,8 @@ class Centred(Wrapped):
         follow: str = "positive",
     ) -> None:  # fmt: skip
         require_biased("hm.Centred", model)
+        if isinstance(model, Normalised):
+            raise InputError("Centring would lose the number log Z: wrap the other way, hm.Normalised(hm.Centred(m)).")
         if follow not in ("positive", "both"):
             raise InputError(f"Offsets follow the means of the 'positive' phase or of 'both', not of {follow!r}.")
         if offsets is None:

@@ -23,8 +23,8 @@ class Normalised(Wrapped):
     `hm.log_partition` of this model is what the learned number lacks.
 
     A centred machine goes inside, `Normalised(Centred(model))`: when its offsets move, the number moves with them, so
-    that `E'` stays as it is. `Centred(Normalised(model))` would lose the number, and noise-contrastive estimation
-    refuses it. Replace biases (`hm.at_marginals`) before wrapping, for they change `log Z`.
+    that `E'` stays as it is. `Centred(Normalised(model))` would lose the number, and is refused. Replace biases
+    (`hm.at_marginals`) before wrapping, for they change `log Z`.
 
     Arguments: `model`, a model with biases; `log_partition`, the number to start from, in nats (default: the log
     partition function of its biases alone, `sum_l A(-dE/dT_l) - E`, both at zero statistics).

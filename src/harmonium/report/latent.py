@@ -14,7 +14,7 @@ from harmonium.report.figures import Picture, bars, grid, points
 from harmonium.report.section import Section, Table
 from harmonium.report.sections import score_rows, scores_of
 from harmonium.report.subject import NotApplicable, Subject, count, number
-from harmonium.units import Bernoulli, Gaussian, Spin
+from harmonium.units import Bernoulli, Gaussian, Spin, Unit
 
 ROWS = 1000  # held-out rows whose latent variables are guessed
 POINTS = 2000  # and those whose codes are scattered
@@ -24,16 +24,25 @@ MOST = 200  # units in a chart
 CODES = "Rows that lie near each other should look alike, without wide gaps between them: samples come from all places."
 
 
-def left_out(subject: Subject) -> set[str]:
-    """Sections on latent variables that do not apply to this model."""
-    if not subject.directed:
-        return {"Latent variables", "Reconstructions"}
-    latent = list(subject.net.layers.values())[1:]
-    if not latent:
-        filters = set() if subject.filters is not None else {"Filters"}  # of a prior of independent units
-        return {"Latent variables", "Reconstructions", "Gibbs chains", "Hidden units"} | filters
-    absent = {"Gibbs chains"} | (set() if isinstance(subject.net, HierarchicalLatentModel) else {"Reconstructions"})
-    return absent | (set() if all(isinstance(unit, Bernoulli | Spin) for unit in latent) else {"Hidden units"})
+def latent_units(subject: Subject) -> list[Unit]:
+    """The units of a directed net's latent layers; none of another model."""
+    return list(subject.net.layers.values())[1:] if subject.directed else []
+
+
+def reconstructs(subject: Subject) -> bool:
+    """Whether rows are given back from their latent variables."""
+    return bool(latent_units(subject)) and isinstance(subject.net, HierarchicalLatentModel)
+
+
+def has_filters(subject: Subject) -> bool:
+    """Whether filters are looked for: not of a belief net that is a prior of independent units."""
+    return not subject.directed or bool(latent_units(subject)) or subject.filters is not None
+
+
+def countable(subject: Subject) -> bool:
+    """Whether hidden units are on or off, which tells how many work: of directed nets, all latent ones are binary."""
+    latent = latent_units(subject)
+    return not subject.directed or (bool(latent) and all(isinstance(unit, Bernoulli | Spin) for unit in latent))
 
 
 # ---- reconstructions ---------------------------------------------------------------------------------------

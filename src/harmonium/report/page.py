@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -15,15 +17,9 @@ from harmonium.errors import InputError, whole
 from harmonium.models import write_atomically
 from harmonium.models.kinds import CLASSIFIER, ORDERLESS, is_kind
 from harmonium.report import classes, couplings, head, insides, latent, record, sections, sequences
-from harmonium.report.section import made
+from harmonium.report.section import Section, made
 from harmonium.report.subject import Subject
 from harmonium.training import RunFolder
-
-# Sections about a distribution of the data, which a classifier is not.
-GENERATIVE = ("Samples", "Moments", "Gibbs chains", "Filling in", "Nearest training rows", "Hidden units", "Diagnosis")
-# Sections about what auto-regressive networks do without: chains, and hidden units that are drawn. One of a single
-# order also fills in only what comes last in it.
-CHAINED = ("Gibbs chains", "Hidden units", "Diagnosis")
 
 
 def write_report(folder: RunFolder, model: Any, data: Dataset, *, key: Key[Array, ""], steps: int = 1000) -> Path:
@@ -52,27 +48,7 @@ def write_report(folder: RunFolder, model: Any, data: Dataset, *, key: Key[Array
 
 def page(subject: Subject) -> str:
     """The page as text."""
-    base = record.baseline_of(subject)
-    main = head.main_number(subject.folder)
-    parts = {
-        "Estimates": lambda s: record.estimates(s, base),
-        "Learning curves": record.learning_curves,
-        "Classes": classes.classes,
-        "Samples": sections.samples,
-        "Moments": sections.agreement,
-        "Variable by variable": sequences.variables,
-        "Reconstructions": latent.reconstructions,
-        "Latent variables": latent.latent_variables,
-        "Filters": insides.filters,
-        "Couplings": couplings.couplings,
-        "Gibbs chains": sections.chain,
-        "Filling in": sections.filling_in,
-        "Nearest training rows": sections.neighbours,
-        "Hidden units": insides.hidden_units,
-        "Diagnosis": insides.diagnosis,
-        "How to reproduce": record.reproduce,
-    }
-    left_out = _left_out(subject)
+    main, base = head.main_number(subject.folder), subject.baseline
     return _template().render(
         name=subject.folder.path.resolve().name,
         sentence=head.sentence(subject),
@@ -81,18 +57,47 @@ def page(subject: Subject) -> str:
         facts=head.facts(subject, main, base),
         date=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC".lstrip("0"),
         by_class=is_kind(subject.model, CLASSIFIER),
-        sections=[made(title, make, subject) for title, make in parts.items() if title not in left_out],
+        sections=[made(part.title, part.make, subject) for part in PARTS if part.applies(subject)],
     )
 
 
-def _left_out(subject: Subject) -> set[str]:
-    """Sections that are about what this kind of model is not."""
-    absent = set(GENERATIVE) if is_kind(subject.model, CLASSIFIER) else set()
-    absent |= set() if classes.has_classes(subject) else {"Classes"}
-    absent |= set(CHAINED) if subject.exact else {"Variable by variable"}
-    absent |= latent.left_out(subject)
-    absent |= set() if not subject.independent or is_kind(subject.model, ORDERLESS) else {"Filling in"}
-    return absent | (set() if couplings.coupled(subject) else {"Couplings"})
+@dataclass(frozen=True)
+class Part:
+    """A section of the page by its title, what makes it, and whether it applies to a subject."""
+
+    title: str
+    make: Callable[[Subject], Section]
+    applies: Callable[[Subject], bool] = lambda _: True
+
+
+def _generative(subject: Subject) -> bool:
+    """Whether the model is a distribution of the data, which a classifier is not."""
+    return not is_kind(subject.model, CLASSIFIER)
+
+
+def _fills_in(subject: Subject) -> bool:
+    """Whether any values are filled in: by chains, or by a network that takes its variables in any order."""
+    return _generative(subject) and (not subject.independent or is_kind(subject.model, ORDERLESS))
+
+
+PARTS = (  # in the order of the page
+    Part("Estimates", record.estimates),
+    Part("Learning curves", record.learning_curves),
+    Part("Classes", classes.classes, classes.has_classes),
+    Part("Samples", sections.samples, _generative),
+    Part("Moments", sections.agreement, _generative),
+    Part("Variable by variable", sequences.variables, lambda s: s.exact),
+    Part("Reconstructions", latent.reconstructions, latent.reconstructs),
+    Part("Latent variables", latent.latent_variables, lambda s: bool(latent.latent_units(s))),
+    Part("Filters", insides.filters, latent.has_filters),
+    Part("Couplings", couplings.couplings, couplings.coupled),
+    Part("Gibbs chains", sections.chain, lambda s: _generative(s) and not s.independent),
+    Part("Filling in", sections.filling_in, _fills_in),
+    Part("Nearest training rows", sections.neighbours, _generative),
+    Part("Hidden units", insides.hidden_units, lambda s: _generative(s) and not s.exact and latent.countable(s)),
+    Part("Diagnosis", insides.diagnosis, lambda s: _generative(s) and not s.exact),
+    Part("How to reproduce", record.reproduce),
+)
 
 
 def _template() -> jinja2.Template:

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from harmonium.errors import InputError
-from harmonium.evaluation import ErrorRate, Estimate, independent
+from harmonium.evaluation import ErrorRate, Estimate
 from harmonium.inference import has_closed_form
-from harmonium.models.kinds import CLASSIFIER, ENERGY, ORDERLESS, is_kind
+from harmonium.models.kinds import ENERGY, ORDERLESS, is_kind
 from harmonium.report.figures import Picture, curves
 from harmonium.report.head import KINDS, headline
 from harmonium.report.section import Section, Table
@@ -77,22 +76,9 @@ MEANINGS = {
 # ---- estimates ---------------------------------------------------------------------------------------------
 
 
-def baseline_of(subject: Subject) -> Estimate | None:
-    """The baseline on the held-out rows; None where the units do not admit these rows as values."""
-    rows = getattr(subject.data, subject.split)
-    if is_kind(subject.model, CLASSIFIER):
-        return None  # it says nothing of how likely rows are
-    if subject.split == "train" and subject.data.decode is not None:
-        return None  # the rows of such a file are known by the chunk only
-    try:
-        return independent(subject.unit, subject.train, rows, subject.held_name)
-    except InputError:
-        return None
-
-
-def estimates(subject: Subject, base: Estimate | None) -> Section:
+def estimates(subject: Subject) -> Section:
     """Every recorded estimate with what it is worth, and the baseline."""
-    recorded = subject.folder.estimates
+    recorded, base = subject.folder.estimates, subject.baseline
     rows = [estimate_row(name, e) for name, e in recorded.items()]
     rows += [estimate_row("baseline", base)] if base else []
     rates = [error_row(name, rate) for name, rate in subject.folder.error_rates.items()]

@@ -13,6 +13,7 @@ from jaxtyping import Array, Key
 
 from harmonium.data import Dataset
 from harmonium.errors import InputError, shown
+from harmonium.evaluation import Estimate, independent
 from harmonium.models import (
     FVBN,
     Filtered,
@@ -151,6 +152,18 @@ class Subject:
             else:
                 found[:, at] = [[-1.0], [1.0]] if isinstance(part, Spin) else [[0.0], [part.states - 1.0]]
         return found
+
+    @cached_property
+    def baseline(self) -> Estimate | None:
+        """The baseline on the held-out rows; None where the units do not admit these rows as values."""
+        if is_kind(self.model, CLASSIFIER):
+            return None  # it says nothing of how likely rows are
+        if self.split == "train" and self.data.decode is not None:
+            return None  # the rows of such a file are known by the chunk only
+        try:
+            return independent(self.unit, self.train, getattr(self.data, self.split), self.held_name)
+        except InputError:
+            return None
 
     @property
     def filters(self) -> np.ndarray | None:

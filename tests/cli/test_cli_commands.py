@@ -611,7 +611,7 @@ def network(tmp_path_factory):
 def test_a_network_is_evaluated_exactly_and_without_options(network):
     assert "exact, by the chain rule; n = 30; table.csv valid" in network.done("evaluate", "f", "--split", "valid")
     assert "exact, by the chain rule; n = 30" in network.done("evaluate", "f", "--method", "exact")
-    assert "no option 'chains': leave it out" in network.refused("evaluate", "f", "--chains", "5")
+    assert "no option 'chains': it takes given, orders" in network.refused("evaluate", "f", "--chains", "5")
     for method in ("ais", "raise", "csl"):
         words = ("evaluate", "f", "--method", method, "--rows", "5")
         assert f"says its likelihood exactly: leave method='{method}' out" in network.refused(*words)

@@ -138,7 +138,7 @@ def _decoding(subject: Subject, found: ActiveUnits) -> tuple[list[Picture], str]
         words = (
             " The plane: what the decoder expects at the quantiles of the prior, from 2.5 % to 97.5 %, of the first "
         )
-        return [decoding.manifold(net, subject.encode_features)], words + "unit across and of the second upwards."
+        return [decoding.manifold(net, subject.look)], words + "unit across and of the second upwards."
     chosen = np.argsort(-spread, kind="stable")[: decoding.TRAVERSED]
     words = f" The rows: what the decoder expects as one of the {count(len(chosen), 'unit')} that vary most goes from "
     words += f"−{decoding.FAR:g} to {decoding.FAR:g} standard deviations of its prior, the others at their means."

@@ -614,7 +614,7 @@ def test_a_network_is_evaluated_exactly_and_without_options(network):
     assert "no option 'chains': it takes given, orders" in network.refused("evaluate", "f", "--chains", "5")
     for method in ("ais", "raise", "csl"):
         words = ("evaluate", "f", "--method", method, "--rows", "5")
-        assert f"says its likelihood exactly: leave method='{method}' out" in network.refused(*words)
+        assert f"of an FVBN has no method '{method}': choose one of auto, exact" in network.refused(*words)
     assert "inconclusive" in network.done("compare", "f", "f")
     assert "f is better than r: by " in network.done("compare", "f", "r")
     assert network.done("report", "f") == "f/report.html\n"

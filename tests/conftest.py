@@ -5,20 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
-# Programs here are tiny and run briefly: compiling is what takes the time, and so it is done plainly and by one thread
-# for each worker (0.07 s of CPU for a scan instead of 0.18). Must precede the first use of JAX.
-os.environ["XLA_FLAGS"] = " ".join(
-    (
-        os.environ.get("XLA_FLAGS", ""),
-        "--xla_backend_optimization_level=0",
-        "--xla_llvm_disable_expensive_passes=true",
-        "--xla_cpu_use_fusion_emitters=false",
-        "--xla_cpu_parallel_codegen_split_count=1",
-    )
-)
+sys.path.insert(0, str(Path(__file__).parent))
+from plainly import FLAGS
+
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}"  # must precede the first use of JAX
 
 import jax
 from jaxtyping import install_import_hook

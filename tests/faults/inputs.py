@@ -32,13 +32,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from tests import plainly
 from tests.cli.typed import Command
 from tests.faults import malformed
 from tests.faults.malformed import OTHER, RUN, TABLE, Case
 from tests.faults.record import PAGE, circumstances, write_section
 
 LIMIT = 60  # seconds after which a command hangs
-FAST = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"  # to compile: programs are tiny
 # What a command that succeeds may write, beside --out.
 WRITES = {
     "evaluate": {"estimates.json", "per_example.npz"},
@@ -254,7 +254,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--page", type=Path, default=PAGE, help="where the record goes")
     asked = parser.parse_args(words)
     folder = Path(tempfile.mkdtemp(prefix="inputs-"))
-    os.environ.setdefault("XLA_FLAGS", FAST)
+    os.environ.setdefault("XLA_FLAGS", plainly.FLAGS)
     hypothesis.configuration.set_hypothesis_home_dir(folder / "hypothesis")
     faulthandler.enable()  # a parser that crashes leaves its case in the folder
     print(f"cases are laid out in {folder}")

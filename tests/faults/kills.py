@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests import plainly
 from tests.faults.record import PAGE, circumstances, write_section
 
 PAUSE = 0.1  # seconds between checkpoints
@@ -57,11 +58,6 @@ CASES = {
     "draw": ("bits", "--latent", "2", "--hidden", "5", "--steps", "2"),
     "vrnn": ("rolls", "--latent", "2", "--hidden", "5", "--networks", "4"),
 }  # fmt: skip
-# To compile: programs are tiny.
-FAST = (
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
-)
 FLAGS = ("--epochs", "100", "--batch-size", "12", "--no-progress")
 STATES = ("no record", "no checkpoint", "in a stage", "between checkpoints", "being measured")
 
@@ -273,7 +269,7 @@ def main(words: list[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="kills-"))
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder / "compiled")  # killed while it is written, too
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    os.environ.setdefault("XLA_FLAGS", FAST)
+    os.environ.setdefault("XLA_FLAGS", plainly.FLAGS)
     _import_all()
     if asked.bare:
         _without_reports()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import plainly
 from tests.faults import kills
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,7 @@ def test_runs_that_are_killed_end_with_the_bytes_of_one_that_is_not(tmp_path):
     page = tmp_path / "reliability.md"
     words = ("kills", "--count", "3", "--recipes", "nade", "--bare", "--page", str(page))
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults", *words], cwd=ROOT, env=os.environ | {"XLA_FLAGS": kills.FAST},
+        [sys.executable, "-m", "tests.faults", *words], cwd=ROOT, env=os.environ | {"XLA_FLAGS": plainly.FLAGS},
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

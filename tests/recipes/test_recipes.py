@@ -38,6 +38,7 @@ from harmonium.recipes.rules import RBM_RULES, constrained, learning_rule
 from harmonium.signals import Interrupt
 from harmonium.training import RunFolder, check_data
 from harmonium.units import Bernoulli, Categorical, Gaussian, Spin
+from plainly import FLAGS
 
 RBM8 = RBM(Bernoulli(8), Bernoulli(4), key=jax.random.key(0))
 BITS = (np.random.default_rng(0).random((40, 8)) < 0.4).astype(np.float32)
@@ -453,7 +454,7 @@ ASKED_TOGETHER = [*((name,) for name in SIZES if name not in (*NETWORKS, *DIRECT
 
 # Simulated devices share two threads: of sums that do not wait for each other each device might take another one first,
 # and then both wait for ever.
-FAST = "--xla_backend_optimization_level=0 --xla_cpu_enable_concurrency_optimized_scheduler=false"
+FAST = f"{FLAGS} --xla_cpu_enable_concurrency_optimized_scheduler=false"
 
 
 @pytest.mark.slow

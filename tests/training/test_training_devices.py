@@ -23,6 +23,7 @@ if port != "alone":
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.distributed.initialize(f"localhost:{port}", 2, int(rank))
 import numpy as np, optax
+from plainly import FLAGS
 from harmonium.compiling import whole_entries
 from harmonium.data import from_arrays
 from harmonium.models import RBM, Centred
@@ -64,7 +65,7 @@ def alone():
 
 def started(script: Path, *arguments: object, devices: int) -> subprocess.Popen:
     flags = {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} {FLAGS}",
         "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir or "",
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",

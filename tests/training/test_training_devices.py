@@ -12,6 +12,8 @@ import jax
 import numpy as np
 import pytest
 
+from plainly import FLAGS
+
 pytestmark = pytest.mark.xdist_group("devices")  # one worker: they share the run of one device
 
 RUN = """
@@ -23,7 +25,6 @@ if port != "alone":
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.distributed.initialize(f"localhost:{port}", 2, int(rank))
 import numpy as np, optax
-from plainly import FLAGS
 from harmonium.compiling import whole_entries
 from harmonium.data import from_arrays
 from harmonium.models import RBM, Centred

@@ -17,7 +17,6 @@ from harmonium.training import RunFolder
 from harmonium.units import parts_of
 from tests.cli.typed import MODULE, Command
 
-pytestmark = pytest.mark.xdist_group("cli")  # one worker: they share a trained run
 TINY = ("--hidden", "4", "--epochs", "1", "--batch-size", "300", "--chains", "4")
 
 

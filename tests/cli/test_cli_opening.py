@@ -14,7 +14,6 @@ from harmonium.errors import InputError
 from harmonium.training import RunFolder
 from tests.cli.typed import Command
 
-pytestmark = pytest.mark.xdist_group("cli-opening")
 BITS = (np.random.default_rng(1).random((40, 4)) < 0.5).astype(float)
 MINE = """
 from pathlib import Path

@@ -19,7 +19,6 @@ from harmonium.training import RunFolder
 from tests.cli.typed import Command
 
 LOG = importlib.import_module("harmonium.training.log")
-pytestmark = pytest.mark.xdist_group("cli-training")
 BITS = (np.random.default_rng(1).random((40, 6)) < 0.5).astype(float)
 NADE = ("--data", "bits.npy", "--hidden", "3", "--epochs", "4", "--batch-size", "8")
 

@@ -21,7 +21,6 @@ from harmonium.cli import writing
 from harmonium.training import RunFolder, describe
 from tests.cli.test_cli_commands import Command
 
-pytestmark = pytest.mark.xdist_group("cli")
 KEY = jax.random.key(0)
 NAMES_OF_BITS = list("abcdef")
 NAMES = ["yes", "kind", "day", "cm", "balance"]

@@ -23,7 +23,6 @@ def bench(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("inputs")
 @pytest.mark.parametrize("name", FORMATS)
 def test_malformed_files_are_used_or_refused_in_one_line(bench, name):
     tally = tried(bench, bench.formats()[name], COUNT, seed=7)
@@ -31,7 +30,6 @@ def test_malformed_files_are_used_or_refused_in_one_line(bench, name):
     assert not tally.faults, "\n".join(f"{fault}\n{case}" for case, fault in tally.faults)
 
 
-@pytest.mark.xdist_group("inputs")
 def test_every_format_is_tried(bench):
     assert tuple(bench.formats()) == FORMATS
 
@@ -41,7 +39,6 @@ SAMPLE = Case({}, ("sample", RUN, "-n", "3", "--steps", "2", "--out", "out.npy")
 DONE, REFUSED = (0, "", ""), (2, "", "harmonium: no such thing: give another.\n")
 
 
-@pytest.mark.xdist_group("inputs")
 @pytest.mark.parametrize(
     ("case", "does", "left", "told"),
     [

@@ -14,8 +14,6 @@ import pytest
 
 from plainly import FLAGS
 
-pytestmark = pytest.mark.xdist_group("devices")  # one worker: they share the run of one device
-
 RUN = """
 import sys
 out, port, rank = sys.argv[1:]

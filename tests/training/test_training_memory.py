@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from test_training_devices import finished, started
 
-pytestmark = pytest.mark.xdist_group("devices")
-
 RUN = """
 import sys
 out, devices = sys.argv[1], int(sys.argv[2])

@@ -165,6 +165,13 @@ def test_a_kind_without_its_methods_is_refused_by_their_names():
         hm.sample(Lacking(jnp.zeros(1)), KEY)
 
 
+@pytest.mark.parametrize("named", ["latent", 3, hm.models.LatentModel])
+def test_a_kind_is_one_of_those_that_there_are(named):
+    model = type("Odd", (Uniform,), {"model_kind": named})(jnp.zeros(1))
+    with pytest.raises(hm.InputError, match=r"one of hm\.kinds, and that of Odd is"):
+        hm.sample(model, KEY)
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_is_sound(name):
     hm.kinds.require_sound(EXAMPLES[name])

@@ -116,7 +116,12 @@ def require_sound(model: Any) -> None:
     >>> import harmonium as hm, jax
     >>> require_sound(hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0)))
     """
-    kind = kind_of(model)
+    kind, named = kind_of(model), getattr(type(model), "model_kind", None)
+    if named is not None and not isinstance(named, Kind):
+        raise InputError(
+            f"The model_kind of a class is one of hm.kinds, and that of {type(model).__name__} is {shown(named)}: write "
+            "model_kind = hm.kinds.LATENT, or another of them."
+        )
     if kind is None:
         return
     name = articled(type(model).__name__)
@@ -124,7 +129,7 @@ def require_sound(model: Any) -> None:
     missing = kind.missing(model)
     if missing:
         raise InputError(f"{name} says that it is {kind.noun}, but has no {in_words(missing)}: write {_them(missing)}.")
-    others = [] if "model_kind" in dir(type(model)) else _by_methods(model, kind)
+    others = [] if named is not None else _by_methods(model, kind)
     if others:
         raise InputError(
             f"{name} has the methods of {kind.noun} and of {others[0].noun}, so that nothing says what its likelihood "

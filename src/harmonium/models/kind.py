@@ -119,7 +119,7 @@ def require_sound(model: Any) -> None:
     kind, named = kind_of(model), getattr(type(model), "model_kind", None)
     if named is not None and not isinstance(named, Kind):
         raise InputError(
-            f"The model_kind of a class is one of hm.kinds, and that of {type(model).__name__} is {shown(named)}: write "
+            f"A model_kind is one of hm.kinds, and that of {type(model).__name__} is {shown(named)}: write "
             "model_kind = hm.kinds.LATENT, or another of them."
         )
     if kind is None:

@@ -10,8 +10,7 @@ from harmonium.data import Dataset
 from harmonium.errors import InputError
 from harmonium.evaluation import ErrorRate, Estimate, Stage, baseline, error_rate, log_likelihood, watched
 from harmonium.evaluation.watch import Watcher
-from harmonium.models import MPDBM
-from harmonium.models.kinds import CLASSIFIER, is_kind
+from harmonium.models.kinds import CLASSIFIER, MULTI_PREDICTION, is_kind
 from harmonium.recipes.waiting import waiting
 from harmonium.training import Run, is_main
 from harmonium.units import Frames
@@ -32,7 +31,7 @@ def held_out(data: Dataset, *, labelled: bool = False) -> tuple[str, Any]:
 def classifies(model: Any) -> bool:
     """Whether a model is judged by its classes and not by its likelihood: a classifier, or a multi-prediction machine
     with labels."""
-    return is_kind(model, CLASSIFIER) or (isinstance(model, MPDBM) and "y" in model.layers)
+    return is_kind(model, CLASSIFIER) or (is_kind(model, MULTI_PREDICTION) and "y" in model.layers)
 
 
 def error_of(model: Any, data: Dataset, split: str, rows: Any) -> ErrorRate:

@@ -23,7 +23,8 @@ from harmonium.data.storage import fingerprint
 from harmonium.errors import NonFiniteLossError
 from harmonium.evaluation.unlimited import warn_of_training_rows
 from harmonium.inference.placing import placed
-from harmonium.models import ConditionalGenerator, check_saveable
+from harmonium.models import check_saveable
+from harmonium.models.kinds import CONDITIONAL, is_kind
 from harmonium.objectives import Metrics, Objective
 from harmonium.rng import fast_key, key_data
 from harmonium.signals import Interrupt
@@ -125,7 +126,7 @@ def fit(
 
 def _log_scale(model: Any, data: Dataset) -> float:
     """What a rule's log-densities of values held exceed those of the data by, in the mean over some rows."""
-    if isinstance(model, ConditionalGenerator):  # whose densities are of values given codes
+    if is_kind(model, CONDITIONAL):  # whose densities are of values given codes
         return float(model.link.unit.log_scale())
     return float(np.mean(model.layers["v"].log_scale(data.shown(data.train[:1000]))))
 

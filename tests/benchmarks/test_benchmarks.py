@@ -86,6 +86,7 @@ def test_a_contestant_that_hangs_is_ended(settings, monkeypatch):
     assert found == {"turns": {}, "skipped": {OURS: "failed: no answer within 2 seconds"}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", ["training", "annealing", "enumeration", "free_energy"])
 def test_ours_and_the_products_run(settings, function):
     assert len(served(f"products:{function}", settings, 2)) == 3

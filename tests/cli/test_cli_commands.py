@@ -360,6 +360,7 @@ def test_a_split_that_is_not_there_is_told_with_those_that_are(harmonium):
     assert "has no test rows: choose --split train or valid." in harmonium.refused("evaluate", "new")
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_without_its_labels(harmonium):
     """No likelihood needs them, and their file may be gone."""
     np.save(harmonium.folder / "x.npy", BITS)
@@ -632,6 +633,7 @@ def test_samples_of_a_mixed_table_are_in_its_own_units(run, network):
     np.testing.assert_allclose(drawn[:, 3:].std(0) / rows[:, 3:].std(0), 1, rtol=0.3)
 
 
+@pytest.mark.slow
 def test_gaps_of_a_mixed_table_are_filled_in_its_own_units(network):
     rows = mixed_table(30)
     rows[::3, 2] = rows[1::3, 3] = rows[2::3, 0] = np.nan

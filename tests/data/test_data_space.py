@@ -172,6 +172,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_peak_memory_does_not_grow_with_a_file(tmp_path):
     for name, rows in (("few", 200_000), ("many", 600_000)):

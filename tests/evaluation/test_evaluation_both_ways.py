@@ -63,6 +63,7 @@ def counted(model: RBM, bases: list, chains: list) -> Route:
     return Route(up, down, model, 5, "", {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("data", "back", "runs"), [(None, True, 4), (ROWS, True, 5), (ROWS, False, 2)])
 def test_runs_share_the_chains_and_no_base_knows_the_rows(data, back, runs):
     bases, chains, alone = [], [], []
@@ -123,6 +124,7 @@ def test_the_verdict_knows_when_starts_disagree(below, above, said, monkeypatch)
         assert (found.lower, found.upper) == (pytest.approx(49.7), pytest.approx(50.4))
 
 
+@pytest.mark.slow
 def test_who_watches_is_told_how_far_it_is():
     stages = []
     with watched(stages.append):

@@ -78,6 +78,7 @@ def test_rows_without_a_finite_value_are_named_and_never_trusted():
     assert mean_estimate(values, "lower", "bound", {}, None).verdict == "do not report: the weights are not finite"
 
 
+@pytest.mark.slow
 def test_every_way_to_a_likelihood_names_the_far_row():
     rows = np.append(RNG.normal(size=(40, 2)), [[0.0, 1e4]], axis=0)
     real, key = hm.units.Gaussian(2), jax.random.key(0)

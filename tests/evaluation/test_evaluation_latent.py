@@ -202,6 +202,7 @@ def test_the_monitor_watches_bounds():
     assert half == pytest.approx(2 * np.logaddexp.reduce(0.5 * (log_p + log_q)), abs=0.02)
 
 
+@pytest.mark.slow
 def test_guessed_means_are_those_of_the_recognition_net():
     net = randomised(hm.HelmholtzMachine(Bernoulli(3), [Bernoulli(2), Bernoulli(2)], key=KEY), 810)
     found = guessed_means(net, KEY, jnp.asarray(ROW[0, :3]))

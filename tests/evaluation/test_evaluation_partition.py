@@ -72,6 +72,7 @@ def test_a_path_that_goes_nowhere_has_no_variance(kind):
     assert two_sided.lower <= float(exact_log_partition(still)) <= two_sided.upper
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("visible", VISIBLE)
 def test_ais_lies_below_and_reverse_ais_above(visible):
     model = tiny_rbm(visible, "bernoulli", seed=5)
@@ -141,6 +142,7 @@ def two_modes(weight: float, tilt: float) -> RBM:
     return eqx.tree_at(lambda m: (m.W, m.b, m.c), model, arrays)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["none", "both"])
 @pytest.mark.parametrize(("weight", "tilt"), [(0.3, 0.0), (0.3, 3.0), (1.0, 3.0)])
 def test_a_mode_that_annealing_misses_is_no_confident_wrong_number(weight, tilt, data):
@@ -151,6 +153,7 @@ def test_a_mode_that_annealing_misses_is_no_confident_wrong_number(weight, tilt,
     assert inside or found.verdict.startswith("do not report")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"method": "two_sided", "key": KEY} | FAST])
 def test_a_model_that_cannot_be_normalised_is_told(options):
     model = RBM(Gaussian(3), Gaussian(2), key=KEY, scale=3.0)

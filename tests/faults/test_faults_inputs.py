@@ -30,6 +30,7 @@ def test_malformed_files_are_used_or_refused_in_one_line(bench, name):
     assert not tally.faults, "\n".join(f"{fault}\n{case}" for case, fault in tally.faults)
 
 
+@pytest.mark.slow
 def test_every_format_is_tried(bench):
     assert tuple(bench.formats()) == FORMATS
 

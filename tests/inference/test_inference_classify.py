@@ -61,6 +61,7 @@ def test_a_whole_row_is_answered_alike_beside_rows_with_missing_values():
     assert np.abs(mixed[::2] - np.asarray(classify(MACHINES[1], BITS)[::2])).max() > 0.01
 
 
+@pytest.mark.slow
 def test_many_classes_and_multi_prediction_machines_take_the_mean_of_the_label():
     many = Categorical(1, states=FEW_CLASSES + 1)
     machine = randomised(DBM(Bernoulli(4), [Bernoulli(2), Bernoulli(2)], many, key=KEY, scale=0.0), 9, 0.5)

@@ -66,6 +66,7 @@ def test_features_by_mean_field():
         encode(machine(SLOW), ROWS)
 
 
+@pytest.mark.slow
 def test_the_positive_phase_says_how_far_it_came():
     model, batch = machine(SLOW), jnp.array([[1.0], [-1.0]])
     _, (_, metrics) = CD(mean_field_steps=7)(model, batch, KEY, None)

@@ -115,6 +115,7 @@ def ends_of_cd(model, key):
     return jax.vmap(chain)(jax.random.split(key, len(BATCH)), BATCH)
 
 
+@pytest.mark.slow
 def test_a_deep_machine_follows_both_phases_too():
     deep = DBMS["dbm-two-layers"]
     model = Centred(deep, rate=1.0, follow="both")

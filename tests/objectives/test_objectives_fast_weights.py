@@ -55,6 +55,7 @@ def test_without_a_fast_rate_it_is_pcd_bit_for_bit(model):
         assert float(metrics["fast_weights"]) == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error::DeprecationWarning:optax")
 def test_nothing_that_optax_is_about_to_drop_is_called():
     rule = FPCD(chains=2)

@@ -34,6 +34,7 @@ def bits(tree) -> list[bytes]:
     return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_array))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_an_interrupted_run_goes_on_bit_for_bit(name, tmp_path):
     model, rule = RULES[name]

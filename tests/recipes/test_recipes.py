@@ -273,6 +273,7 @@ def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_is_not(name, tab
     assert run.estimate.value == whole.estimate.value
 
 
+@pytest.mark.slow
 def test_stages_leave_metrics_and_give_way_to_force(table, tmp_path):
     options = {"hidden": "4,3", "greedy_epochs": 1, "epochs": 1, "batch_size": 10, "out": tmp_path / "run"}
     recipe("classifier")(table, **options)

@@ -93,6 +93,7 @@ def test_rules_that_are_for_one_kind_of_unit_are_refused():
             learning_rule({"objective": name}, rbm, np.zeros((4, 2)))
 
 
+@pytest.mark.slow
 def test_a_run_of_a_mixed_table_finds_its_data_again(tmp_path, monkeypatch):
     monkeypatch.setattr("harmonium.report.write_report", lambda *_, **__: None)
     np.save(tmp_path / "t.npy", np.tile(TABLE, (2, 1)))

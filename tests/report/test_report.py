@@ -88,6 +88,7 @@ def image_run(tmp_path_factory):
     return data, folder, model, path
 
 
+@pytest.mark.slow
 def test_pictures_show_every_section(image_run):
     _, folder, _, path = image_run
     assert path == folder.path / "report.html"
@@ -131,6 +132,7 @@ def test_a_doubtful_interval_is_told_and_broken_metrics_do_no_harm(image_run, tm
     assert "harmonium train rbm --data x.npy --no-centred" in page
 
 
+@pytest.mark.slow
 def test_a_table_and_an_empty_folder(tmp_path):
     data = from_arrays(rows(60, 6).astype(np.float32) * 2 - 1, name="table")
     folder = RunFolder.create(tmp_path / "run")
@@ -155,6 +157,7 @@ def test_real_and_categorical_pictures(tmp_path):
         assert "Right half missing" in page
 
 
+@pytest.mark.slow
 def test_grey_rows_are_sampled_before_they_are_shown(tmp_path):
     grey = np.random.default_rng(0).random((60, 9))
     data = from_arrays(grey, test_fraction=0.3, binarize="dynamic", image_shape=(3, 3))
@@ -197,6 +200,7 @@ def test_a_classifier_has_mistakes_and_no_samples(tmp_path):
     assert (confusions.sum(1) == np.bincount(data.test_labels)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden", [None, Bernoulli(3)])
 def test_a_boltzmann_machine_shows_its_couplings(hidden, tmp_path):
     data = from_arrays(rows(60, 16), test_fraction=0.3, image_shape=(4, 4))

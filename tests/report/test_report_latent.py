@@ -154,6 +154,7 @@ def test_a_net_without_hidden_layers_has_no_latent_sections(tmp_path):
     assert filters(subject).shows.startswith("What acts on 16 pixels")  # its law is fully visible
 
 
+@pytest.mark.slow
 def test_means_of_the_decoder_and_its_weights():
     """A decoder without hidden layers: its means and weights are known."""
     z = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)

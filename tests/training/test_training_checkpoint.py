@@ -150,6 +150,7 @@ print("goes on:", same_bits(restored(folder, state(0)), state(5)))
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_earlier_checkpoint(folder):
     code = FULL_DISK.format(here=str(Path(__file__).parent), folder=str(folder))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)

@@ -7,8 +7,8 @@ import pytest
 
 from harmonium.data import from_arrays
 from harmonium.data.affine import float32_resolves, moments
+from harmonium.data.fingerprint import fingerprint
 from harmonium.data.space import Space
-from harmonium.data.storage import fingerprint
 
 
 @pytest.mark.parametrize(("mean", "sd"), [(0.0, 1.0), (1.7e9, 3.0), (1e300, 1e298), (1e-300, 1e-302), (1.0, 1e-9)])

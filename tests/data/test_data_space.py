@@ -11,7 +11,8 @@ import pytest
 
 from harmonium.data import Examples, Space, space_of
 from harmonium.data.examples import examples
-from harmonium.data.storage import fingerprint, gather, is_memmap, release, survey
+from harmonium.data.fingerprint import fingerprint
+from harmonium.data.storage import gather, is_memmap, release, survey
 
 MNIST = Space("binary", (28, 28), "mnist", "fixed(seed=0)", "divided by 255", split="test", hash="a" * 16, n=9)
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from harmonium.data.fingerprint import fingerprint
 from harmonium.data.space import Space
-from harmonium.data.storage import Survey, fingerprint, survey
+from harmonium.data.storage import Survey, survey
 
 
 class Examples(np.ndarray):

@@ -19,7 +19,7 @@ import optax
 from jaxtyping import Array, Key, PyTree
 
 from harmonium.data import Dataset, as_dataset
-from harmonium.data.storage import fingerprint
+from harmonium.data.fingerprint import fingerprint
 from harmonium.errors import NonFiniteLossError
 from harmonium.evaluation.unlimited import warn_of_training_rows
 from harmonium.inference.placing import placed

@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from harmonium.data.storage import fingerprint
+from harmonium.data.fingerprint import fingerprint
 
 
 def form(model: Any) -> str:

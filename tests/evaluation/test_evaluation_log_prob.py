@@ -54,6 +54,9 @@ def test_a_ratio_needs_no_log_z():
         (lambda: hm.log_prob(EXAMPLES["dbn"], ROWS), "hm.log_prob takes .*, not a DBN"),
         (lambda: hm.log_ratio(EXAMPLES["bihm-one-layer"], ROWS, ROWS), "hm.log_ratio takes .*, not a BiHM"),
         (lambda: hm.log_prob(LARGE, ROWS), "60 columns"),
+        (lambda: hm.methods("rbm"), "hm.methods takes a model, not 'rbm': pass the model itself"),
+        (lambda: hm.methods(hm.RBM), "not the class RBM: make one"),
+        (lambda: hm.log_likelihood(VAE, ROWS, method=["exact"]), r"has no method \['exact'\]: choose one of auto"),
     ],
 )
 def test_what_is_no_exact_number_is_refused(make, words):
@@ -73,3 +76,10 @@ def test_methods_lists_what_a_model_answers():
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_answers_something(name):
     assert len(hm.methods(EXAMPLES[name])) > (name != "conditional-generator")  # which answers by methods of its own
+
+
+def test_arguments_that_are_missing_or_too_many_are_told_as_python_does():
+    with pytest.raises(TypeError, match="missing a required argument: 'key'"):
+        hm.sample(LARGE)
+    with pytest.raises(TypeError, match="too many positional arguments"):
+        hm.sample(LARGE, KEY, 2, 5)

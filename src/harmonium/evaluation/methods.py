@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harmonium.models import kind_of, require_sound
+from harmonium.models import kind_of, refusal, require_sound
 from harmonium.models.verb import VERBS, options_of
 
 HIDDEN = ("key", "method")  # arguments of all methods
@@ -26,7 +26,7 @@ class Methods(tuple):
 def methods(model: Any) -> Methods:
     """What the library does with a model: every function that has a row for its kind, with its methods and options.
 
-    Raises `InputError` for a model that is not sound.
+    Raises `InputError` for what is no model, or one that is not sound.
 
     >>> import harmonium as hm
     >>> print(hm.methods(hm.FVBN(hm.units.Bernoulli(3))))
@@ -41,7 +41,9 @@ def methods(model: Any) -> Methods:
     """
     require_sound(model)
     kind = kind_of(model)
-    lines = [kind.noun if kind else "no kind of model"]
+    if kind is None:
+        raise refusal("hm.methods", model, "a model")
+    lines = [kind.noun]
     for name, function in sorted(VERBS.items()):
         for method in function.methods(model) if name.startswith("hm.") else ():
             options = {k: v for k, v in options_of(function, model, method).items() if k not in HIDDEN}

@@ -64,7 +64,7 @@ class Table:
         """The first row of a model's kind, or of the one that this refines; None where there is none."""
         return next(iter(self.methods(model).values()), None)
 
-    def dispatch(self, model: Any, method: str = "", asked: str = "") -> Callable:
+    def dispatch(self, model: Any, method: Any = "", asked: str = "") -> Callable:
         """The row for a model and a method, where `asked` is the function that needs it.
 
         Raises `InputError` for a model that has no row, or a method that is none of its kind.
@@ -75,9 +75,9 @@ class Table:
             widest = [kind for kind in self.rows if not any(k in self.rows for k in list(kind.lineage())[1:])]
             nouns = [row.noun for kind in widest for row in self.rows[kind].values()]
             raise refusal(asked or self.name, model, *dict.fromkeys(nouns))
-        if method and method not in answers:
+        if method and not (isinstance(method, str) and method in answers):
             name = articled(type(model).__name__)
-            raise InputError(f"{self.name} of {name} has no method '{method}': choose one of {', '.join(answers)}.")
+            raise InputError(f"{self.name} of {name} has no method {method!r}: choose one of {', '.join(answers)}.")
         return answers[method] if method else next(iter(answers.values()))
 
 
@@ -120,6 +120,7 @@ def verb(
 
         @functools.wraps(shared)
         def call(model: Any, *args: Any, **options: Any) -> Any:
+            call.__signature__.bind(model, *args, **options)  # raises TypeError, as every function does
             method = options.get("method", "auto") if by_method else ""
             answer = table.dispatch(model, method)
             _refuse_unknown(call, name, model, method, options, elsewhere)
@@ -148,7 +149,7 @@ def options_of(function: Callable, model: Any, method: str = "") -> dict[str, An
 
 
 def _refuse_unknown(
-    function: Callable, name: str, model: Any, method: str, given: dict[str, Any], elsewhere: Mapping[str, str]
+    function: Callable, name: str, model: Any, method: Any, given: dict[str, Any], elsewhere: Mapping[str, str]
 ) -> None:
     """Refuse what is neither an option of a verb for a model nor an argument that all kinds take."""
     takes = options_of(function, model, method)

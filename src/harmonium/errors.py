@@ -64,7 +64,7 @@ OURS = (
 
 
 def articled(name: str) -> str:
-    """A name with its article; names in capitals are read letter by letter, but for those that are read as words.
+    """A name with its article; names in capitals are read letter by letter, except for those that are read as words.
 
     >>> articled("RBM"), articled("DBM"), articled("EnergyModel"), articled("Classifier"), articled("NADE")
     ('an RBM', 'a DBM', 'an EnergyModel', 'a Classifier', 'a NADE')

@@ -14,7 +14,7 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 
 
 def listened_to() -> dict[int, Any]:
-    """The handlers of these signals, but for those that are ignored (as under `nohup`) or no handlers of Python's;
+    """The handlers of these signals, except for those that are ignored (as under `nohup`) or no handlers of Python's;
     none outside of the main thread, which alone may change them."""
     if threading.current_thread() is not threading.main_thread():
         return {}

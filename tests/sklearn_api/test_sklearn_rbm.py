@@ -220,3 +220,13 @@ def test_the_marginals_are_the_better_start():
 def test_another_start_is_refused():
     with pytest.raises(ValueError, match="init='ones' is not possible: choose 'zeros' or 'marginals'"):
         BernoulliRBM(3, init="ones").fit(DIGITS)
+
+
+def test_a_grid_search_maximises_the_likelihood():
+    from sklearn.model_selection import GridSearchCV
+
+    rows = np.repeat(np.eye(4), 10, axis=0)
+    search = GridSearchCV(BernoulliRBM(n_components=2, n_iter=3, random_state=0), {"learning_rate": [1e-4, 0.5]}, cv=2)
+    search.fit(rows)
+    assert search.best_estimator_.score(rows) == search.best_estimator_.log_likelihood(rows).value
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()

@@ -158,7 +158,7 @@ def reproduce(
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Run a published protocol and print its number and ours side by side."""
+    """Run a published protocol and print its number and ours side by side. It takes minutes to hours."""
     from harmonium.recipes.published import PROTOCOLS
     from harmonium.recipes.published import reproduce as run_protocol
 

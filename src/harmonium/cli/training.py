@@ -78,7 +78,7 @@ def _left_off(name: str, out: Path) -> str:
 
 
 def _resumed(name: str, function: Callable[..., Any], arguments: dict[str, Any], given: set[str]) -> dict[str, Any]:
-    """The arguments that the run in --out was started with; typed ones must agree with them, but for the number of
+    """The arguments that the run in --out was started with; typed ones must agree with them, except for the number of
     epochs."""
     if arguments["out"] is None:
         raise InputError("--resume goes on with a run: say which with --out FOLDER.")
@@ -115,7 +115,7 @@ def _check_recorded(function: Callable[..., Any], recorded: dict[str, Any], run:
 def _as_in(
     other: Path, name: str, function: Callable[..., Any], arguments: dict[str, Any], given: set[str]
 ) -> dict[str, Any]:
-    """The arguments of another run of this recipe, but for those that were typed and where this one goes."""
+    """The arguments of another run of this recipe, except for those that were typed and where this one goes."""
     about = RunFolder.open(other).about
     recorded = about.get("arguments") if about.get("recipe") == name else {}
     _check_recorded(function, recorded or {}, other)

@@ -160,7 +160,7 @@ def _named(paths: list[Path], folder: Path) -> str:
 
 
 def _read(path: Path, above: tuple[str, ...] = ()) -> _Folder:
-    """A folder and those below, but for links to folders above; a link to nothing is refused where it is read."""
+    """A folder and those below, except for links to folders above; a link to nothing is refused where it is read."""
     found, above = _Folder(path, [], [], []), (*above, os.path.realpath(path))
     try:
         entries = sorted(os.scandir(path), key=lambda entry: entry.name)

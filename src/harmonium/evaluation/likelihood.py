@@ -64,8 +64,8 @@ def log_likelihood(
     in its order, or the mean over the orders of a network of every order (20.85), the known cells moved to their front:
     that is another model than the mixture which `log_prob` measures, as `settings["exact_for"]` says. Two methods do
     without `log Z`: `raise` bounds from below, by annealing from each example back to the base (Burda, Grosse &
-    Salakhutdinov 2015; but for the annealing model, which nears this one as temperatures grow), and `csl` bounds from
-    below, by the hidden states that long chains visit (Bengio, Yao & Cho 2013).
+    Salakhutdinov 2015; strictly a bound for the annealing model, which nears this one as temperatures grow). `csl`
+    bounds from below, by the hidden states that long chains visit (Bengio, Yao & Cho 2013).
 
     Arguments: `data`, rows `[n, size]` (a `Dataset` stands for its test rows); `key`, `method` and the other options
     as in `log_partition`, where some chains of reverse AIS start at these rows. Options of `raise`: `chains` for each

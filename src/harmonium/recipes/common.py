@@ -173,7 +173,7 @@ def about(recipe: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def data_of(folder: RunFolder, file: str | None = None) -> Dataset:
-    """The data that a run was trained on, loaded again (from `file`, where it has moved) but for a file of labels,
+    """The data that a run was trained on, loaded again (from `file`, where it has moved) except for a file of labels,
     which no estimate needs. Raises `InputError` where it has changed since."""
     run = folder.about
     arguments = run.get("arguments")

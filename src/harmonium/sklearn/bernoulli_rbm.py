@@ -199,6 +199,13 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         key = jax.random.key(_seed(check_random_state(self.random_state)))
         return log_likelihood(self.model_, rows, **{"key": key, **options})
 
+    def score(self, X: Any, y: Any = None) -> float:
+        """The mean log-likelihood of rows `X` `[n, n_features]`, in nats: what `GridSearchCV` maximises.
+
+        `y` is not used. Raises `InputError` as `log_likelihood` does.
+        """
+        return self.log_likelihood(X).value
+
     def _log_pseudo_likelihood(self, X: formulas.Rows, sites: int | None, rng: np.random.RandomState) -> np.ndarray:
         d = X.shape[1]
         if sites is not None and sites < 1:

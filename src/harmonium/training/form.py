@@ -14,7 +14,7 @@ from harmonium.data.fingerprint import fingerprint
 
 
 def form(model: Any) -> str:
-    """What a model is, but for the numbers that it learns: its class, its units, its settings, and how it is wired.
+    """What a model is, except for the numbers that it learns: its class, its units, its settings, and how it is wired.
 
     >>> import harmonium as hm
     >>> form(hm.RBM(visible=hm.units.Bernoulli(4), hidden=hm.units.Bernoulli(2), key=jax.random.key(0)))

@@ -269,7 +269,7 @@ def _shifted(text: str, start: int) -> str:
 
 
 def parts_of(unit: Unit) -> list[tuple[Unit, slice]]:
-    """The plain units that a layer is made of, each with its columns: itself with all, but for `Columns`.
+    """The plain units that a layer is made of, each with its columns: itself with all, except for `Columns`.
 
     >>> import harmonium as hm
     >>> [at for _, at in parts_of(Columns([hm.units.Spin(2), hm.units.Gaussian(1)]))]

@@ -136,7 +136,7 @@ class NeuralAutoregressive(MADE):
         h_j = tanh(c_j + sum_{i <= j} W_ji T(x_i)),      eta_d = b_d + sum_{j < d} V_dj h_j + sum_{j < d} D_dj T(x_j)
 
     (Bengio & Bengio 2000; book, section 20.10.9, Fig. 20.9.) It is the masked net of one hidden layer whose degrees
-    come in groups. Arguments as in `MADE`, but for `group`, how many hidden units each variable (but the last) has.
+    come in groups. Arguments as in `MADE`, except for `group`, how many hidden units each variable (but the last) has.
     Raises `InputError` for no hidden units, or an order that is no permutation.
 
     >>> import harmonium as hm, jax

@@ -101,7 +101,7 @@ def _trained_on_mnist(name: str, data: Dataset, steps: int, seed: int) -> tuple[
 
 
 def rows_for(data: Dataset, steps: int, seed: int) -> tuple[Dataset, int]:
-    """The data and the passes over it that make so many steps (but for less than one a pass): all rows, or, where the
+    """The data and the passes over it that make so many steps (unless less than one a pass): all rows, or, where the
     steps are no whole number of passes, a random part of them, as large as can be."""
     epochs = -(-steps // data.steps_per_epoch(BATCH))
     count = steps // epochs * BATCH

@@ -189,7 +189,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def log_likelihood(self, X: Any, **options: Any) -> Estimate:
         """Mean log-likelihood of binary rows `X` `[n, n_features]` per example, in nats: `hm.log_likelihood`.
 
-        Exact for small models, an interval otherwise. Arguments: `options`, those of `hm.log_likelihood`;
+        Exact for small models, an interval otherwise. For a grid search, give `scoring=lambda model, X, y=None:
+        model.log_likelihood(X).value` (there is no `score`, since scikit-learn asks that of any rows). Arguments: `options`, those of `hm.log_likelihood`;
         where no `key` is given, it follows from `random_state`. Raises `InputError` for values other than 0
         and 1.
         """
@@ -198,13 +199,6 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             rows = X  # with the space that was declared for them
         key = jax.random.key(_seed(check_random_state(self.random_state)))
         return log_likelihood(self.model_, rows, **{"key": key, **options})
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """The mean log-likelihood of rows `X` `[n, n_features]`, in nats: what `GridSearchCV` maximises.
-
-        `y` is not used. Raises `InputError` as `log_likelihood` does.
-        """
-        return self.log_likelihood(X).value
 
     def _log_pseudo_likelihood(self, X: formulas.Rows, sites: int | None, rng: np.random.RandomState) -> np.ndarray:
         d = X.shape[1]

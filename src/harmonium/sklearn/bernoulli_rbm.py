@@ -189,10 +189,10 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def log_likelihood(self, X: Any, **options: Any) -> Estimate:
         """Mean log-likelihood of binary rows `X` `[n, n_features]` per example, in nats: `hm.log_likelihood`.
 
-        Exact for small models, an interval otherwise. For a grid search, give `scoring=lambda model, X, y=None:
-        model.log_likelihood(X).value` (there is no `score`, since scikit-learn asks that of any rows). Arguments: `options`, those of `hm.log_likelihood`;
-        where no `key` is given, it follows from `random_state`. Raises `InputError` for values other than 0
-        and 1.
+        Exact for small models, an interval otherwise. There is no `score`, since scikit-learn asks that of any rows:
+        for a grid search, give `scoring=lambda model, X, y=None: model.log_likelihood(X).value`. Arguments: `options`,
+        those of `hm.log_likelihood`; where no `key` is given, it follows from `random_state`. Raises `InputError` for
+        values other than 0 and 1.
         """
         rows = dense(self._rows(X, FLOATS))
         if isinstance(X, Examples):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -83,3 +84,35 @@ def test_arguments_that_are_missing_or_too_many_are_told_as_python_does():
         hm.sample(LARGE)
     with pytest.raises(TypeError, match="too many positional arguments"):
         hm.sample(LARGE, KEY, 2, 5)
+
+
+class Unsummed(hm.FVBN):
+    """A user's network that forgot to sum over its variables."""
+
+    def log_prob(self, x):
+        return super().log_prob(x) * jnp.ones(3)
+
+
+class UnsummedJoint(hm.HelmholtzMachine):
+    def log_joint(self, x, latents):
+        return super().log_joint(x, latents) * jnp.ones(2)
+
+
+@pytest.mark.parametrize("use", [hm.log_prob, lambda m, x: hm.log_likelihood(m, x, key=KEY)])
+def test_a_log_probability_that_is_no_number_is_refused_and_not_called_exact(use):
+    for model in (
+        Unsummed(hm.units.Bernoulli(3)),
+        UnsummedJoint(hm.units.Bernoulli(3), [hm.units.Bernoulli(2)], key=KEY),
+    ):
+        with pytest.raises(hm.InputError, match=r"is an array of shape \(\d,\), .*: sum over the units"):
+            use(model, ROWS)
+
+
+def test_what_is_not_finite_is_refused():
+    broken = eqx.tree_at(lambda m: m.b, hm.FVBN(hm.units.Bernoulli(3)), jnp.full(3, jnp.nan))
+    wide = hm.RBM(hm.units.Gaussian(3), hm.units.Gaussian(2), key=KEY, scale=5.0)  # which has no Z
+    for make in (
+        lambda: hm.log_prob(broken, ROWS), lambda: hm.log_ratio(broken, ROWS, ROWS), lambda: hm.log_prob(wide, ROWS),
+    ):  # fmt: skip
+        with pytest.raises(hm.InputError, match=r"finite|not numbers"):
+            make()

@@ -13,6 +13,7 @@ from harmonium.evaluation.partition import AUTO_LIMIT
 from harmonium.evaluation.rows import rows_of
 from harmonium.evaluation.tractable import log_probs
 from harmonium.inference import configurations, require_linear
+from harmonium.inference.finite import require_finite, require_numbers
 from harmonium.inference.latent import latent_count
 from harmonium.inference.placing import near
 from harmonium.models import EnergyModel, LatentModel, TractableModel
@@ -35,7 +36,8 @@ def log_prob(row: Any, model: Any, rows: Any) -> Float[np.ndarray, "n"]:
     array([-1.3863, -1.3863, -1.3863])
     """
     require_linear(model)
-    return row(model, rows_of(model, rows))
+    require_numbers(model)
+    return np.asarray(require_finite(row(model, rows_of(model, rows)), "The log-probabilities"))
 
 
 @log_prob.register(TRACTABLE)
@@ -72,10 +74,11 @@ def log_ratio(model: Any, a: Any, b: Any) -> Float[np.ndarray, "n"]:
     """
     answer = _ratios.dispatch(model)
     require_linear(model)
+    require_numbers(model)
     first, second = rows_of(model, a), rows_of(model, b)
     if len(first) != len(second):
         raise InputError(f"Rows are compared in pairs, and there are {len(first)} and {len(second)}: give as many.")
-    return answer(model, first, second)
+    return np.asarray(require_finite(answer(model, first, second), "The log-ratios"))
 
 
 @verb("hm.log_ratio")

@@ -19,7 +19,9 @@ OF_ROWS = (
 OF_MODEL = "its training diverged: load an earlier checkpoint, or train with a smaller learning rate"
 
 
-def require_finite(found: Array, what: str, why: str = OF_ROWS, *, columns: bool = False) -> Array:
+def require_finite(
+    found: Array | np.ndarray, what: str, why: str = OF_ROWS, *, columns: bool = False
+) -> Array | np.ndarray:
     """The answer as it is; `NotFiniteError` where it holds a NaN or an infinity. Inside compiled code nothing is said.
 
     Arguments: `found` `[n, ...]` or, of one row, `[...]` of one axis; `what` it is; `why` it may be so, with the cure;
@@ -29,7 +31,7 @@ def require_finite(found: Array, what: str, why: str = OF_ROWS, *, columns: bool
     Traceback (most recent call last):
     harmonium.errors.NotFiniteError: The probabilities are not finite in row 1: what is given of that row may lie ...
     """
-    if isinstance(found, jax.core.Tracer) or not jnp.issubdtype(found.dtype, jnp.inexact) or jnp.isfinite(found).all():
+    if isinstance(found, jax.core.Tracer) or not jnp.issubdtype(found.dtype, jnp.inexact) or _finite(found):
         return found
     table = np.atleast_2d(np.asarray(found))
     bad = ~np.isfinite(table.reshape(len(table), -1))
@@ -37,6 +39,11 @@ def require_finite(found: Array, what: str, why: str = OF_ROWS, *, columns: bool
     where = f"row {rows[0]}" + (f", column {np.flatnonzero(bad[rows[0]])[0]}" if columns else "")
     more = f" and in {len(rows) - 1:,} more row{'s' if len(rows) > 2 else ''}" if len(rows) > 1 else ""
     raise NotFiniteError(f"{what} are not finite in {where}{more}: {why}.")
+
+
+def _finite(found: Array | np.ndarray) -> bool:
+    """Whether all are finite numbers, asked where they are: on the device, or in double precision beside it."""
+    return bool((np if isinstance(found, np.ndarray) else jnp).isfinite(found).all())
 
 
 def require_numbers(model: Any) -> None:

@@ -14,19 +14,24 @@ from dataclasses import dataclass
 class Entry:
     """A model: its `name`, the `section` of the book, what it is in a few words, and its training command, if any.
 
-    Arguments: `recipe`, the name of its command, whose function is `harmonium.recipes.<recipe>:<recipe>`; `unfiltered`,
-    why it has no weights to look at as filters; `spoken`, whether its name in capitals is read as a word ("a NADE").
+    Arguments: `trained_by`, the function of its command, in a module of `harmonium.recipes`; `unfiltered`, why it has
+    no weights to look at as filters; `spoken`, whether its name in capitals is read as a word ("a NADE").
 
-    >>> Entry("RBM", "20.2", "two layers without connections inside", "rbm").recipe
+    >>> Entry("RBM", "20.2", "two layers without connections inside", "boltzmann:rbm").recipe
     'rbm'
     """
 
     name: str
     section: str
     says: str
-    recipe: str = ""
+    trained_by: str = ""
     unfiltered: str = ""
     spoken: bool = False
+
+    @property
+    def recipe(self) -> str:
+        """The name of its command; an empty text if it has none."""
+        return self.trained_by.partition(":")[2]
 
 
 def by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
@@ -46,33 +51,33 @@ def by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
 
 ENTRIES = by_name((
     # Boltzmann machines
-    Entry("BoltzmannMachine", "20.1", "any units connected to any others", "boltzmann"),
-    Entry("RBM", "20.2", "a visible and a hidden layer, connected to each other only", "rbm"),
-    Entry("DBN", "20.3", "directed layers below an RBM", "dbn"),
-    Entry("DBM", "20.4", "an RBM with several hidden layers", "dbm"),
-    Entry("MPDBM", "20.4.5", "a DBM trained by multi-prediction", "mpdbm"),
+    Entry("BoltzmannMachine", "20.1", "any units connected to any others", "boltzmann:boltzmann"),
+    Entry("RBM", "20.2", "a visible and a hidden layer, connected to each other only", "boltzmann:rbm"),
+    Entry("DBN", "20.3", "directed layers below an RBM", "deep:dbn"),
+    Entry("DBM", "20.4", "an RBM with several hidden layers", "deep:dbm"),
+    Entry("MPDBM", "20.4.5", "a DBM trained by multi-prediction", "deep:mpdbm"),
     Entry("Centred", "20.4.5", "any energy model in centred coordinates"),
     Entry("Normalised", "18.6", "any energy model with log Z as a learned number"),
-    Entry("Classifier", "20.3", "the multilayer perceptron made from a DBN or DBM", "classifier"),
+    Entry("Classifier", "20.3", "the multilayer perceptron made from a DBN or DBM", "classifier:classifier"),
     # auto-regressive networks
-    Entry("FVBN", "20.10.8", "each variable by a generalised linear model of those before", "fvbn"),
-    Entry("NeuralAutoregressive", "20.10.9", "each variable by a network of those before", "neural"),
-    Entry("MADE", "20.10.9", "one masked network for all variables", "made", spoken=True),
-    Entry("NADE", "20.10.10", "one network that is extended variable by variable", "nade", spoken=True),
-    Entry("RNADE", "20.10.10", "NADE for real columns, each a mixture density", "rnade"),
-    Entry("OrderlessNADE", "20.10.10", "any variables given any others", "orderless"),
-    Entry("NADEk", "20.10.10", "the same, refined in k steps", "nadek", spoken=True),
+    Entry("FVBN", "20.10.8", "each variable by a generalised linear model of those before", "autoregressive:fvbn"),
+    Entry("NeuralAutoregressive", "20.10.9", "each variable by a network of those before", "autoregressive:neural"),
+    Entry("MADE", "20.10.9", "one masked network for all variables", "autoregressive:made", spoken=True),
+    Entry("NADE", "20.10.10", "one network that is extended variable by variable", "autoregressive:nade", spoken=True),
+    Entry("RNADE", "20.10.10", "NADE for real columns, each a mixture density", "autoregressive:rnade"),
+    Entry("OrderlessNADE", "20.10.10", "any variables given any others", "autoregressive:orderless"),
+    Entry("NADEk", "20.10.10", "the same, refined in k steps", "autoregressive:nadek", spoken=True),
     # directed nets
-    Entry("SigmoidBeliefNet", "20.10.1", "layers drawn from the top down", "sbn"),
+    Entry("SigmoidBeliefNet", "20.10.1", "layers drawn from the top down", "directed:sbn"),
     Entry("HelmholtzMachine", "20.10.1", "a belief net with a recognition network", unfiltered=""),
-    Entry("BiHM", "20.10.1", "the geometric mean of both directions", "bihm"),
-    Entry("VAE", "20.10.3", "Gaussian latent variables, encoder and decoder", "vae"),
-    Entry("DRAW", "20.10.3", "a VAE that paints in steps", "draw", unfiltered="it reads and writes through attention"),
-    Entry("VariationalRNN", "20.10.3", "a VAE for each frame of a sequence", "vrnn", unfiltered="it has none a pixel"),
+    Entry("BiHM", "20.10.1", "the geometric mean of both directions", "directed:bihm"),
+    Entry("VAE", "20.10.3", "Gaussian latent variables, encoder and decoder", "directed:vae"),
+    Entry("DRAW", "20.10.3", "a VAE that paints in steps", "directed:draw", unfiltered="it reads through attention"),
+    Entry("VariationalRNN", "20.10.3", "a VAE for each frame", "sequences:vrnn", unfiltered="it has none a pixel"),
     Entry("AffineGenerator", "20.10.2", "an affine map of normal noise", unfiltered="it has no hidden units"),
     Entry("InverseTransform", "20.10.2", "inverse transform sampling", unfiltered="it has no hidden units"),
     Entry("InvertibleNet", "20.10.2", "an invertible network of normal noise", unfiltered="its nets see parts of rows"),
     Entry("ConditionalGenerator", "20.10.2", "values given a known code"),
 ))  # fmt: skip
 
-RECIPES = {e.recipe: f"harmonium.recipes.{e.recipe}:{e.recipe}" for e in ENTRIES.values() if e.recipe}
+RECIPES = {e.recipe: f"harmonium.recipes.{e.trained_by}" for e in ENTRIES.values() if e.recipe}

@@ -74,7 +74,7 @@ def test_a_run_that_is_stopped_elsewhere_says_where_it_is(harmonium, monkeypatch
         signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr("harmonium.recipes.sequences.opened", stop)
+        patch.setattr("harmonium.recipes.networks.opened", stop)
         assert "before the run began: start it again with the same" in harmonium.refused(*words, code=143)
     with monkeypatch.context() as patch:
         patch.setattr(LOG, "Checkpoints", stop)

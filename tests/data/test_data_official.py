@@ -6,7 +6,7 @@ import pytest
 from harmonium.data import load
 from harmonium.data.official import siblings
 from harmonium.errors import InputError
-from harmonium.recipes.columns import column_units
+from harmonium.recipes.layers import column_units
 
 RNG = np.random.default_rng(0)
 SIZES = {"train": 20, "valid": 5, "test": 6}

@@ -25,15 +25,11 @@ from harmonium.errors import InputError, RunError
 from harmonium.evaluation import ErrorRate, Estimate, log_likelihood
 from harmonium.models import RBM, Centred, weights
 from harmonium.objectives import CD, MaxNorm, Sparse
-from harmonium.recipes import RECIPES, published, recipe, vrnn
-from harmonium.recipes.common import (
-    class_unit,
-    data_of,
-    new_folder,
-    sgd,
-    visible_unit,
-)
+from harmonium.recipes import RECIPES, published, recipe, sequences
+from harmonium.recipes.common import data_of, new_folder
+from harmonium.recipes.layers import class_unit, visible_unit
 from harmonium.recipes.measuring import error_of, held_out
+from harmonium.recipes.optimizers import sgd
 from harmonium.recipes.rules import RBM_RULES, constrained, learning_rule
 from harmonium.signals import Interrupt
 from harmonium.training import RunFolder, check_data
@@ -492,7 +488,7 @@ def test_own_sequences_of_unlike_length_fit_a_recurrent_network(tmp_path):
     cells[0, :] = rolls
     scipy.io.savemat(tmp_path / "own.mat", {"traindata": cells, "validdata": cells[:, :1], "testdata": cells[:, 1:]})
     data = load(tmp_path / "own.mat")
-    model = vrnn.started(data, 2, 5, [4], jax.random.key(0))
+    model = sequences.started(data, 2, 5, [4], jax.random.key(0))
     check_data(model, data)
     assert (model.visible.unit, model.visible.frames) == (Bernoulli(3), 4)
     np.testing.assert_allclose(model.decoder.b[-1], np.log(5.5 / 2.5), rtol=1e-5)  # of 5 in 7, beside one pseudo-count

@@ -12,10 +12,11 @@ from harmonium.evaluation import log_likelihood
 from harmonium.models import FVBN, NADE, RBM, OrderlessNADE
 from harmonium.objectives import MaximumLikelihood
 from harmonium.recipes import recipe
-from harmonium.recipes.columns import column_units, real_unit, table_unit
-from harmonium.recipes.common import annealed, data_of
+from harmonium.recipes.common import data_of
+from harmonium.recipes.layers import column_units, real_unit, table_unit
+from harmonium.recipes.networks import ensemble, random_order
+from harmonium.recipes.optimizers import annealed
 from harmonium.recipes.rules import learning_rule
-from harmonium.recipes.sequences import ensemble, random_order
 from harmonium.training import fit
 from harmonium.units import Bernoulli, Categorical, Columns, Gaussian, Spin
 

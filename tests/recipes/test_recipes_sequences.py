@@ -10,7 +10,7 @@ from harmonium.data import from_arrays, load
 from harmonium.errors import InputError
 from harmonium.models import VariationalRNN
 from harmonium.recipes import recipe
-from harmonium.recipes.vrnn import refuse_other_marks, started
+from harmonium.recipes.sequences import refuse_other_marks, started
 from harmonium.training import check_data
 from harmonium.units import Bernoulli, Frames, Gaussian
 

@@ -12,8 +12,9 @@ from typing import Any
 from harmonium.cli.flags import as_flags
 from harmonium.errors import InputError, RunError
 from harmonium.evaluation import few_rows, standing
-from harmonium.recipes.common import COMMON, STAGES, new_folder
+from harmonium.recipes.common import STAGES, new_folder
 from harmonium.recipes.common import about as describe_recipe
+from harmonium.recipes.settings import COMMON
 from harmonium.records import unfit
 from harmonium.signals import Leaving
 from harmonium.training import Run, RunFolder

@@ -1,4 +1,4 @@
-"""Train, measure and report a general Boltzmann machine."""
+"""Train, measure and report Boltzmann machines with one hidden layer or none."""
 
 from __future__ import annotations
 
@@ -11,22 +11,52 @@ import numpy as np
 from harmonium.data import Dataset
 from harmonium.data.files import read_array
 from harmonium.errors import InputError
-from harmonium.inference import at_marginals
-from harmonium.models import BoltzmannMachine
+from harmonium.models import RBM, BoltzmannMachine, Centred
 from harmonium.models.boltzmann.pairs import lattice_edges
 from harmonium.recipes import flags
-from harmonium.recipes.common import MARGINAL_ROWS, named_unit, opened, sgd, trained, visible_unit
-from harmonium.recipes.rules import MACHINE_RULES, learning_rule
-from harmonium.training import Run, check_data
+from harmonium.recipes.common import begun, opened, trained
+from harmonium.recipes.layers import MARGINAL_ROWS, named_unit, table_unit, visible_unit
+from harmonium.recipes.rules import MACHINE_RULES, constrained, learning_rule
+from harmonium.recipes.settings import Descent, command
+from harmonium.training import Run
 
 
-def boltzmann(
-    data: flags.Data = None,
+@command(Descent, epochs=200, learning_rate=0.1)
+def rbm(
+    settings: Descent,
     *,
-    binarize: flags.Binarize = None,
-    labels: flags.Labels = None,
-    scale: flags.Scale = None,
-    standardize: flags.Standardize = False,
+    hidden: Annotated[int, "hidden units"] = 64,
+    hidden_units: Annotated[str, "kind of hidden units: bernoulli, spin or gaussian"] = "bernoulli",
+    objective: Annotated[
+        str,
+        "objective: pcd, cd, fpcd, tempered, trajectory (of pcd); exact, for few units; pseudo, or ratio for "
+        "binary visible units; nce; score, denoising for gaussian ones",
+    ] = "pcd",
+    steps: flags.Steps = 1,
+    chains: flags.Chains = 100,
+    rungs: Annotated[int, "temperatures (tempered) or snapshots (trajectory) per chain"] = 10,
+    fast_rate: Annotated[float, "learning rate of the fast weights of fpcd"] = 0.05,
+    sites: flags.Sites = 1,
+    ratio: Annotated[int, "rows of noise that nce draws for each row of data"] = 10,
+    noise: Annotated[float, "standard deviation of the noise of denoising, in units of the data"] = 0.3,
+    sparsity: Annotated[float | None, "target mean activation of hidden units, such as 0.1"] = None,
+    sparsity_strength: Annotated[float, "weight of the penalty on other activations"] = 1.0,
+    max_norm: Annotated[float | None, "largest norm of the weights into each hidden unit, such as 3"] = None,
+    centred: flags.Centring = True,
+) -> Run:
+    """Train an RBM (sections 20.2 and 20.5.1 of the book), measure its held-out log-likelihood, write a report."""
+    settings, data = opened(settings)
+    units = table_unit(data, settings.visible), named_unit(hidden_units, hidden)
+    model = begun(RBM(*units, key=jax.random.fold_in(jax.random.key(settings.seed), 1)), data)
+    rows = data.shown(data.train[:MARGINAL_ROWS])
+    model, rule = learning_rule(settings.own, Centred(model) if centred else model, rows)
+    return trained(settings, model, data, constrained(settings.own, rule), settings.optimizer(data))
+
+
+@command(Descent, epochs=200)
+def boltzmann(
+    settings: Descent,
+    *,
     hidden: Annotated[int, "hidden units"] = 0,
     visible: Annotated[str, "visible units: auto, bernoulli, spin or categorical"] = "auto",
     hidden_units: Annotated[str, "kind of hidden units: bernoulli or spin"] = "bernoulli",
@@ -42,42 +72,19 @@ def boltzmann(
     steps: flags.Steps = 1,
     chains: flags.Chains = 100,
     sites: flags.Sites = 8,
-    epochs: flags.Epochs = 200,
-    batch_size: flags.BatchSize = 50,
-    learning_rate: flags.LearningRate = 0.05,
-    schedule: flags.Schedule = "linear",
-    momentum: flags.Momentum = 0.0,
-    weight_decay: flags.WeightDecay = 0.0,
-    average: flags.Average = None,
-    matmul_precision: flags.MatmulPrecision = "float32",
-    seed: flags.Seed = 0,
-    ais_chains: flags.AisChains = 100,
-    temperatures: flags.Temperatures = 5_000,
-    from_: flags.From = None,
-    out: flags.Out = None,
-    resume: flags.Resume = False,
-    force: flags.Force = False,
-    progress: flags.ShowProgress = False,
-    estimate: flags.Measure = True,
-    report: flags.Report = True,
 ) -> Run:
     """Train a Boltzmann machine with or without hidden units (section 20.1 of the book), measure its held-out
     log-likelihood, write a report."""
-    arguments = dict(locals())
-    dataset = opened(arguments)
-    key = jax.random.key(seed)
+    settings, data = opened(settings)
     if hidden < 0:
         raise InputError(f"A Boltzmann machine has no negative number of hidden units, not hidden={hidden}.")
-    unit = visible_unit(dataset, visible)
-    pairs = _pairs(dataset, unit.size, hidden, couplings, edges)
+    unit = visible_unit(data, visible)
+    pairs = _pairs(data, unit.size, hidden, couplings, edges)
     above = named_unit(hidden_units, hidden) if hidden else None
-    model = BoltzmannMachine(unit, above, edges=pairs, key=jax.random.fold_in(key, 1))
-    check_data(model, dataset)
-    rows = dataset.shown(dataset.train[:MARGINAL_ROWS])
-    model, rule = learning_rule(arguments, at_marginals(model, rows), rows, MACHINE_RULES)
-    total = epochs * dataset.steps_per_epoch(arguments["batch_size"])
-    optimizer = sgd(learning_rate, total, momentum=momentum, weight_decay=weight_decay, schedule=schedule)
-    return trained("boltzmann", arguments, model, dataset, rule, optimizer)
+    key = jax.random.fold_in(jax.random.key(settings.seed), 1)
+    model = begun(BoltzmannMachine(unit, above, edges=pairs, key=key), data)
+    model, rule = learning_rule(settings.own, model, data.shown(data.train[:MARGINAL_ROWS]), MACHINE_RULES)
+    return trained(settings, model, data, rule, settings.optimizer(data))
 
 
 def _pairs(data: Dataset, visible: int, hidden: int, couplings: str | None, edges: str | None) -> Any:

@@ -1,11 +1,9 @@
-"""What recipes share: data by name, units that fit it, the optimizer, and what is measured at the end of a run."""
+"""What recipes share: data by name, the folder of a run, training, and what is measured at the end of it."""
 
 from __future__ import annotations
 
 import logging
-import math
 import re
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,32 +13,24 @@ import numpy as np
 import optax
 
 from harmonium import data as datasets
-from harmonium import units
 from harmonium.data import Dataset, space_of
-from harmonium.data.classes import titled
-from harmonium.errors import InputError, whole
-from harmonium.evaluation import at_least_one, check_annealing
-from harmonium.inference import encode
-from harmonium.models import EnergyModel, unlabelled, weights
+from harmonium.errors import InputError, warn, whole
+from harmonium.inference import at_marginals, encode
+from harmonium.models import Biased, EnergyModel, unlabelled
 from harmonium.objectives import Objective
 from harmonium.recipes import flags
 from harmonium.recipes.beginning import begun_from
+from harmonium.recipes.layers import MARGINAL_ROWS
 from harmonium.recipes.measuring import measured
+from harmonium.recipes.settings import AFTER, BY_COLUMN, FIT, PLACE, Settings
 from harmonium.records import unfit
-from harmonium.training import Run, RunFolder, check_settings, describe, fit, is_main
+from harmonium.training import Run, RunFolder, check_data, describe, fit, is_main
 
-PLACE = ("out", "resume", "force", "progress")  # arguments that say where a run goes
-AFTER = ("estimate", "report")  # and what follows it
-COMMON = (*PLACE, *AFTER)  # which all say nothing of what it is
-FIT = ("epochs", "batch_size", "average", "matmul_precision")  # arguments that a recipe hands to `fit` as they are
-MARGINAL_ROWS = 100_000  # rows, at most, whose marginals the visible biases start at
 OF_DATA = {"data": flags.Data, "binarize": flags.Binarize, "seed": flags.Seed, "scale": flags.Scale}
 FILES = ("data", "labels", "edges")  # arguments that may be the path of a file
 STAGES = "stages"  # where a run keeps the runs of its parts
 JOINT = "stages/joint"  # and of the deep Boltzmann machine that a classifier is made of
 WIDE_ROWS = 2000  # rows whose mean field is inferred at a time
-FEW_CLASSES = 1000  # classes that labels may make where training rows are fewer
-CATEGORICAL_LIMIT = 64  # states beyond which whole numbers are taken for grey values and not for codes
 
 
 def load_data(
@@ -52,119 +42,9 @@ def load_data(
     return datasets.load(data, binarize=binarize, standardize=standardize or False, seed=seed, **options)
 
 
-def visible_unit(data: Dataset, name: str) -> units.Unit:
-    """The visible units called `name` (`auto`: those that the data's support asks for)."""
-    size = data.train.shape[1]
-    states = _states(data)
-    if name == "auto" and data.space.support == "integers -1..1" and np.abs(data.train[:1000]).min() == 1:
-        name = "spin"
-    if name == "auto":
-        measured = data.space.support == "real" and not is_grey(data)
-        name = "gaussian" if measured else "categorical" if states else "bernoulli"
-        if states and states > CATEGORICAL_LIMIT:
-            raise InputError(
-                f"'{data.name}' holds whole numbers up to {states - 1}: say what they are, with --binarize for grey "
-                "values, --visible categorical for codes, or --visible gaussian for measurements."
-            )
-    if name == "categorical":
-        return units.Categorical(size, states=states or 2)
-    return named_unit(name, size)
-
-
-def is_grey(data: Dataset) -> bool:
-    """Whether real values all lie from 0 to 1, as grey values do: what they are is then for their owner to say."""
-    rows = np.asarray(data.train[:1000])
-    return bool(rows.min() >= 0 and rows.max() <= 1)
-
-
-def _states(data: Dataset) -> int:
-    """States of whole-number data (`integers 0..K-1`), 0 for other data."""
-    found = re.fullmatch(r"integers 0\.\.(\d+)", data.space.support)
-    return int(found[1]) + 1 if found else 0
-
-
-def named_unit(name: str, size: int) -> units.Unit:
-    """Units by name. Raises `InputError` for another name or no units."""
-    families = {"bernoulli": units.Bernoulli, "spin": units.Spin, "gaussian": units.Gaussian}
-    if name not in families:
-        raise InputError(
-            f"There are no units called '{name}': choose one of {', '.join(families)} "
-            "(visible units also: auto, categorical, and columns for auto-regressive and directed networks)."
-        )
-    return families[name](size)
-
-
-def layer_units(text: str) -> list[units.Unit]:
-    """Bernoulli layers of the sizes in a text such as `500,1000`.
-
-    >>> [unit.size for unit in layer_units("500, 1000")]
-    [500, 1000]
-    """
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise InputError(f"Hidden layers are whole numbers with commas between, such as 500,1000, not '{text}'.")
-    return [units.Bernoulli(int(part)) for part in parts]
-
-
-def class_unit(data: Dataset) -> units.Categorical:
-    """A layer for the labels of the data, those of all its splits. Raises `InputError` where there are none, or they
-    are counted from 1, or make more classes than there are rows; warns of classes between others that no training row
-    has."""
-    if data.train_labels is None:
-        raise InputError(f"'{data.name}' has no labels: give them with --labels, or train without classes.")
-    splits = (data.train_labels, data.valid_labels, data.test_labels)
-    found = np.unique(np.concatenate([labels for labels in splits if labels is not None]))
-    if found[0] > 0 and data.class_names is None:
-        raise InputError(
-            f"The labels of '{data.name}' begin at {found[0]}, so that class 0 would be empty: count its classes from "
-            f"0 (labels - {found[0]})."
-        )
-    count, trained_on = int(found[-1]) + 1, np.unique(data.train_labels)
-    if count > max(FEW_CLASSES, len(data.train)):
-        raise InputError(
-            f"The labels of '{data.name}' go up to {found[-1]}, which makes more classes than there are training rows "
-            f"({len(data.train)}): number the classes without gaps."
-        )
-    if len(trained_on) < count:
-        empty = np.setdiff1d(np.arange(min(count, len(trained_on) + 1)), trained_on)[0]
-        warnings.warn(
-            f"The labels of '{data.name}' go up to {count - 1}, but {count - len(trained_on)} of these {count} classes "
-            f"have no training row (the first is class {titled(data.class_names, empty)}): "
-            f"{'leave them out of the data' if data.class_names else 'number the classes without gaps'}.",
-            stacklevel=2,
-        )
-    return units.Categorical(1, states=max(count, 2))
-
-
-def sgd(
-    learning_rate: float, steps: int, *, momentum: float, weight_decay: float, schedule: str
-) -> optax.GradientTransformation:
-    """Gradient steps whose rate falls to zero (`linear`) or stays (`constant`); decay acts on weights only."""
-    if not (0 < learning_rate < math.inf and 0 <= momentum < 1 and 0 <= weight_decay < math.inf):
-        raise InputError(
-            "Gradient steps take a positive learning rate, a momentum from 0 to below 1 and a weight decay from 0, not "
-            f"{learning_rate:g}, {momentum:g} and {weight_decay:g}."
-        )
-    rates = {"linear": optax.linear_schedule(learning_rate, 0.0, steps), "constant": learning_rate}
-    if schedule not in rates:
-        raise InputError(f"There is no schedule '{schedule}': choose linear or constant.")
-    decay = optax.add_decayed_weights(weight_decay, mask=weights) if weight_decay else optax.identity()
-    return optax.chain(decay, optax.sgd(rates[schedule], momentum=momentum or None))
-
-
-def annealed(learning_rate: float, steps: int, *, weight_decay: float = 0.0) -> optax.GradientTransformation:
-    """Adam with a rate that falls along a cosine to zero; an L2 penalty on the weights is part of its gradient."""
-    if not 0 < learning_rate < math.inf:
-        raise InputError(f"Gradient steps take a positive learning rate, not {learning_rate:g}.")
-    if not 0 <= weight_decay < math.inf:
-        raise InputError(f"A weight decay is a number from 0, not {weight_decay:g}.")
-    adam = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
-    return optax.chain(optax.add_decayed_weights(weight_decay, mask=weights), adam) if weight_decay else adam
-
-
 def about(recipe: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """What `run.json` says of a recipe: enough to run it again, and to load its data."""
-    known = {k: v for k, v in arguments.items() if k not in COMMON}
+    known = {k: v for k, v in arguments.items() if k not in (*PLACE, *AFTER)}
     files = FILES if recipe == "classifier" else (*FILES, "from_")  # where it is the name of a kind of model
     for name in (name for name in files if known.get(name) and known[name] not in datasets.available()):
         if Path(known[name]).exists():
@@ -207,27 +87,24 @@ def standardizing(arguments: dict[str, Any]) -> bool | str:
     >>> [standardizing({"standardize": True, "visible": visible}) for visible in ("auto", "gaussian")]
     ['real', True]
     """
-    by_column = arguments.get("visible", "auto") in ("auto", "columns")
+    by_column = arguments.get("visible", "auto") in BY_COLUMN
     return "real" if arguments.get("standardize") and by_column else bool(arguments.get("standardize"))
 
 
-def opened(arguments: dict[str, Any]) -> Dataset:
-    """The data that a recipe's arguments name, after everything that can be refused without it; what was read is
-    logged."""
-    if "temperatures" in arguments:
-        check_annealing(arguments["ais_chains"], arguments["temperatures"])
-    if arguments.get("estimate_samples") is not None:
-        at_least_one("The final bound", estimate_samples=arguments["estimate_samples"])
-    check_settings(
-        **{name: arguments[name] for name in ("epochs", "average", "matmul_precision", "out", "resume", "force")}
-    )
-    named = {name: arguments[name] for name in ("scale", "labels")}
-    named |= {"standardize": standardizing(arguments)}
-    data = load_data(arguments["data"], arguments["binarize"], arguments["seed"], **named)
+def opened(settings: Settings) -> tuple[Settings, Dataset]:
+    """The data that settings name, after everything that can be refused without it, and the settings with a batch that
+    it fills; what was read is logged."""
+    settings.check()
+    data = named_data(settings, settings.binarize)
     if data.notes and is_main():
         logging.getLogger("harmonium").info("read %s: %s", data.name, "; ".join(data.notes))
-    arguments["batch_size"] = batch_that_fits(arguments["batch_size"], data)
-    return data
+    return replace(settings, batch_size=batch_that_fits(settings.batch_size, data)), data
+
+
+def named_data(settings: Settings, binarize: str | None) -> Dataset:
+    """The data that settings name, binarized so."""
+    options = {**settings.some("scale", "labels"), "standardize": standardizing(settings.arguments())}
+    return load_data(settings.data, binarize, settings.seed, **options)
 
 
 def batch_that_fits(size: int, data: Dataset) -> int:
@@ -239,49 +116,47 @@ def batch_that_fits(size: int, data: Dataset) -> int:
     rows = len(data.train)
     if not whole(size) or size <= rows:
         return size
-    warnings.warn(
-        f"A batch is all {rows} training rows of '{data.name}', and not {size}: --batch-size {rows} or less says so.",
-        stacklevel=4,  # the line that called the recipe
-    )
+    warn(f"A batch is all {rows} training rows of '{data.name}', and not {size}: --batch-size {rows} or less says so.")
     return rows
 
 
-def staged(recipe: str, arguments: dict[str, Any], data: Dataset) -> tuple[dict[str, Any], bool]:
+def begun(model: Any, data: Dataset) -> Any:
+    """The model, if it can be trained on the data, with its visible biases at their marginals, where it has biases."""
+    check_data(model, data)
+    return at_marginals(model, data.shown(data.train[:MARGINAL_ROWS])) if isinstance(model, Biased) else model
+
+
+def staged(settings: Settings, data: Dataset) -> tuple[Settings, dict[str, Any], bool]:
     """The folder of a run that begins with runs of its parts, made before the first of them (or found, to go on).
 
-    Returns where these go, as options of `stack`, and whether they lie behind, for the run itself has a checkpoint.
-    The arguments then say where that run goes.
+    Returns settings that say where that run goes; where its parts go, as options of `stack`; and whether they lie
+    behind, for the run itself has a checkpoint.
     """
-    if arguments["out"] is None:
-        return {}, False
-    resume, folder = arguments["resume"], RunFolder(arguments["out"])
-    begun = resume and folder.last_step is not None
+    if settings.out is None:
+        return settings, {}, False
+    resume, folder = settings.resume, RunFolder(settings.out)
+    behind = resume and folder.last_step is not None
+    record = about(settings.recipe, settings.arguments())
     if not resume:
-        folder = RunFolder.create(folder.path, describe(data, **about(recipe, arguments)), force=arguments["force"])
-    elif not begun and is_main():
-        folder.write_about(folder.about | about(recipe, arguments))  # in which the number of epochs may be another
-    arguments |= {"out": folder, "resume": begun}
-    return {"out": folder.path / STAGES, "resume": resume}, begun
+        folder = RunFolder.create(folder.path, describe(data, **record), force=settings.force)
+    elif not behind and is_main():
+        folder.write_about(folder.about | record)  # in which the number of epochs may be another
+    return replace(settings, out=folder, resume=behind), {"out": folder.path / STAGES, "resume": resume}, behind
 
 
 def trained(
-    recipe: str, arguments: dict[str, Any], model: Any, data: Dataset, rule: Objective,
-    optimizer: optax.GradientTransformation, **options: Any,
+    settings: Settings, model: Any, data: Dataset, rule: Objective, optimizer: optax.GradientTransformation,
+    **options: Any,
 ) -> Run:  # fmt: skip
-    """The run that a recipe's arguments ask for; measured, with `options` of the estimate, where it came to its end."""
-    settings = {name: arguments[name] for name in (*FIT, *PLACE)}
-    key, record = jax.random.key(arguments["seed"]), about(recipe, arguments)
-    if recipe != "classifier" and arguments["from_"] is not None:
-        model, origin = begun_from(arguments["from_"], model, arguments["out"], resume=arguments["resume"])
+    """The run that settings ask for; measured, with `options` of the estimate, where it came to its end."""
+    key, record = jax.random.key(settings.seed), about(settings.recipe, settings.arguments())
+    if settings.recipe != "classifier" and settings.from_ is not None:
+        model, origin = begun_from(settings.from_, model, settings.out, resume=settings.resume)
         record |= origin
-    run = fit(model, data, rule, optimizer=optimizer, key=key, about=record, **settings)
+    run = fit(model, data, rule, optimizer=optimizer, key=key, about=record, **settings.some(*FIT, *PLACE))
     if run.finished:
-        if "temperatures" in arguments:
-            options |= {"chains": arguments["ais_chains"], "temperatures": arguments["temperatures"]}
-        if arguments.get("estimate_samples") is not None:
-            options |= {"samples": arguments["estimate_samples"]}
-        after = {name: arguments[name] for name in ("progress", *AFTER)}
-        run.estimate = measured(run, data, seed=arguments["seed"], **after, **options)
+        after = {"seed": settings.seed, "progress": settings.progress, **settings.some(*AFTER)}
+        run.estimate = measured(run, data, **after, **options, **settings.of_estimate())
     return run
 
 

@@ -1,60 +1,106 @@
-"""What the recipes of auto-regressive networks share."""
+"""Train, measure and report networks of sequences."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Annotated
 
+import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Key
+import optax
 
+from harmonium.data import Dataset
 from harmonium.errors import InputError
-from harmonium.inference import at_marginals
-from harmonium.models import Biased, Orderless, TractableModel
-from harmonium.objectives import MaximumLikelihood, Objective
-from harmonium.recipes.columns import real_unit, table_unit
-from harmonium.recipes.common import MARGINAL_ROWS, annealed, opened, trained
+from harmonium.inference.marginals import marginal_bias
+from harmonium.inference.placing import placed_unit
+from harmonium.models import VariationalRNN
+from harmonium.objectives import ELBO
+from harmonium.recipes.common import opened, trained
+from harmonium.recipes.layers import sizes
+from harmonium.recipes.settings import Bounded, command
 from harmonium.training import Run, check_data
-from harmonium.units import Unit
+from harmonium.units import Bernoulli, Frames, Gaussian
+from harmonium.units.frames import NO_MEASUREMENT
 
-Make = Callable[[Unit, Key[Array, ""], np.ndarray | None], TractableModel]
+
+@command(Bounded, without=("visible",), data="jsb", epochs=30, batch_size=8, learning_rate=0.004, estimate_samples=100)
+def vrnn(
+    settings: Bounded,
+    *,
+    latent: Annotated[int, "latent variables of each frame"] = 16,
+    hidden: Annotated[int, "units of the recurrent state"] = 200,
+    networks: Annotated[str, "sizes of the hidden layers of prior, encoder and decoder"] = "100",
+    samples: Annotated[int, "samples of the latent variables per sequence and step"] = 1,
+) -> Run:
+    """Train a variational recurrent network (section 20.10.3 of the book) on sequences, such as piano rolls (`jsb`), a
+    .mat file of cells [length, width], a .npz file of frames with the lengths of the sequences, or a .npy file [n,
+    frames, width] whose absent frames are -1 in every entry (-2^100 among real values), by the evidence lower bound,
+    measure a bound of the held-out sequences, write a report."""
+    if settings.standardize:
+        raise InputError(
+            "Sequences are not standardized here, where absent frames would count as measurements: bring the present "
+            "frames to mean 0 and variance 1 before they are saved, and leave --standardize out."
+        )
+    settings, data = opened(settings)
+    model = started(data, latent, hidden, sizes(networks), jax.random.fold_in(jax.random.key(settings.seed), 1))
+    check_data(model, data)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), settings.optimizer(data))
+    return trained(settings, model, data, ELBO(samples), optimizer)
 
 
-def trained_network(recipe: str, arguments: dict[str, Any], make: Make, rule: Objective | None = None) -> Run:
-    """The run of an auto-regressive network, from the marginals on by Adam; its likelihood at the end is exact.
+def started(data: Dataset, latent: int, hidden: int, networks: list[int], key: jax.Array) -> VariationalRNN:
+    """The network of the sequences of a data set, its decoder at the marginals of the frames that are there.
 
-    Arguments: `arguments` of the recipe; `make`, which makes the network of its visible units, a key and an order;
-    `rule`, the objective (default: maximum likelihood).
+    Raises `InputError` for data that are no sequences, or whose absent frames have another mark.
+
+    >>> from harmonium.data import from_arrays
+    >>> rolls = from_arrays(np.ones((20, 4, 3)))
+    >>> started(rolls, 2, 8, [6], jax.random.key(0)).visible
+    Frames(unit=Bernoulli(size=3), frames=4)
     """
-    dataset = opened(arguments)
-    unit = table_unit(dataset, arguments["visible"]) if "visible" in arguments else real_unit(dataset)
-    key = jax.random.fold_in(jax.random.key(arguments["seed"]), 1)
-    model = make(unit, key, random_order(arguments.get("order_seed"), unit.size))
-    check_data(model, dataset)
-    rows = dataset.shown(dataset.train[:MARGINAL_ROWS])
-    model = at_marginals(model, rows) if isinstance(model, Biased) else model
-    total = arguments["epochs"] * dataset.steps_per_epoch(arguments["batch_size"])
-    optimizer = annealed(arguments["learning_rate"], total, weight_decay=arguments["weight_decay"])
-    return trained(recipe, arguments, model, dataset, rule or MaximumLikelihood(), optimizer)
+    shape = data.image_shape
+    if shape is None or len(shape) != 2:
+        raise InputError(
+            f"'{data.name}' holds no sequences: give a .mat file of cells [length, width], a .npz file of frames with "
+            "the lengths of the sequences, a .npy file [n, frames, width] whose absent frames are -1 in every entry "
+            "(-2^100 among real values), or the name of piano rolls, jsb."
+        )
+    family = Gaussian if data.space.support == "real" else Bernoulli
+    unit = placed_unit(Frames(family(shape[1]), shape[0]), data)
+    rows = np.asarray(data.train)
+    unit.check(rows)
+    refuse_other_marks(data, unit)
+    frames = rows.reshape(-1, shape[1])
+    bias = marginal_bias(unit.unit, frames[(frames != unit.absent).any(axis=1)])
+    make = partial(VariationalRNN, unit, Gaussian(latent), hidden, sizes=networks, key=key)
+    return make(b=bias) if family is Gaussian else eqx.tree_at(lambda m: m.decoder.b[-1], make(), bias)
 
 
-def ensemble(make: Callable[[Unit, Key[Array, ""]], Orderless], orders: int) -> Make:
-    """What makes the network of every order that another makes, with so many random orders."""
+def refuse_other_marks(data: Dataset, unit: Frames) -> None:
+    """Refuse sequences of real values that end in frames with a mark of absence that is not theirs: these would count
+    as measurements, and nothing would tell.
 
-    def made(unit: Unit, key: Key[Array, ""], _: np.ndarray | None) -> Orderless:
-        weights, lots = jax.random.split(key)
-        return make(unit, weights).with_orders(orders, key=lots)
-
-    return made
-
-
-def random_order(seed: int | None, size: int) -> np.ndarray | None:
-    """A random order of `size` variables; None, their own, without a seed.
-
-    >>> random_order(0, 4).tolist()
-    [2, 0, 1, 3]
+    >>> from harmonium.data import from_arrays
+    >>> padded = from_arrays(np.array([[[0.5, 2.5], [-1, -1]]]), name="x.npy")
+    >>> refuse_other_marks(padded, Frames(Gaussian(2), 2))
+    Traceback (most recent call last):
+    harmonium.errors.InputError: Row 0 of the train rows of 'x.npy' ends in a frame of -1 in every entry, which would...
     """
-    if seed is not None and seed < 0:
-        raise InputError(f"The seed of an order is a whole number from 0, not {seed}.")
-    return None if seed is None else np.random.default_rng(seed).permutation(size)
+    divisor = 1.0 if data.affine is None or np.ndim(data.affine[1]) else float(data.affine[1])
+    marks = [mark for mark in (-1.0, NO_MEASUREMENT) if mark / divisor != unit.absent]
+    cure = "absent frames of real values are -2.0**100 in every entry"
+    if divisor != 1:
+        cure = "divide the present frames alone before they are saved, and leave --scale out"
+    elif unit.unit.size == 1:
+        marks = []  # a single -1 may well be a measurement
+    for split in ("train", "valid", "test") if isinstance(unit.unit, Gaussian) else ():
+        rows = getattr(data, split)
+        last = np.zeros((0, 1)) if rows is None else np.asarray(rows)[:, -unit.unit.size :]
+        for mark in marks:
+            found = np.isclose(last, mark / divisor, rtol=1e-5, atol=0).all(axis=1)
+            if found.any():
+                raise InputError(
+                    f"Row {int(np.argmax(found))} of the {split} rows of '{data.name}' ends in a frame of "
+                    f"{mark / divisor:g} in every entry, which would count as a measurement: {cure}."
+                )

@@ -17,8 +17,9 @@ from harmonium.evaluation.estimate import standard_error
 from harmonium.inference import at_marginals
 from harmonium.models import FVBN, NADE, OrderlessNADE, TractableModel, weights
 from harmonium.objectives import MaximumLikelihood, Objective, OrderAgnostic
+from harmonium.recipes.published.experiment import BATCH, best_of
 from harmonium.recipes.published.page import Protocol, Result
-from harmonium.training import Best, finished, fit
+from harmonium.training import Best
 from harmonium.units import Bernoulli
 
 SEEDS = 3
@@ -68,18 +69,13 @@ def results(tasks: dict[str, Task], seed: int, *, seeds: int = SEEDS, **options:
 
 def trained(task: Task, trial: Trial, data: Dataset, seed: int) -> Best:
     """The model of one trial's best epoch, by validation rows."""
-    best, key = Best(data.valid, every=max(1, trial.epochs // 50)), jax.random.key(seed)
-    steps = trial.epochs * data.steps_per_epoch(100)
+    key, steps = jax.random.key(seed), trial.epochs * data.steps_per_epoch(BATCH)
     rate = optax.cosine_decay_schedule(trial.rate, steps)
     descent = optax.adam(rate) if trial.momentum is None else optax.sgd(rate, momentum=trial.momentum)
     optimizer = optax.chain(optax.add_decayed_weights(trial.l2, mask=weights), descent)
     model = at_marginals(task.make(data, jax.random.fold_in(key, 1)), data.train)
-    run = fit(
-        model, data, task.rule, optimizer=optimizer, epochs=trial.epochs, batch_size=100, key=key,
-        average=trial.average, monitor=False, callbacks=[best],
-    )  # fmt: skip
-    finished(run)
-    return best
+    options = {"epochs": trial.epochs, "every": max(1, trial.epochs // 50), "average": trial.average}
+    return best_of(model, data, task.rule, data.valid, optimizer=optimizer, key=key, **options)
 
 
 def mean_of(each: list[Estimate]) -> Estimate:

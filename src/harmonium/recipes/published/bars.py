@@ -28,8 +28,8 @@ from harmonium.objectives import (
     TrajectoryPCD,
     marginal_noise,
 )
+from harmonium.recipes.published.experiment import fitted
 from harmonium.recipes.published.page import Result
-from harmonium.training import finished, fit
 from harmonium.units import Bernoulli
 
 SIDE, HIDDEN, STEPS, COPIES = 4, 24, 60_000, 20
@@ -122,9 +122,7 @@ def _trained(way: Way, x: np.ndarray, seed: int) -> tuple[Estimate, float]:
     rbm = RBM(Bernoulli(SITES), Bernoulli(HIDDEN), key=jax.random.fold_in(key, 1), scale=0.1)
     model, data = way.wrap(rbm), from_arrays(np.tile(x, (COPIES, 1)))  # copies, so that a pass holds many steps
     clock = time.perf_counter()
-    run = fit(
-        model, data, way.rule(model, x), optimizer=way.optimizer(), key=key, epochs=STEPS // COPIES,
-        batch_size=len(x), monitor=False, average=0.999,
-    )  # fmt: skip
+    options = {"epochs": STEPS // COPIES, "batch_size": len(x), "average": 0.999}
+    model = fitted(model, data, way.rule(model, x), optimizer=way.optimizer(), key=key, **options)
     took = time.perf_counter() - clock
-    return log_likelihood(finished(run).model, x, method="exact"), took
+    return log_likelihood(model, x, method="exact"), took

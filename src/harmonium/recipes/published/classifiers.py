@@ -22,17 +22,19 @@ from harmonium.models import (
 )
 from harmonium.nets import MLP
 from harmonium.objectives import CD, PCD, CrossEntropy, MultiPrediction
-from harmonium.recipes.common import annealed, beside_means
+from harmonium.recipes.common import beside_means
+from harmonium.recipes.optimizers import annealed
+from harmonium.recipes.published.experiment import BATCH, PRODUCTS, falling, fitted
 from harmonium.recipes.published.page import Protocol, Result
-from harmonium.recipes.published.rbm import BATCH, PRODUCTS, falling
-from harmonium.training import finished, fit, pretrained_dbm, stack
+from harmonium.training import pretrained_dbm, stack
 from harmonium.units import Bernoulli, Categorical
 
 MP_EPOCHS, MLP_EPOCHS = 50, 40
 PRETRAINING, FINE_TUNING = 20, 100
 JOINT = 180  # epochs of the DBM with labels
 CLASSES = Categorical(1, states=10)
-AVERAGED: dict[str, Any] = {"batch_size": BATCH, "monitor": False, "average": 0.999, "matmul_precision": PRODUCTS}
+DROPPED = CrossEntropy(0.2, 0.5)  # with dropout of inputs and of hidden units
+AVERAGED: dict[str, Any] = {"average": 0.999, "matmul_precision": PRODUCTS}
 
 
 def _mp_dbm(seed: int) -> Iterator[Result]:
@@ -43,14 +45,12 @@ def _mp_dbm(seed: int) -> Iterator[Result]:
     model = at_marginals(start, expected.shown(expected.train))
     options = AVERAGED | {"epochs": MP_EPOCHS}
     rule = MultiPrediction(most=0.9, labels=1.0, weight=100.0)
-    mp = finished(fit(model, expected, rule, optimizer=_falling(expected, 3e-3, MP_EPOCHS), key=key, **options)).model
+    mp = fitted(model, expected, rule, optimizer=_falling(expected, 3e-3, MP_EPOCHS), key=key, **options)
     took = time.perf_counter() - clock
     clock = time.perf_counter()
     net = Classifier(MLP([784, 500, 500, 10], key=key))
     options["epochs"] = MLP_EPOCHS
-    mlp = finished(
-        fit(net, grey, CrossEntropy(0.2, 0.5), optimizer=_falling(grey, 1e-3, MLP_EPOCHS), key=key, **options)
-    ).model
+    mlp = fitted(net, grey, DROPPED, optimizer=_falling(grey, 1e-3, MLP_EPOCHS), key=key, **options)
     other = time.perf_counter() - clock
     rows, labels = grey.test, grey.test_labels
     required = "required: under 1.6 % within 30 minutes; published: 0.88 % (Goodfellow et al. 2013, recalled)"
@@ -74,8 +74,7 @@ def _dbn_classifier(seed: int) -> Iterator[Result]:
     )  # fmt: skip
     start = classifier_from_dbn(DBN.stacked(machines), 10, key=key)
     options = AVERAGED | {"epochs": FINE_TUNING}
-    rule = CrossEntropy(0.2, 0.5)
-    model = finished(fit(start, grey, rule, optimizer=_falling(grey, 1e-3, FINE_TUNING), key=key, **options)).model
+    model = fitted(start, grey, DROPPED, optimizer=_falling(grey, 1e-3, FINE_TUNING), key=key, **options)
     took = time.perf_counter() - clock
     required = (
         "required: under 1.4 % within 30 minutes; published: 1.25 % up-down, 1.15 % with back-propagation, 0.79 % with "
@@ -97,7 +96,7 @@ def _dbm_classifier(seed: int) -> Iterator[Result]:
     )  # fmt: skip
     options = AVERAGED | {"epochs": JOINT}
     rule, optimizer = PCD(1, 100, mean_field_steps=10), falling(dynamic, 0.01, JOINT)
-    dbm = finished(fit(start, dynamic, rule, optimizer=optimizer, key=key, **options)).model
+    dbm = fitted(start, dynamic, rule, optimizer=optimizer, key=key, **options)
     took = time.perf_counter() - clock
     found = error_rate(dbm, grey.test, grey.test_labels)
     yield Result("DBM 500-1000 with labels, by its own mean field", found, "before it becomes a perceptron", took)
@@ -105,7 +104,7 @@ def _dbm_classifier(seed: int) -> Iterator[Result]:
     options["epochs"] = FINE_TUNING
     net = classifier_from_dbm(dbm, 10, key=key)
     optimizer = _falling(seen, 1e-3, FINE_TUNING)
-    model = finished(fit(net, seen, CrossEntropy(0.2, 0.5), optimizer=optimizer, key=key, **options)).model
+    model = fitted(net, seen, DROPPED, optimizer=optimizer, key=key, **options)
     took = time.perf_counter() - clock
     published = "published: 0.95 % (Salakhutdinov & Hinton 2009, verified), 0.79 % with dropout (recalled)"
     yield Result("the perceptron of it, fine-tuned", error_rate(model, seen.test, seen.test_labels), published, took)

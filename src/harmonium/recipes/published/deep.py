@@ -13,14 +13,14 @@ from harmonium.evaluation import Estimate, log_likelihood
 from harmonium.inference import at_marginals
 from harmonium.models import DBM, DBN, Centred, EnergyModel
 from harmonium.objectives import PCD
+from harmonium.recipes.published.experiment import BATCH, PRODUCTS, falling, fitted
 from harmonium.recipes.published.page import Protocol, Result
-from harmonium.recipes.published.rbm import BATCH, PRODUCTS, falling
-from harmonium.training import finished, fit, pretrained_dbm, stack
+from harmonium.training import pretrained_dbm, stack
 from harmonium.units import Bernoulli
 
 DBN_EPOCHS = 110  # of each machine
 DBM_EPOCHS, PRETRAINING = 100, 20
-AVERAGED: dict[str, Any] = {"batch_size": BATCH, "average": 0.999, "monitor": False, "matmul_precision": PRODUCTS}
+AVERAGED: dict[str, Any] = {"average": 0.999, "matmul_precision": PRODUCTS}
 AIS = {"method": "two_sided", "chains": 100, "temperatures": 20_000}
 
 
@@ -29,7 +29,8 @@ def _dbn(seed: int) -> Iterator[Result]:
     clock = time.perf_counter()
     machines = stack(
         data, [Bernoulli(500), Bernoulli(2000)], PCD(1, 100), visible=Bernoulli(784), key=key, centred=True,
-        epochs=DBN_EPOCHS, optimizer=lambda: falling(data, 0.05, DBN_EPOCHS), **AVERAGED,
+        epochs=DBN_EPOCHS, optimizer=lambda: falling(data, 0.05, DBN_EPOCHS), batch_size=BATCH, monitor=False,
+        **AVERAGED,
     )  # fmt: skip
     net = DBN.stacked(machines)
     trained = time.perf_counter() - clock
@@ -72,9 +73,9 @@ def _dbm(seed: int) -> Iterator[Result]:
 def _joint(model: EnergyModel, data: Dataset, key: jax.Array, rate: float) -> tuple[EnergyModel, float]:
     """All layers at once by variational stochastic maximum likelihood, and the wall time."""
     clock = time.perf_counter()
-    rule = PCD(1, 100, mean_field_steps=10)
-    run = fit(model, data, rule, epochs=DBM_EPOCHS, optimizer=falling(data, rate, DBM_EPOCHS), key=key, **AVERAGED)
-    return finished(run).model, time.perf_counter() - clock
+    rule, optimizer = PCD(1, 100, mean_field_steps=10), falling(data, rate, DBM_EPOCHS)
+    model = fitted(model, data, rule, epochs=DBM_EPOCHS, optimizer=optimizer, key=key, **AVERAGED)
+    return model, time.perf_counter() - clock
 
 
 def _measured(model: EnergyModel, data: Dataset, key: jax.Array) -> Estimate:

@@ -15,11 +15,12 @@ from harmonium.evaluation.bihm_partition import agreement
 from harmonium.inference import at_marginals
 from harmonium.models import DRAW, VAE, BiHM, HelmholtzMachine
 from harmonium.objectives import ELBO, IWAE, NVIL, Bidirectional, Objective, ReweightedWakeSleep, WakeSleep
+from harmonium.recipes.published.experiment import BATCH, fitted
 from harmonium.recipes.published.page import Protocol, Result
-from harmonium.training import Best, finished, fit
+from harmonium.training import Best
 from harmonium.units import Bernoulli, Gaussian
 
-BATCH, PIXELS = 100, 784
+PIXELS = 784
 LOOKS = 25  # at the validation rows, of which every tenth chooses the epoch
 SBN_EPOCHS = {"wake-sleep": 100, "nvil": 100, "reweighted wake-sleep": 60}
 SBN_RULES: dict[str, Objective] = {
@@ -44,11 +45,9 @@ def trained(
     model = at_marginals(model, data.train)
     for rule, epochs in stages:
         optimizer = optax.adam(lambda step, before=before: falling(step + before * steps))
-        run = fit(
-            model, data, rule, optimizer=optimizer, epochs=epochs, batch_size=BATCH, callbacks=[best], monitor=False,
-            key=jax.random.fold_in(jax.random.key(seed), before), average=0.999, **options,
-        )  # fmt: skip
-        model, before = finished(run).model, before + epochs
+        own = {"key": jax.random.fold_in(jax.random.key(seed), before), "average": 0.999, **options}
+        model = fitted(model, data, rule, optimizer=optimizer, epochs=epochs, callbacks=[best], **own)
+        before += epochs
     return best, time.perf_counter() - clock
 
 

@@ -23,14 +23,14 @@ from harmonium.inference.marginals import marginal_bias
 from harmonium.models import ConditionalGenerator
 from harmonium.nets import MLP
 from harmonium.objectives import Supervised
+from harmonium.recipes.published.experiment import BATCH, fitted
 from harmonium.recipes.published.page import Protocol, Result
-from harmonium.training import finished, fit
 from harmonium.units import Categorical, Columns, Gaussian
 
 NOISE = 0.05  # standard deviation of what is added to each pixel: without it a density of drawings has no upper limit
 TRAIN, HELD = 20_000, 1000
 HIDDEN = (256, 512)
-BATCH, EPOCHS, RATE = 100, 60, 1e-3
+EPOCHS, RATE = 60, 1e-3
 PICTURE = Path("docs/pictures/generator.png")
 SHOWN = 10  # held-out codes in the picture
 CODE = Columns([Categorical(1, states=len(KINDS)), Gaussian(6)])
@@ -91,8 +91,7 @@ def trained(train: Shapes, seed: int, epochs: int) -> ConditionalGenerator:
     rows = np.hstack([train.codes, train.noisy])
     rate = optax.cosine_decay_schedule(RATE, epochs * (len(rows) // BATCH))
     optimizer = optax.chain(optax.clip_by_global_norm(100.0), optax.adam(rate))
-    run = fit(model, rows, Supervised(), optimizer=optimizer, epochs=epochs, batch_size=BATCH, key=key, monitor=False)
-    return finished(run).model
+    return fitted(model, rows, Supervised(), optimizer=optimizer, epochs=epochs, key=key)
 
 
 def nearest(codes: np.ndarray, asked: np.ndarray) -> np.ndarray:

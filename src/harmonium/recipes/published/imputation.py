@@ -18,11 +18,11 @@ from harmonium.evaluation.estimate import mean_estimate
 from harmonium.inference import at_marginals
 from harmonium.models import OrderlessNADE
 from harmonium.objectives import OrderAgnostic
-from harmonium.recipes.columns import column_units
-from harmonium.recipes.common import annealed
+from harmonium.recipes.layers import column_units
+from harmonium.recipes.optimizers import annealed
+from harmonium.recipes.published.experiment import BATCH, best_of
 from harmonium.recipes.published.page import Protocol, Result
 from harmonium.samplers import impute
-from harmonium.training import Best, finished, fit
 
 TABLE = "winequality-white.csv"
 HIDDEN, DRAWS = 0.3, 50  # of the test rows' cells that are hidden; how often each is drawn
@@ -56,12 +56,10 @@ def _impute(seed: int) -> Iterator[Result]:
 
 def trained(data: Dataset, key: Any) -> OrderlessNADE:
     """A network of every order, of units by what each column holds; validation rows choose the epoch."""
-    best = Best(data.valid, every=EPOCHS // 30)
     model = at_marginals(OrderlessNADE(column_units(data), LAYERS, key=jax.random.fold_in(key, 1)), data.train)
-    optimizer = annealed(RATE, EPOCHS * data.steps_per_epoch(100))
-    options = {"epochs": EPOCHS, "batch_size": 100, "average": 0.999, "monitor": False, "callbacks": [best]}
-    finished(fit(model, data, OrderAgnostic(), optimizer=optimizer, key=key, **options))
-    return best.model
+    optimizer = annealed(RATE, EPOCHS * data.steps_per_epoch(BATCH))
+    options = {"epochs": EPOCHS, "every": EPOCHS // 30, "average": 0.999}
+    return best_of(model, data, OrderAgnostic(), data.valid, optimizer=optimizer, key=key, **options).model
 
 
 def of_each_cell(model: OrderlessNADE, rows: np.ndarray, missing: np.ndarray, cells: np.ndarray) -> Estimate:

@@ -17,8 +17,9 @@ from harmonium.evaluation import Estimate, log_likelihood
 from harmonium.evaluation.estimate import standard_error
 from harmonium.models import RNADE, weights
 from harmonium.objectives import MaximumLikelihood
+from harmonium.recipes.published.experiment import best_of
 from harmonium.recipes.published.page import Protocol, Result
-from harmonium.training import Best, finished, fit
+from harmonium.training import Best
 from harmonium.units import Gaussian
 
 FOLDS = 10
@@ -99,7 +100,7 @@ def over_folds(name: str, settings: Settings, seed: int) -> tuple[float, Estimat
 
 def trained(settings: Settings, train: np.ndarray, held: np.ndarray, seed: int) -> Best:
     """A network of the best epoch by held-out rows."""
-    key, best = jax.random.key(seed), Best(held)
+    key = jax.random.key(seed)
     model = RNADE(
         Gaussian(train.shape[1]), settings.hidden, components=settings.components, activation=settings.activation,
         scaled_means=settings.scaled_means, key=jax.random.fold_in(key, 1),
@@ -111,9 +112,7 @@ def trained(settings: Settings, train: np.ndarray, held: np.ndarray, seed: int) 
         optax.sgd(optax.linear_schedule(settings.rate, 0.0, steps), momentum=0.9),
     )
     options: dict[str, Any] = {"epochs": settings.epochs, "batch_size": settings.batch, "average": 0.995}
-    rule = MaximumLikelihood()
-    finished(fit(model, train, rule, optimizer=optimizer, key=key, monitor=False, callbacks=[best], **options))
-    return best
+    return best_of(model, train, MaximumLikelihood(), held, optimizer=optimizer, key=key, **options)
 
 
 def folds(name: str, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

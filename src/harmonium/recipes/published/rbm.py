@@ -7,39 +7,28 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import optax
 
 from harmonium.data import Dataset, load
 from harmonium.evaluation import log_likelihood
 from harmonium.inference import at_marginals
-from harmonium.models import RBM, Centred
+from harmonium.models import RBM, Centred, EnergyModel
 from harmonium.objectives import CD, PCD, Objective
+from harmonium.recipes.published.experiment import falling, fitted
 from harmonium.recipes.published.page import Protocol, Result
-from harmonium.training import Run, finished, fit
 from harmonium.units import Bernoulli
-
-BATCH = 100
-PRODUCTS = "bfloat16"  # of the deep protocols, for processors with units for it; elsewhere float32 is faster
 
 
 def trained(
     data: Dataset, hidden: int, rule: Objective, *, centred: bool, rate: float, epochs: int, seed: int, **options: Any
-) -> tuple[Run, float]:
+) -> tuple[EnergyModel, float]:
     """An RBM started at the marginals and trained by SGD with a rate that falls to zero; and the wall time."""
     clock = time.perf_counter()
     key = jax.random.key(seed)
     units = Bernoulli(data.train.shape[1]), Bernoulli(hidden)
     model = at_marginals(RBM(*units, key=jax.random.fold_in(key, 1)), data.train)
-    run = fit(
-        Centred(model) if centred else model, data, rule, optimizer=falling(data, rate, epochs), epochs=epochs,
-        batch_size=BATCH, key=key, monitor=False, **options,
-    )  # fmt: skip
-    return finished(run), time.perf_counter() - clock
-
-
-def falling(data: Dataset, rate: float, epochs: int) -> optax.GradientTransformation:
-    """SGD with a rate that falls linearly to zero."""
-    return optax.sgd(optax.linear_schedule(rate, 0.0, epochs * data.steps_per_epoch(BATCH)))
+    start, optimizer = Centred(model) if centred else model, falling(data, rate, epochs)
+    model = fitted(start, data, rule, optimizer=optimizer, epochs=epochs, key=key, **options)
+    return model, time.perf_counter() - clock
 
 
 def _rbm20(seed: int) -> Iterator[Result]:
@@ -52,11 +41,11 @@ def _rbm20(seed: int) -> Iterator[Result]:
     rules = {"CD-1": (CD(1), False), "PCD-1": (PCD(1, 100), False), "PCD-1, centred": (PCD(1, 100), True)}
     in_float32 = {}
     for name, (rule, centred) in rules.items():
-        run, seconds = trained(data, 20, rule, centred=centred, rate=0.1, epochs=10, seed=seed)
-        exact = in_float32[name] = log_likelihood(run.model, data.test)
+        model, seconds = trained(data, 20, rule, centred=centred, rate=0.1, epochs=10, seed=seed)
+        exact = in_float32[name] = log_likelihood(model, data.test)
         yield Result(f"{name}: exact", exact, references[name], seconds + exact.settings["seconds"])
         options = {"method": "two_sided", "chains": 500, "temperatures": 10_000}
-        both = log_likelihood(run.model, data.test, key=key, **options)
+        both = log_likelihood(model, data.test, key=key, **options)
         ends = both.settings["log_partition"]
         off = {side: value - exact.settings["log_partition"]["exact"] for side, value in ends.items()}
         inside = both.lower <= exact.value <= both.upper
@@ -68,8 +57,8 @@ def _rbm20(seed: int) -> Iterator[Result]:
     for name in ("CD-1", "PCD-1"):
         rule, centred = rules[name]
         options = {"rate": 0.1, "epochs": 10, "seed": seed, "matmul_precision": "bfloat16"}
-        run, seconds = trained(data, 20, rule, centred=centred, **options)
-        exact = log_likelihood(run.model, data.test)
+        model, seconds = trained(data, 20, rule, centred=centred, **options)
+        exact = log_likelihood(model, data.test)
         reference = f"{exact.value - in_float32[name].value:+.2f} from float32; required: within 1"
         yield Result(f"{name}, bfloat16 products: exact", exact, reference, seconds + exact.settings["seconds"])
 
@@ -80,8 +69,8 @@ EPOCHS_500 = 250
 def _rbm500(seed: int) -> Iterator[Result]:
     data, key = load("binarized_mnist"), jax.random.key(seed)
     rule = PCD(1, 100)
-    run, seconds = trained(data, 500, rule, centred=True, rate=0.05, epochs=EPOCHS_500, seed=seed, average=0.999)
-    both = log_likelihood(run.model, data.test, key=key, method="two_sided", chains=200, temperatures=10_000)
+    model, seconds = trained(data, 500, rule, centred=True, rate=0.05, epochs=EPOCHS_500, seed=seed, average=0.999)
+    both = log_likelihood(model, data.test, key=key, method="two_sided", chains=200, temperatures=10_000)
     reference = (
         "required: both ends above -88.5 within 30 minutes, the goal being -85.0; published: -86.34 by AIS "
         "alone, after "

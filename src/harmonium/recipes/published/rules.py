@@ -26,12 +26,12 @@ from harmonium.objectives import (
     marginal_noise,
 )
 from harmonium.recipes.published.bars import about_bars, enhanced, on_bars, plain
+from harmonium.recipes.published.experiment import BATCH, falling, fitted
 from harmonium.recipes.published.page import Protocol, Result
-from harmonium.recipes.published.rbm import falling
 from harmonium.training import finished, fit
 from harmonium.units import Bernoulli
 
-EPOCHS, RATE, BATCH = 10, 0.1, 100
+EPOCHS, RATE = 10, 0.1
 Make = Callable[[EnergyModel, np.ndarray], Objective]
 
 # Name -> the rule for a model and its data, what is put around the RBM, and a factor on the learning rate.
@@ -123,10 +123,8 @@ def _evaluators(seed: int) -> Iterator[Result]:
         make, wrap, factor = RULES[name]
         rbm = at_marginals(RBM(Bernoulli(784), Bernoulli(20), key=jax.random.fold_in(key, 1)), data.train)
         model = wrap(rbm)
-        options: dict[str, Any] = {"epochs": EPOCHS, "batch_size": BATCH, "monitor": False}
         optimizer = falling(data, factor * RATE, EPOCHS)
-        run = fit(model, data, make(model, data.train), optimizer=optimizer, key=key, **options)
-        model = finished(run).model
+        model = fitted(model, data, make(model, data.train), optimizer=optimizer, key=key, epochs=EPOCHS)
         exact = log_likelihood(model, data.test, method="exact")
         yield Result(f"{name}: exact", exact, "the referee", exact.settings["seconds"])
         both = log_likelihood(model, data.test, key=key, method="two_sided", chains=500, temperatures=10_000)

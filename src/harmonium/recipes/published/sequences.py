@@ -13,9 +13,9 @@ from harmonium.data import load
 from harmonium.evaluation import log_likelihood, per_frame
 from harmonium.models import weights
 from harmonium.objectives import ELBO
+from harmonium.recipes.published.experiment import best_of
 from harmonium.recipes.published.page import Protocol, Result
-from harmonium.recipes.vrnn import started
-from harmonium.training import Best, finished, fit
+from harmonium.recipes.sequences import started
 
 EPOCHS, RATE, BATCH, DECAY = 40, 0.004, 8, 0.3
 HIDDEN, NETWORKS, LATENT = 200, [100], 16
@@ -26,12 +26,8 @@ def _vrnn(seed: int) -> Iterator[Result]:
     model = started(data, LATENT, HIDDEN, NETWORKS, jax.random.fold_in(key, 1))
     rates = optax.cosine_decay_schedule(RATE, EPOCHS * data.steps_per_epoch(BATCH))
     decayed = optax.adamw(rates, weight_decay=DECAY, mask=weights)
-    best = Best(data.valid)
-    run = fit(
-        model, data, ELBO(), optimizer=optax.chain(optax.clip_by_global_norm(1.0), decayed), epochs=EPOCHS,
-        batch_size=BATCH, key=key, callbacks=[best], monitor=False,
-    )  # fmt: skip
-    finished(run)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), decayed)
+    best = best_of(model, data, ELBO(), data.valid, optimizer=optimizer, epochs=EPOCHS, batch_size=BATCH, key=key)
     took, frames = time.perf_counter() - clock, model.visible.count(np.asarray(data.test))
     published = "published: -6.91 of STORN (Krishnan, Shalit & Sontag 2017, verified), -8.71 of a plain RNN"
     for name, samples in (("variational bound", 1), ("importance-weighted bound, 1000 samples", 1000)):

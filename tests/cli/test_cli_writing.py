@@ -57,6 +57,8 @@ def harmonium(tmp_path_factory):
     made(folder / "run", data, hm.OrderlessNADE(unit, [4], key=KEY))
     bits = hm.data.from_arrays((np.random.default_rng(0).random((40, 6)) < 0.5).astype(float))
     made(folder / "bits", bits, hm.RBM(visible=units.Bernoulli(6), hidden=units.Bernoulli(3), key=KEY, scale=1.0))
+    labels = units.Categorical(1, states=3)
+    made(folder / "classes", bits, hm.DBM(units.Bernoulli(6), [units.Bernoulli(3)], labels, key=KEY))
     return Command(folder)
 
 
@@ -383,3 +385,11 @@ def test_what_has_no_features_is_refused(harmonium):
     assert "Row 0 of 'gap.npy' (counted from 0) has a missing cell" in said
     assert "not an OrderlessNADE" in harmonium.refused("encode", "run", "--input", "gap.npy")
     assert not (harmonium.folder / "features.npy").exists()
+
+
+def test_rows_of_a_class(harmonium):
+    harmonium.done("sample", "classes", "-n", "3", "--label", "1", "--steps", "2", "--out", "ones.npy")
+    assert np.load(harmonium.folder / "ones.npy").shape == (3, 6)
+    assert "from 0 to 2" in harmonium.refused("sample", "classes", "-n", "3", "--label", "7", "--out", "more.npy")
+    assert "no layer 'y'" in harmonium.refused("sample", "bits", "-n", "3", "--label", "1", "--out", "more.npy")
+    assert not (harmonium.folder / "more.npy").exists()

@@ -67,7 +67,7 @@ def test_it_is_sampled_checked_and_told(chained):
         check()
     assert str(hm.methods(chained)).splitlines() == [
         "a model defined by a chain",
-        f"{'hm.sample':<24}steps=10, first=0",
+        f"{'hm.sample':<24}steps=10, given=None, first=0",
     ]
 
 

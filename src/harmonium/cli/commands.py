@@ -81,6 +81,7 @@ def sample(
     number: Annotated[int, typer.Option("-n", "--number", help="How many samples.")] = 64,
     out: Annotated[Path, typer.Option(help="A .npy or .csv file.")] = Path("samples.npy"),
     steps: Annotated[int, typer.Option(help="Gibbs sweeps of each chain, where there are chains.")] = 1000,
+    label: Annotated[int | None, typer.Option(help="Draw rows of this class, counted from 0, by its label.")] = None,
     classes: Classes = None,
     seed: Seed = 0,
     force: Force = False,
@@ -89,7 +90,7 @@ def sample(
     from harmonium.cli.writing import write_samples
 
     folder, model = opened(run, classes)
-    print(write_samples(folder, model, number, out, steps=steps, seed=seed, force=force))
+    print(write_samples(folder, model, number, out, steps=steps, label=label, seed=seed, force=force))
 
 
 def impute(

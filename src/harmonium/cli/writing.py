@@ -16,22 +16,29 @@ from harmonium.errors import InputError, whole
 from harmonium.inference import encode as hidden_means
 from harmonium.models.verb import VERBS
 from harmonium.samplers import impute as fill
+from harmonium.samplers import known_layers
 from harmonium.samplers import sample as draw
 from harmonium.training import RunFolder
 from harmonium.units import Unit
 
 
-def write_samples(folder: RunFolder, model: Any, n: int, out: Path, *, steps: int, seed: int, force: bool) -> str:
-    """Draw `n` rows into a file; returns what to say of it. Raises `InputError` where there is no room for it."""
+def write_samples(
+    folder: RunFolder, model: Any, n: int, out: Path, *, steps: int, label: int | None, seed: int, force: bool
+) -> str:
+    """Draw `n` rows, of a class where there is a `label`, into a file; returns what to say of it. Raises `InputError` where there is no room for it."""
     check_out(out, force)
     VERBS["hm.sample"].dispatch(model)
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
     units, size = OwnUnits(folder, model.layers["v"]), block_rows(model, n)
+    given = None if label is None else {"y": label}
+    known_layers(model, given, 1)
     check_room(out, n * model.layers["v"].size * _cell_bytes(out, units.cell_bytes))
     with table(out, n, units.names) as write:
         for first in counted(n, size):
-            rows = np.asarray(draw(model, jax.random.key(seed), size, steps=steps, first=first))[: n - first]
+            rows = np.asarray(draw(model, jax.random.key(seed), size, steps=steps, given=given, first=first))[
+                : n - first
+            ]
             write(units.to_table(rows))
     return f"{n} samples: {out}{units.said()}"
 

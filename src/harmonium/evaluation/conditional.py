@@ -72,7 +72,7 @@ def given_some(model: TractableModel, data: Dataset | Array, given: Any, *, own:
     clock = time.perf_counter()
     rows = as_given(model, data)
     x, missing = with_holes(model.layers["v"], rows)
-    late = _lateness(_mask(given, x.shape), missing)
+    late = _lateness(_mask(given, x), missing)
     space = space_under(model.layers["v"], x if missing.any() else rows)
     space = dataclasses.replace(space, hash=space_of(np.hstack([x, late])).hash)  # which tells apart what is asked too
     if own:
@@ -118,13 +118,19 @@ def _with_orders(model: TractableModel, orders: Any, key: Key[Array, ""] | None)
     return model.with_orders(orders, key=key)
 
 
-def _mask(given: Any, shape: tuple[int, int]) -> Bool[np.ndarray, "n size"]:
-    mask = np.asarray(given)
+def _mask(given: Any, x: Float[np.ndarray, "n size"]) -> Bool[np.ndarray, "n size"]:
+    """Where values are known: of a mask itself, of known values (NaN elsewhere) where they are numbers."""
+    mask, shape = np.asarray(given), x.shape
+    if mask.dtype.kind == "f" and mask.shape in (shape, shape[1:]):
+        known = np.broadcast_to(~np.isnan(mask), shape)
+        if not np.array_equal(np.where(known, x, 0), np.where(known, mask.astype(x.dtype), 0)):
+            raise InputError("The rows have other values than those given of them: give what they hold, NaN elsewhere.")
+        return known
     own = mask.size == shape[0] * shape[1] and len(mask) == shape[0]  # not [size, n]
     if mask.dtype != bool or not (own or mask.size == shape[1]):
         raise InputError(
-            f"The cells that are given are marked by True in an array [{shape[1]}], or [{shape[0]}, {shape[1]}] for "
-            f"each row its own, not in one of dtype {mask.dtype} and shape {mask.shape}."
+            f"The cells that are given are marked by True, or have their values beside NaN, in an array [{shape[1]}] "
+            f"for all rows or [{shape[0]}, {shape[1]}], not in one of dtype {mask.dtype} and shape {mask.shape}."
         )
     return np.broadcast_to(mask.reshape(-1, shape[1]), shape)
 

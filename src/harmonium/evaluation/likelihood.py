@@ -74,13 +74,13 @@ def log_likelihood(
     `log_partition`: `samples` for each row (10). Of a directed net, whose methods are `importance`, `exact`, `ais` (on
     the posterior of each row) and `mean_field` (of sigmoid belief nets): `samples` for each row (default: doubled until
     the bound settles), or `chains` (16), `temperatures` (500), `leapfrog` (10) and `start` ("guess") of `ais`. Of
-    auto-regressive networks: `given`, a mask `[size]` or `[n, size]`, True at the cells that are given (then the others
-    are asked for, but those that are NaN, which are marginalised),
-    for a network of one order only cells that come before all that are asked for; `orders`, how many orders to draw by
-    `key` for a network of every order (default: its own), or "own" for the conditional of the law of `log_prob` itself,
-    a ratio of sums over at most 1,024 states of the cells that are not given. Raises `InputError` for rows of another
-    width or outside the units' range, an unknown method or option, a missing key, or numbers below one; for cells given
-    to a model that has no answer, or given and NaN, or none asked for; for `exact` where the answer is a bound.
+    auto-regressive networks: `given`, known values `[size]` or `[n, size]`, NaN where not known, or a mask (the others
+    are asked for, but those that are NaN, which are marginalised), for a network of one order only cells that come
+    before all that are asked for; `orders`, how many orders to draw by `key` for a network of every order (default: its
+    own), or "own" for the conditional of the distribution of `log_prob` itself, a ratio of sums over at most 1,024
+    states of the cells that are not given. Raises `InputError` for rows of another width or outside the units' range,
+    an unknown method or option, a missing key, or numbers below one; for cells given to a model that has no answer, or
+    given and NaN, or none asked for; for `exact` where the answer is a bound.
 
     >>> import harmonium as hm, jax, numpy as np
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.0)

@@ -32,12 +32,12 @@ def methods(model: Any) -> Methods:
     >>> print(hm.methods(hm.FVBN(hm.units.Bernoulli(3))))
     an auto-regressive network of one order (a NADE, ...)
     hm.diagnose             chains=20, sweeps=1000, rows=1000
-    hm.impute               steps=500, first=0
+    hm.impute               steps=500, given=None, first=0
     hm.log_likelihood       method='auto': given=None, orders=None
     hm.log_likelihood       method='exact': given=None, orders=None
     hm.log_prob
     hm.log_ratio
-    hm.sample               steps=1000, first=0
+    hm.sample               steps=1000, given=None, first=0
     """
     require_sound(model)
     kind = kind_of(model)

@@ -141,7 +141,7 @@ def options_of(function: Callable, model: Any, method: str = "") -> dict[str, An
 
     >>> import harmonium as hm
     >>> options_of(hm.sample, hm.FVBN(hm.units.Bernoulli(3)))
-    {'steps': 1000, 'first': 0}
+    {'steps': 1000, 'given': None, 'first': 0}
     """
     signatures = inspect.signature(function.dispatch(model, method)), inspect.signature(function)
     found = [p for signature in signatures for p in signature.parameters.values()]

@@ -13,6 +13,7 @@ from harmonium.samplers.gibbs import (
     watched_chain,
 )
 from harmonium.samplers.impute import impute
+from harmonium.samplers.known import known_layers
 from harmonium.samplers.ladders import Ladder, Snapshots, Temperatures
 from harmonium.samplers.mcmc import hamiltonian, site_law, sweep_sites
 from harmonium.samplers.sample import sample
@@ -34,6 +35,7 @@ __all__ = [
     "impute",
     "initial_replicas",
     "initial_state",
+    "known_layers",
     "posterior_sample",
     "run_chain",
     "sample",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import jax
@@ -10,24 +11,28 @@ import numpy as np
 from jaxtyping import Array, Bool, Key
 
 from harmonium.compiling import jit_entry, map_rows
-from harmonium.errors import InputError, whole
+from harmonium.errors import InputError, articled, whole
 from harmonium.inference.finite import require_finite, require_numbers
 from harmonium.inference.missing import with_holes
-from harmonium.models import EnergyModel, FactorizedDecoder, check_known_first
+from harmonium.models import BeliefNet, EnergyModel, FactorizedDecoder, check_known_first
 from harmonium.models.autoregressive import ancestral
 from harmonium.models.autoregressive.order import OrderedModel, OrderlessModel
-from harmonium.models.kinds import ENERGY, LATENT, ORDERED, ORDERLESS
+from harmonium.models.directed import downwards
+from harmonium.models.kinds import BELIEF_NET, ENERGY, LATENT, ORDERED, ORDERLESS
 from harmonium.models.verb import verb
 from harmonium.rng import check_key, fast_key, row_keys
+from harmonium.samplers.ancestral import top_sample
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
+from harmonium.samplers.known import Known, check_first, known_layers
 from harmonium.samplers.metropolis_within_gibbs import filled_in
-from harmonium.samplers.sample import check_first
 
 DECODED = "a directed net whose visible units are independent given the latent ones (a VAE, ...)"
 
 
 @verb("hm.impute")
-def impute(row: Any, model: Any, key: Key[Array, ""], x: Any, *, first: int = 0, **options: Any) -> Array | np.ndarray:
+def impute(
+    row: Any, model: Any, key: Key[Array, ""], x: Any, *, given: Any = None, first: int = 0, **options: Any
+) -> Array | np.ndarray:
     """Rows with their missing values (NaN) drawn from the model given the others, by clamped Gibbs sampling or exactly.
 
         x_missing ~ p(x_missing | x_observed)
@@ -38,10 +43,12 @@ def impute(row: Any, model: Any, key: Key[Array, ""], x: Any, *, first: int = 0,
     mixture that its `log_prob` measures). A directed net (a VAE) guesses latent variables for the row as
     it is filled, accepts them by Metropolis, and draws the missing values given them (`refilled`).
     As in `hm.sample`, what is drawn for a row depends on `key` and on its number alone.
-    Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain; `first`, the number of the
-    first row. Returns an array of the same shape; observed values are returned as given. Raises `InputError` for
-    another kind of model, no rows, observed values outside the range, or missing values that come too early in a
-    network's order, and `NotFiniteError`, with the cell, where a value drawn is not finite.
+    A belief net (a DBN) fills in nothing but whole rows, given its labels.
+    Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain; `given`, known values of
+    other layers by name, such as the class `{"y": 3}`; `first`, the number of the first row. Returns an array of the
+    same shape; observed values are returned as given. Raises `InputError` for another kind of model, no rows, values
+    outside the range, or missing values that come too early in a network's order, and `NotFiniteError`, with the cell,
+    where a value drawn is not finite.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -57,6 +64,13 @@ def impute(row: Any, model: Any, key: Key[Array, ""], x: Any, *, first: int = 0,
     filled, missing = with_holes(unit, x)
     check_first(first)
     keys = row_keys(fast_key(key), first, len(filled))
+    if others := known_layers(model, given, len(filled)):
+        options |= {"others": others}
+        if "others" not in inspect.signature(row).parameters:
+            of = articled(type(model).__name__)
+            raise InputError(
+                f"hm.impute of {of} takes no values of layer {next(iter(others))!r}: give visible ones only."
+            )
     drawn = row(model, keys, unit.from_data(filled), missing, **options)
     drawn = require_finite(drawn, "The values drawn", columns=True)
     whole_rows = np.where(missing, unit.to_data(drawn), filled) if unit.scaled else drawn
@@ -68,9 +82,26 @@ Missing = Bool[np.ndarray, "n size"]
 
 @impute.register(ENERGY)
 def _by_clamping(
-    model: EnergyModel, keys: Key[Array, "n"], known: Array, missing: Missing, *, steps: int = 500
+    model: EnergyModel, keys: Key[Array, "n"], v: Array, missing: Missing, others: Known | None = None, *,
+    steps: int = 500,
+) -> Array:  # fmt: skip
+    return _impute(model, keys, {"v": Clamp(jnp.asarray(~missing), v)} | _clamps(others), steps)
+
+
+@impute.register(BELIEF_NET)
+def _from_the_top(
+    net: BeliefNet, keys: Key[Array, "n"], v: Array, missing: Missing, others: Known | None = None, *, steps: int = 500
 ) -> Array:
-    return _impute(model, keys, known, jnp.asarray(~missing), steps)
+    if not missing.all() or set(others or ()) - {"y"}:
+        raise InputError(
+            f"hm.impute of {articled(type(net).__name__)} draws rows given their labels, and not given other values: "
+            "train a DBM, which is drawn given any."
+        )
+    return _descend(net, keys, _clamps(others), steps)
+
+
+def _clamps(known: Known | None) -> dict[str, Clamp]:
+    return {name: Clamp(jnp.asarray(mask), jnp.asarray(values)) for name, (values, mask) in (known or {}).items()}
 
 
 @impute.register(ORDERED)
@@ -122,11 +153,20 @@ def _fill_in(
 
 
 @jit_entry
-def _impute(model: EnergyModel, keys: Key[Array, "n"], known: Array, mask: Bool[Array, "n size"], steps: int) -> Array:
-    def chain(key: Key[Array, ""], value: Array, fixed: Array) -> Array:
+def _impute(model: EnergyModel, keys: Key[Array, "n"], clamps: dict[str, Clamp], steps: int) -> Array:
+    def chain(key: Key[Array, ""], clamped: dict[str, Clamp]) -> Array:
         first, second, walk = jax.random.split(key, 3)
-        guess = jnp.where(fixed, value, initial_state(model, first)["v"])
+        guess = jnp.where(clamped["v"].mask, clamped["v"].value, initial_state(model, first)["v"])
         state = posterior_sample(model, second, {"v": guess})
-        return run_chain(Gibbs(model, {"v": Clamp(fixed, value)}), walk, state, steps)["v"]
+        return run_chain(Gibbs(model, clamped), walk, state, steps)["v"]
 
-    return jax.vmap(chain)(keys, known, mask)
+    return jax.vmap(chain)(keys, clamps)
+
+
+@jit_entry
+def _descend(net: BeliefNet, keys: Key[Array, "n"], clamps: dict[str, Clamp], steps: int) -> Array:
+    def chain(key: Key[Array, ""], clamped: dict[str, Clamp]) -> Array:
+        walk, last = jax.random.split(key)
+        return downwards(net, last, top_sample(net, walk, steps=steps, clamped=clamped)["v"])["v"]
+
+    return jax.vmap(chain)(keys, clamps)

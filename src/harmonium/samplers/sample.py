@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from harmonium.compiling import jit_entry, map_rows
-from harmonium.errors import InputError, shown, whole
+from harmonium.errors import InputError, whole
 from harmonium.inference.finite import OF_MODEL, require_finite, require_numbers
 from harmonium.inference.marginals import as_rows
 from harmonium.memory import check_fits
@@ -20,13 +20,15 @@ from harmonium.models.verb import verb
 from harmonium.rng import check_key, fast_key, row_keys
 from harmonium.samplers.ancestral import top_layer, top_sample
 from harmonium.samplers.gibbs import Gibbs, initial_state, posterior_sample, run_chain
+from harmonium.samplers.impute import impute
+from harmonium.samplers.known import check_first, known_rows
 
 AWAY = f"the chains ran away, for {UNBOUNDED}"
 
 
 @verb("hm.sample")
 def sample(
-    row: Any, model: Any, key: Key[Array, ""], n: int = 1, *, first: int = 0, **options: Any
+    row: Any, model: Any, key: Key[Array, ""], n: int = 1, *, given: Any = None, first: int = 0, **options: Any
 ) -> Array | np.ndarray:
     """Values of the visible layer from `n` independent chains of block Gibbs sampling, or straight from the model.
 
@@ -35,10 +37,12 @@ def sample(
     Row `i` depends on `key` and `i` alone, so that blocks drawn one after the other, each with the number of its
     `first` row, are the rows drawn at once (to float summation order; bit for bit where blocks have the same size).
     Arguments: `n`, how many; `steps`, sweeps of each chain; `start`, rows `[n, size]` from which the chains start
-    (default: random states); `first`, the number of the first row. Returns `[n, size]`, in float64 where the model
-    holds real columns shifted and scaled. Raises `InputError` for fewer than one chain or step, more rows than the
-    memory holds, a start where there are no chains, or a model that is no
-    distribution of its visible layer.
+    (default: random states); `given`, known values, which the samples keep: of the visible layer `[size]` or
+    `[n, size]`, NaN where not known, or of layers by name, such as the class `{"y": 3}` (the others are then drawn as
+    `hm.impute` does); `first`, the number of the first row. Returns `[n, size]`, in float64 where the model holds real
+    columns shifted and scaled. Raises `InputError` for fewer than one chain or step, more rows than the memory holds, a
+    start where there are no chains, a model that is no distribution of its visible layer, or known values that it
+    cannot hold.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -51,6 +55,9 @@ def sample(
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
     require_numbers(model)
     _check_rows(model, n, first)
+    if given is not None:
+        rows, others = known_rows(model, given, n)
+        return impute(model, key, rows, given=others, first=first, **{"steps": steps} | options)
     return model.layers["v"].to_data(row(model, row_keys(fast_key(key), first, n), **options))
 
 
@@ -74,17 +81,6 @@ def _one_by_one(model: TractableModel, keys: Key[Array, "n"], *, steps: int = 10
 @sample.register(LATENT, BIDIRECTIONAL)
 def _downwards(model: LatentModel | BiHM, keys: Key[Array, "n"], *, steps: int = 1000) -> Array:
     return require_finite(_draw(model, keys), "The values drawn", OF_MODEL, columns=True)
-
-
-def check_first(first: Any) -> None:
-    """Refuse what is no number of a row.
-
-    >>> check_first(-1)
-    Traceback (most recent call last):
-    harmonium.errors.InputError: Rows are counted from 0, and first=-1 is none of them: give a whole number.
-    """
-    if not whole(first, least=0):
-        raise InputError(f"Rows are counted from 0, and first={shown(first)} is none of them: give a whole number.")
 
 
 def _check_rows(model: Any, n: int, first: int) -> None:

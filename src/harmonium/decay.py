@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import equinox as eqx
@@ -25,19 +26,15 @@ def no_decay(**settings: Any) -> Any:
 
 def decaying(module: PyTree) -> PyTree:
     """A tree like `module`, True at all leaves except those in a `no_decay` field, or inside of one."""
+    return jax.tree.unflatten(jax.tree.structure(module), list(_marks(module, True)))
 
-    def free(path: tuple) -> bool:
-        node = module
-        for key in path:
-            if isinstance(key, jax.tree_util.GetAttrKey):
-                field = getattr(type(node), "__dataclass_fields__", {}).get(key.name)
-                if field is not None and field.metadata.get(KEPT):
-                    return False
-                node = getattr(node, key.name, None)
-            elif isinstance(key, jax.tree_util.SequenceKey | jax.tree_util.DictKey):
-                node = node[key.idx if isinstance(key, jax.tree_util.SequenceKey) else key.key]
-            else:
-                return True
-        return True
 
-    return jax.tree_util.tree_map_with_path(lambda path, _: free(path), module)
+def _marks(node: Any, free: bool) -> Iterator[bool]:
+    """Whether each leaf of a node decays, in their order, where the node itself stands in a field that does."""
+    children, _ = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda child: child is not node)
+    for path, child in children:
+        if not path:  # the node is a leaf
+            yield free
+            continue
+        field = getattr(type(node), "__dataclass_fields__", {}).get(getattr(path[0], "name", None))
+        yield from _marks(child, free and not (field is not None and field.metadata.get(KEPT)))

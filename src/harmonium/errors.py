@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from harmonium.catalogue import ENTRIES
 
@@ -70,7 +72,8 @@ def articled(name: str) -> str:
     ('an RBM', 'a DBM', 'an EnergyModel', 'a Classifier', 'a NADE')
     """
     spelt = len(name) > 1 and name[:2].isupper() and not (name in ENTRIES and ENTRIES[name].spoken)
-    return f"{'an' if name[:1] in ('AEFHILMNORSX' if spelt else 'AEIOUaeiou') else 'a'} {name}"
+    spelt |= name.startswith("nd")  # an ndarray
+    return f"{'an' if name[:1].upper() in ('AEFHILMNORSX' if spelt else 'AEIOUaeiou') else 'a'} {name}"
 
 
 def whole(*numbers: object, least: int = 1) -> bool:
@@ -82,6 +85,32 @@ def whole(*numbers: object, least: int = 1) -> bool:
     try:
         return all(not isinstance(number, bool) and operator.index(number) >= least for number in numbers)
     except TypeError:
+        return False
+
+
+def plain(value: Any) -> Any:
+    """A number of NumPy or JAX as Python's own, which compiled functions take for a constant; all else as it is.
+
+    >>> import numpy as np
+    >>> plain(np.int64(3)), plain(np.array([3]))
+    (3, array([3]))
+    """
+    dtype = getattr(value, "dtype", None)
+    single = getattr(value, "shape", None) == () and getattr(value, "is_fully_addressable", True)
+    return value.item() if single and getattr(dtype, "kind", "O") in "biuf" else value
+
+
+def real(value: object, least: float = -math.inf, below: float = math.inf) -> bool:
+    """Whether a value is a finite number from `least` to less than `below`.
+
+    >>> real(1), real(float("nan")), real("a"), real(True), real(0.5, below=0.5)
+    (True, False, False, False, False)
+    """
+    if isinstance(value, bool) or getattr(value, "shape", ()) != ():
+        return False
+    try:
+        return math.isfinite(number := float(value)) and not isinstance(value, str) and least <= number < below
+    except (TypeError, ValueError, OverflowError):
         return False
 
 

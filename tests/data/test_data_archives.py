@@ -9,7 +9,7 @@ import scipy.sparse
 
 from harmonium.data import load
 from harmonium.data.files import read, read_array
-from harmonium.errors import InputError
+from harmonium.errors import InputError, RunError
 from harmonium.training import describe
 from harmonium.units import Bernoulli, Frames, Gaussian
 
@@ -303,3 +303,29 @@ def test_cells_that_are_no_rows_are_refused(tmp_path, name):
     path = mat(tmp_path / "x.mat", {"train": ROWS["train"], name: cells([np.eye(3), np.ones((2, 3))])})
     with pytest.raises(InputError, match=r"labels|cells as"):
         load(path)
+
+
+def test_labels_in_a_cell_of_numbers_count_from_0_too(tmp_path):
+    cells = np.empty((40, 1), object)
+    cells[:, 0] = [np.array([[i % 3 + 1]]) for i in range(40)]
+    scipy.io.savemat(tmp_path / "a.mat", {"x": np.eye(40), "y": cells})
+    data = load(tmp_path / "a.mat")
+    assert (data.train_labels.min(), data.train_labels.max(), data.class_names) == (0, 2, ("1", "2", "3"))
+
+
+def test_a_sparse_matrix_of_matlab_that_is_too_large_is_not_called_damaged(tmp_path):
+    scipy.io.savemat(tmp_path / "a.mat", {"x": scipy.sparse.csc_matrix((10**6, 10**6))})
+    with pytest.raises(InputError, match="GiB with its zeros: keep fewer rows"):
+        load(tmp_path / "a.mat")
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [("raise MemoryError", "too little memory"), ("import os; os.kill(os.getpid(), 9)", "too little memory")],
+)
+def test_a_whole_file_that_could_not_be_read_is_not_called_damaged(tmp_path, monkeypatch, program, said):
+    (tmp_path / "parser.py").write_text(program)
+    monkeypatch.setattr("harmonium.data.matlab.PARSER", tmp_path / "parser.py")
+    scipy.io.savemat(tmp_path / "a.mat", {"x": np.eye(40)})
+    with pytest.raises(RunError, match=said):
+        load(tmp_path / "a.mat")

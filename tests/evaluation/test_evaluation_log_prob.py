@@ -104,7 +104,7 @@ def test_a_log_probability_that_is_no_number_is_refused_and_not_called_exact(use
         Unsummed(hm.units.Bernoulli(3)),
         UnsummedJoint(hm.units.Bernoulli(3), [hm.units.Bernoulli(2)], key=KEY),
     ):
-        with pytest.raises(hm.InputError, match=r"is an array of shape \(\d,\), .*: sum over the units"):
+        with pytest.raises(hm.InputError, match=r"has the shape \(\d,\) .*, so sum over the units"):
             use(model, ROWS)
 
 

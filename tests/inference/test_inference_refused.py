@@ -24,7 +24,6 @@ ASKED = {
     "hm.conditional": lambda model: hm.conditional(model, "h", ONE),
     "hm.log_pseudo_likelihood": lambda model: hm.log_pseudo_likelihood(model, KEY, ONE["v"]),
     "hm.at_marginals": lambda model: hm.at_marginals(model, np.zeros((4, 6))),
-    "hm.impute": lambda model: hm.impute(model, KEY, np.zeros((4, 6))),
     "hm.Centred": lambda model: hm.Centred(model),
     "hm.Normalised": lambda model: hm.Normalised(model),
 }

@@ -53,7 +53,7 @@ def test_an_exact_likelihood_takes_no_options_and_a_sample_no_start():
         log_likelihood(model, x, method="ais")
     with pytest.raises(InputError, match="no option 'chains'"):
         log_likelihood(model, x, chains=3)
-    with pytest.raises(InputError, match="has no option 'start': it takes steps, first"):
+    with pytest.raises(InputError, match="has no option 'start': it takes steps, given, first"):
         sample(model, KEY, 3, start=jnp.asarray(x))
 
 

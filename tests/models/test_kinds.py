@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -183,3 +185,78 @@ def test_a_block_is_a_tuple_of_names(asked):
     whole = OTHERS["own-deep"]
     with pytest.raises(hm.InputError, match=r"write blocks = \(\('v',\), \('h1',\), \('h2',\)\)\."):
         ASKED[asked](Names(whole.W1, whole.W2, whole.b))
+
+
+class Renamed(hm.VAE):
+    """A user's VAE that says that it is tractable."""
+
+    model_kind = hm.kinds.TRACTABLE
+
+    def log_prob(self, x: jax.Array) -> jax.Array:
+        return jnp.zeros(())
+
+
+@pytest.mark.parametrize("use", ["log_likelihood", "exact", "sample", "fit by its likelihood"])
+def test_a_class_does_not_name_another_kind_than_what_it_is_made_of(use):
+    model = Renamed(hm.units.Bernoulli(3), hm.units.Gaussian(2), [4], key=KEY)
+    with pytest.raises(hm.InputError, match=r"^A Renamed says .*, and VAE, from which it is derived, .* latent"):
+        USES[use](model)
+
+
+@pytest.mark.parametrize("wrap", [hm.Centred, hm.Normalised])
+def test_what_is_of_a_finer_kind_is_not_wrapped_and_made_a_plain_machine(wrap):
+    mp = hm.MPDBM(hm.units.Bernoulli(3), [hm.units.Bernoulli(2)], key=KEY)
+    with pytest.raises(hm.InputError, match="would lose what an MPDBM adds"):
+        wrap(mp)
+    assert wrap(mp.model) is not None
+
+
+class Layered(eqx.Module):
+    """A user's machine of whatever layers it is given."""
+
+    layers: object
+    blocks: tuple = (("v",),)
+
+    def energy(self, stats: object) -> jax.Array:
+        return jnp.zeros(())
+
+
+REAL_LABELS = {"v": hm.units.Bernoulli(2), "y": hm.units.Gaussian(1)}
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [(3, "units by name"), ({"h": hm.units.Bernoulli(2)}, "units by name"), ({"v": 3}, "units by name"),
+     ([hm.units.Bernoulli(2)], "units by name"), (REAL_LABELS, "'y' of a Layered has real units")],
+)  # fmt: skip
+def test_layers_are_units_by_name(layers, said):
+    with pytest.raises(hm.InputError, match=said):
+        hm.sample(Layered(layers), KEY, 2)
+
+
+@pytest.mark.parametrize("parts", [(hm.models.EnergyModel, "LATENT"), (hm.RBM, None)])
+def test_a_kind_is_made_of_a_protocol_and_a_kind(parts):
+    with pytest.raises(hm.InputError, match="A Kind takes a Protocol"):
+        hm.kinds.Kind("a model", "it does nothing", *parts)
+
+
+def test_a_kind_that_refines_another_has_its_methods_too():
+    class Drawn(Protocol):
+        def draw(self) -> None: ...
+
+    kind = hm.kinds.Kind("a model", "it does nothing", Drawn, parent=hm.kinds.TRACTABLE)
+    hm.kinds.KINDS.remove(kind)
+    assert {"draw", "log_prob", "sample", "layers"} <= set(kind.missing(object()))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda rbm: hm.Centred(rbm, 3), lambda rbm: hm.Centred(rbm, {"v": jnp.zeros(3)}),
+     lambda rbm: hm.Centred(rbm, {"v": jnp.zeros(2), "h": jnp.zeros(2)}), lambda rbm: hm.Centred(rbm, rate="a"),
+     lambda rbm: hm.Centred(rbm, rate=2.0), lambda rbm: hm.Centred(rbm, rate=float("nan")),
+     lambda rbm: hm.Normalised(rbm, "a"), lambda rbm: hm.Normalised(rbm, jnp.zeros(2)),
+     lambda rbm: hm.Normalised(rbm, float("inf"))],
+)  # fmt: skip
+def test_wrappers_are_given_what_they_hold(make):
+    with pytest.raises(hm.InputError, match=r"Offsets|log_partition is one number"):
+        make(hm.RBM(hm.units.Bernoulli(3), hm.units.Bernoulli(2), key=KEY))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from examples import EXAMPLES, GENERATORS, LATENT, NETS, OTHERS, RBMS, SEQUENCES
-from harmonium.decay import no_decay
+from harmonium.decay import decaying, no_decay
 from harmonium.errors import InputError
 from harmonium.inference import energy, exact_log_partition
 from harmonium.models import (
@@ -110,6 +110,60 @@ def test_weights_are_all_that_is_trained_and_neither_a_bias_nor_marked():
     marked = weights(Convolved(*(jnp.ones(2) for _ in range(5))))
     assert (marked.K, marked.filters, marked.Wx, marked.b, marked.scale) == (True, True, True, False, False)
     assert not any(jax.tree.leaves(weights(Centred(RBMS["rbm-bernoulli-bernoulli"]).offsets)))
+
+
+@jax.tree_util.register_pytree_node_class
+class Pair:
+    """A node without names for what it holds."""
+
+    def __init__(self, first, second):
+        self.first, self.second = first, second
+
+    def tree_flatten(self):
+        return (self.first, self.second), None
+
+    @classmethod
+    def tree_unflatten(cls, _, children):
+        return cls(*children)
+
+
+def test_marks_are_found_inside_of_any_node():
+    inside = Convolved(*(jnp.ones(2) for _ in range(5)))
+    for tree in (Pair(inside, jnp.ones(1)), [inside, jnp.ones(1)], {"a": inside, "b": jnp.ones(1)}):
+        assert jax.tree.leaves(decaying(tree)) == [True, True, True, True, False, True]
+
+
+def test_one_array_in_two_fields_is_a_bias_in_one_and_no_weight_in_either():
+    shared = jnp.ones(2)
+    marked = weights(Convolved(shared, jnp.ones(2), jnp.ones(2), shared, jnp.ones(2)))
+    assert (marked.b, marked.filters) == (False, True)
+
+
+class Computed(eqx.Module):
+    """A user's machine whose bias is computed, so that nothing says where it comes from."""
+
+    K: jax.Array
+    a: jax.Array
+
+    @property
+    def layers(self):
+        return {"v": UNIT}
+
+    @property
+    def biases(self):
+        return {"v": 2 * self.a}
+
+
+class Marked(Computed):
+    """The same, which says it."""
+
+    a: jax.Array = no_decay()
+
+
+def test_biases_that_are_computed_do_not_decay_unseen():
+    with pytest.raises(InputError, match=r"Some biases of this Computed are computed, .*no_decay"):
+        weights(Computed(jnp.ones(2), jnp.ones(2)))
+    assert weights(Marked(jnp.ones(2), jnp.ones(2))).a is False
 
 
 @pytest.mark.parametrize("scale", ["a", -1, float("nan"), float("inf"), None, (0.1, 0.2)])

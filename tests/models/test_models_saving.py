@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from examples import CENTRED, OTHERS, RBMS
-from harmonium.errors import InputError, RunError
+from harmonium.errors import HarmoniumError, InputError, RunError
 from harmonium.models import RBM, Independent, load, save
 from harmonium.units import Bernoulli
 
@@ -233,7 +233,7 @@ def test_the_folder_of_a_run_stands_for_its_model(tmp_path):
 
 
 def test_a_structure_that_was_changed_is_refused(path):
-    """JSON that is damaged may be JSON still: its checksum tells. A file of before has none, and is read."""
+    """JSON that is damaged may be JSON still: its checksum tells. A file of the first version has none, and is read."""
     description = path.with_suffix(".json")
     record = json.loads(description.read_text())
     changed = json.loads(description.read_text().replace('"value": 4', '"value": 5', 1))
@@ -243,4 +243,15 @@ def test_a_structure_that_was_changed_is_refused(path):
         load(path)
     record.pop("structure_sha256")
     description.write_text(json.dumps(record, sort_keys=True))
+    with pytest.raises(InputError, match=r"damaged \(the SHA-256 of its structure differs"):
+        load(path)
+    description.write_text(json.dumps(record | {"version": 1}, sort_keys=True))
     load(path)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "x" * 250 + ".safetensors", "a\0b", "a\0b.safetensors"])
+def test_names_that_no_file_has_are_refused(name, tmp_path):
+    with pytest.raises(InputError, match=r"shorter name|has a name"):
+        load(name)
+    with pytest.raises(HarmoniumError):
+        save(RBMS["rbm-bernoulli-bernoulli"], tmp_path / name)

@@ -25,7 +25,8 @@ from harmonium.units import Unit
 def write_samples(
     folder: RunFolder, model: Any, n: int, out: Path, *, steps: int, label: int | None, seed: int, force: bool
 ) -> str:
-    """Draw `n` rows, of a class where there is a `label`, into a file; returns what to say of it. Raises `InputError` where there is no room for it."""
+    """Draw `n` rows, of a class where there is a `label`, into a file; returns what to say of it. Raises `InputError`
+    where there is no room for it."""
     check_out(out, force)
     VERBS["hm.sample"].dispatch(model)
     if not whole(n, steps):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ import numpy as np
 
 from harmonium.data.archives import dense, from_names
 from harmonium.data.arrays import Raw
-from harmonium.errors import InputError
+from harmonium.errors import InputError, RunError
 
 PARSER = Path(__file__).with_name("matlab_parser.py")
 
@@ -37,7 +38,17 @@ def _contents(path: Path) -> dict[str, object]:
         out = Path(folder, "arrays.npz")
         # Without this folder and the working one on its path, whose modules would hide those of other packages.
         command = [sys.executable, "-P", str(PARSER), str(path.absolute()), str(out)]
-        done = subprocess.run(command, capture_output=True, check=False)
+        try:
+            done = subprocess.run(command, capture_output=True, check=False)
+        except OSError as error:
+            raise RunError(
+                f"No process could be started to read {str(path)!r} ({error.strerror}): try again."
+            ) from error
+        if done.returncode == -signal.SIGKILL or b"MemoryError" in done.stderr or b"No space left" in done.stderr:
+            raise RunError(
+                f"{str(path)!r} could not be read, for there was too little memory or space for its arrays: free some, "
+                "or save fewer rows in a file."
+            )
         if done.returncode:
             raise InputError(
                 f"{str(path)!r} is not a MATLAB v5 file, or is damaged: save it with -v7 or as .npy."
@@ -64,15 +75,17 @@ def _whole(value: Mapping, parts: Mapping[str, np.ndarray], path: Path) -> objec
         return own[0]
     try:
         return dense(csc_array(tuple(own), shape=tuple(value["shape"])), path)
+    except InputError:  # it is too large to write out
+        raise
     except ValueError as error:
         raise InputError(f"{str(path)!r} holds a damaged sparse matrix ({error}): save it again.") from error
 
 
 def _counted_from_0(raw: Raw) -> Raw:
     """Labels of a language that counts from 1."""
-    if any(isinstance(values, list) for values in raw.labels.values()):  # cells, which are refused as labels
-        return raw
-    marks = {split: np.asarray(values) for split, values in raw.labels.items()}
+    if any(isinstance(values, list) and any(np.size(cell) != 1 for cell in values) for values in raw.labels.values()):
+        return raw  # cells of several numbers, which are refused as labels
+    marks = {split: np.asarray(values).ravel() for split, values in raw.labels.items()}
     numbers = [values for values in marks.values() if values.dtype.kind in "iuf" and values.size]
     if not marks or len(numbers) < len(marks):
         return raw

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
+from harmonium.data.check import as_numbers
 from harmonium.evaluation.annealed import (
     MeanWeight,
     Weights,
@@ -32,6 +33,7 @@ from harmonium.evaluation.annealed import (
     resampled,
 )
 from harmonium.evaluation.watch import Stage, tell
+from harmonium.inference.marginals import as_rows
 from harmonium.models import EnergyModel, Independent
 from harmonium.samplers import State
 
@@ -143,7 +145,9 @@ def _starts(
     draw, pick = jax.random.split(key)
     starts = {ENDS: resampled(forth, draw, each), CHAINS: {"v": own}}
     if data is not None:
-        rows = model.layers["v"].from_data(data[:ROWS])
+        rows = as_rows(model.layers["v"], as_numbers(data, "The rows to start from"))[:ROWS]
+        model.layers["v"].check(rows)
+        rows = model.layers["v"].from_data(rows)
         starts[DATA] = {"v": jax.random.choice(pick, rows, (each,), replace=each > len(rows))}
     return starts
 

@@ -12,11 +12,11 @@ from harmonium.evaluation.likelihood import free_energies, free_energy_is_exact,
 from harmonium.evaluation.partition import AUTO_LIMIT
 from harmonium.evaluation.rows import rows_of
 from harmonium.evaluation.tractable import log_probs
-from harmonium.inference import configurations, require_linear
+from harmonium.inference import configurations, exact_log_partition, require_linear
 from harmonium.inference.finite import require_finite, require_numbers
 from harmonium.inference.latent import latent_count
 from harmonium.inference.placing import near
-from harmonium.models import EnergyModel, LatentModel, TractableModel
+from harmonium.models import UNBOUNDED, EnergyModel, LatentModel, TractableModel
 from harmonium.models.kinds import ENERGY, LATENT, TRACTABLE
 from harmonium.models.verb import verb
 
@@ -90,6 +90,11 @@ def _ratios(row: Any, model: Any, a: np.ndarray, b: np.ndarray) -> Float[np.ndar
 def _without_log_z(model: EnergyModel, a: np.ndarray, b: np.ndarray) -> Float[np.ndarray, "n"]:
     if not free_energy_is_exact(model):
         raise _not_exact(model, "its free energies", "bounds it from below")
+    real = any(unit.states is None for unit in model.layers.values())
+    if real and configurations(model) <= AUTO_LIMIT and not np.isfinite(exact_log_partition(model)):
+        raise InputError(
+            f"The probabilities of this {type(model).__name__} have no ratio, for it cannot be normalised: {UNBOUNDED}."
+        )
     placed, _ = near(model)
     unit = model.layers["v"]
     return free_energies(placed, b) - free_energies(placed, a) + unit.log_scale(b) - unit.log_scale(a)

@@ -7,7 +7,7 @@ from typing import Any
 from harmonium.models import kind_of, refusal, require_sound
 from harmonium.models.verb import VERBS, options_of
 
-HIDDEN = ("key", "method")  # arguments of all methods
+HIDDEN = ("key",)  # an argument of all methods
 
 
 class Methods(tuple):
@@ -47,6 +47,7 @@ def methods(model: Any) -> Methods:
     for name, function in sorted(VERBS.items()):
         for method in function.methods(model) if name.startswith("hm.") else ():
             options = {k: v for k, v in options_of(function, model, method).items() if k not in HIDDEN}
+            options = options if not method else {k: v for k, v in options.items() if k != "method"}
             told = ", ".join(f"{option}={default!r}" for option, default in options.items())
             lines.append(f"{name:<24}" + (f"method='{method}': " if method else "") + told)
     return Methods(line.rstrip() for line in lines)

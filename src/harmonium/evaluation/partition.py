@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from harmonium.errors import InputError, whole
@@ -18,6 +21,7 @@ from harmonium.evaluation.both_ways import BOTH, OWN, Route, Runs, both_ways
 from harmonium.evaluation.estimate import GAP_LIMIT, ONE_SIDED, Estimate, interval_verdict
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 from harmonium.inference import configurations, exact_log_partition, require_linear
+from harmonium.inference.finite import OF_MODEL
 from harmonium.inference.placing import near
 from harmonium.models import UNBOUNDED, BiHM, EnergyModel
 from harmonium.models.kinds import BIDIRECTIONAL, ENERGY
@@ -120,7 +124,9 @@ def _exact(model: EnergyModel) -> Estimate:
     settings = {"configurations": int(configurations(model)), "log_partition": {"exact": round(value, 4)}}
     settings["seconds"] = round(time.perf_counter() - clock, 2)
     if not math.isfinite(value):  # no number, but a finished run still gets its report
-        verdict = f"do not report: the model cannot be normalised; {UNBOUNDED}"
+        broken = any(not jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array)))
+        why = f"its parameters are not finite; {OF_MODEL}" if broken else UNBOUNDED
+        verdict = f"do not report: the model cannot be normalised; {why}"
         return Estimate(
             value, 0.0, "unordered", "log_partition", method="enumeration", settings=settings, verdict=verdict
         )

@@ -43,7 +43,7 @@ def training_path(model: EnergyModel, snapshots: Sequence[EnergyModel], temperat
     >>> len(training_path(rbm, [early], 10)), len(training_path(rbm, [early, rbm], 10))
     (2, 2)
     """
-    path = tuple(snapshots)
+    path = tuple(snapshots) if isinstance(snapshots, Sequence) else ()
     if not path:
         raise InputError(
             "Annealing along training needs snapshots: pass snapshots=[...], models from early to late, such as those "

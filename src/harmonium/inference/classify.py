@@ -20,7 +20,9 @@ from harmonium.inference.free_energy import free_energy, free_energy_of_stats
 from harmonium.inference.marginals import as_rows
 from harmonium.inference.mean_field import fixed_point, variational_free_energy, warn_unsettled
 from harmonium.inference.partial import infer, infer_with_change
-from harmonium.models import MPDBM, BeliefNet, Classifier, EnergyModel
+from harmonium.inference.shapes import require_shapes
+from harmonium.models import MPDBM, BeliefNet, EnergyModel
+from harmonium.models.directed.classifier import ClassifierModel
 from harmonium.models.kinds import BELIEF_NET, CLASSIFIER, ENERGY, MULTI_PREDICTION
 from harmonium.models.verb import verb
 from harmonium.units import Unit
@@ -55,6 +57,7 @@ def classify(row: Any, model: Any, x: Any) -> Float[Array, "*n classes"]:
     >>> hm.classify(dbm, np.zeros((5, 4))).shape
     (5, 10)
     """
+    require_shapes(model)
     rows = as_numbers(x, "The rows")
     rows = rows.astype(np.float64 if model.layers["v"].scaled else np.float32)
     known = _checked(model, np.atleast_2d(rows))
@@ -78,7 +81,7 @@ def classify(row: Any, model: Any, x: Any) -> Float[Array, "*n classes"]:
     return jnp.asarray(found[0] if rows.ndim == 1 else found)
 
 
-def _checked(model: EnergyModel | BeliefNet | Classifier, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _checked(model: EnergyModel | BeliefNet | ClassifierModel, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows with something admissible in place of what is missing, and where they are given."""
     if "y" not in model.layers:
         raise InputError("The model has no layer of labels: make it with labels=hm.units.Categorical(1, states=K).")
@@ -131,7 +134,7 @@ def _by_links(net: BeliefNet, v: Array, known: Array, missing: bool) -> Answer:
 
 
 @classify.register(CLASSIFIER)
-def _by_its_net(model: Classifier, v: Array, known: Array, missing: bool) -> Answer:
+def _by_its_net(model: ClassifierModel, v: Array, known: Array, missing: bool) -> Answer:
     return jnp.exp(model.log_prob(v)), jnp.asarray(SETTLED_ALREADY)
 
 

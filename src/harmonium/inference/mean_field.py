@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from harmonium.errors import InputError, warn, whole
+from harmonium.errors import InputError, real, shown, warn, whole
 from harmonium.inference.conditional import LayerValues, has_closed_form, layer_stats, natural_parameters
 from harmonium.inference.free_energy import free_energy
 from harmonium.models.energy import Coloured, EnergyModel, LayerStats, local_field
@@ -70,10 +70,10 @@ def check_sweeps(tolerance: float, max_steps: int) -> None:
     Traceback (most recent call last):
     harmonium.errors.InputError: Mean field takes at least one sweep and no negative tolerance, not max_steps=0 and ...
     """
-    if not whole(max_steps) or not tolerance >= 0:
+    if not whole(max_steps) or not real(tolerance, 0.0):
         raise InputError(
             f"Mean field takes at least one sweep and no negative tolerance, not max_steps={max_steps} and "
-            f"tolerance={tolerance:g}."
+            f"tolerance={shown(tolerance)}."
         )
 
 

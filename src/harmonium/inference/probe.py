@@ -8,19 +8,19 @@ some gradients of the energy, compiled once for each structure. The conformance 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Key, PyTree
 
 from harmonium.compiling import in_float32
 from harmonium.errors import InputError
+from harmonium.inference.shapes import own, require_shapes
 from harmonium.models.energy import Coloured, EnergyModel, LayerStats
-from harmonium.models.kinds import ENERGY, LATENT, TRACTABLE, is_kind
+from harmonium.models.kinds import ENERGY, is_kind
 from harmonium.units import Columns, Stats, Unit
 
 POINTS = 4  # random statistics at which the energy is tried
@@ -42,33 +42,20 @@ class Trial(NamedTuple):
 def require_linear(model: Any) -> None:
     """Refuse an energy that is not linear in each layer, or blocks and colours that hold what depends on each other.
 
-    Of a tractable or latent model of a person's own, a log-probability that is not one number is refused: it would be
-    summed wrongly, and called exact. Other kinds of models pass, and so do those made of this library's own classes,
-    which its conformance suite holds to this law. The points are always the same, at the scale of the model's own
-    real units; what is not a finite number is left to others. Raises `InputError`, which names the layer.
+    Of another kind of model of a person's own the shapes of its answers are tried (`require_shapes`). Models made of
+    this library's own classes pass, which its conformance suite holds to this law. The points are always the same, at
+    the scale of the model's own real units; what is not a finite number is left to others. Raises `InputError`, which
+    names the layer.
 
     >>> import harmonium as hm, jax
     >>> require_linear(hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0)))
     """
-    kinds = (ENERGY, TRACTABLE, LATENT)
-    if not is_kind(model, *kinds) or all(map(_known, _classes(jax.tree.structure(model)))):
+    if own(model):
         return
     if is_kind(model, ENERGY):
         try_linear(model)
-    elif is_kind(model, TRACTABLE):
-        _require_scalar(model, "log_prob", lambda key: model.log_prob(model.sample(key)))
     else:
-        _require_scalar(model, "log_joint", lambda key: model.log_joint(*model.simulate(key)))
-
-
-def _require_scalar(model: Any, name: str, value: Callable[[Array], Any]) -> None:
-    """Refuse a log-probability that is not one number for one example."""
-    shape = jnp.shape(eqx.filter_eval_shape(value, jax.random.key(0)))
-    if shape != ():
-        raise InputError(
-            f"The {name} of this {type(model).__name__} is an array of shape {shape}, and a log-probability is one "
-            "number: sum over the units."
-        )
+        require_shapes(model)
 
 
 def try_linear(model: EnergyModel) -> None:
@@ -131,18 +118,6 @@ def _sentence(model: str, trial: Trial, of: str) -> str:
 
 
 # ---- what is tried ---------------------------------------------------------------------------------------------------
-
-
-def _classes(form: Any) -> Iterator[type]:
-    """The classes of a tree's nodes."""
-    if node := form.node_data():
-        yield node[0]
-    for child in form.children():
-        yield from _classes(child)
-
-
-def _known(cls: type) -> bool:
-    return cls.__module__.split(".")[0] in ("harmonium", "builtins")
 
 
 def _trials(model: EnergyModel) -> Iterator[Trial]:

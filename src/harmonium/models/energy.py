@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from harmonium.decay import decaying
-from harmonium.errors import InputError
-from harmonium.models.kind import Kind, is_kind, refusal, require_sound
+from harmonium.errors import InputError, articled
+from harmonium.models.kind import Kind, is_kind, kind_of, refusal, require_sound
 from harmonium.models.sound import require_biases, require_blocks
 from harmonium.units import Stats, Unit
 
@@ -80,6 +80,12 @@ def require_biased(asked: str, model: Any) -> None:
     require_sound(model)
     if not (is_kind(model, ENERGY) and isinstance(model, Biased)):
         raise refusal(asked, model, "an energy model with biases (an RBM, a DBM, ...)")
+    if kind_of(model) is not ENERGY:
+        name = articled(type(model).__name__)
+        raise InputError(
+            f"{asked} would lose what {name} adds to its energy, such as how it is used: wrap the machine inside of "
+            "it, its model."
+        )
     require_biases(model)
 
 
@@ -188,10 +194,16 @@ def weights(model: PyTree) -> PyTree:
     >>> mark.W, mark.b, mark.c
     (True, False, False)
     """
+    free = decaying(model)
     biases = {id(leaf) for leaf in jax.tree.leaves(model.biases)} if isinstance(model, Biased) else set()
+    if all(jax.tree.leaves(free)) and biases - {id(leaf) for leaf in jax.tree.leaves(model)}:
+        raise InputError(
+            f"Some biases of this {type(model).__name__} are computed, so that nothing says which arrays are no "
+            "weights: let `biases` return its own arrays, or mark fields, b: jax.Array = harmonium.decay.no_decay()."
+        )
     return jax.tree.map(
         lambda leaf, learned, free: bool(learned and free and id(leaf) not in biases),
-        model, trainable(model), decaying(model),
+        model, trainable(model), free,
     )  # fmt: skip
 
 

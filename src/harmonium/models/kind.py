@@ -6,7 +6,7 @@ bound, stays a latent model. Only a plain module with an `energy` needs no name,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,11 @@ class Kind:
     names: tuple[str, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
+        if not getattr(self.methods, "_is_protocol", False) or not isinstance(self.parent, Kind | None):
+            raise InputError(
+                f"A Kind takes a Protocol of its methods, and as its parent another Kind or None, not "
+                f"{shown(self.methods)} and {shown(self.parent)}."
+            )
         bases = [base for base in self.methods.__mro__ if getattr(base, "_is_protocol", False)]
         found = {name: None for base in reversed(bases) for name in vars(base) if not name.startswith("_")}
         object.__setattr__(self, "names", tuple(found))
@@ -52,7 +57,8 @@ class Kind:
 
     def missing(self, model: Any) -> list[str]:
         """The methods of this kind that a model lacks."""
-        return [name for name in self.names if not hasattr(type(model), name) and not hasattr(model, name)]
+        names = dict.fromkeys(name for kind in self.lineage() for name in kind.names)
+        return [name for name in names if not hasattr(type(model), name) and not hasattr(model, name)]
 
 
 def kind_of(model: Any) -> Kind | None:
@@ -135,9 +141,42 @@ def require_sound(model: Any) -> None:
             f"{name} has the methods of {kind.noun} and of {others[0].noun}, so that nothing says what its likelihood "
             "is: name its kind, model_kind = hm.kinds.ENERGY in its class, or rename its log_prob."
         )
+    _refuse_another_kind(name, type(model), kind)
+    _require_layers(name, model)
     for ancestor in kind.lineage():
         if ancestor.check is not None:
             ancestor.check(model)
+
+
+def _require_layers(name: str, model: Any) -> None:
+    """Refuse a model whose `layers` are no units by name, with the visible ones among them."""
+    layers = getattr(model, "layers", {"v": None})
+    if not isinstance(layers, Mapping) or "v" not in layers or not all(_is_unit(unit) for unit in layers.values()):
+        raise InputError(
+            f"The layers of {name[0].lower()}{name[1:]} are {shown(layers)}, and should be units by name, the visible "
+            "ones as 'v', such as {'v': self.visible, 'h': self.hidden}."
+        )
+    labels = layers.get("y")
+    if labels is not None and labels.states is None:
+        raise InputError(
+            f"Layer 'y' of {name[0].lower()}{name[1:]} has real units, and it is where functions look for labels: use "
+            "hm.units.Categorical(1, states=classes), or give the layer another name."
+        )
+
+
+def _is_unit(unit: Any) -> bool:
+    return unit is None or all(hasattr(unit, name) for name in ("size", "states", "log_partition"))
+
+
+def _refuse_another_kind(name: str, cls: type, kind: Kind) -> None:
+    """Refuse a class that names another kind than the class that it is derived from: its answers would be others."""
+    for base in cls.__mro__[1:]:
+        theirs = getattr(base, "model_kind", kind)
+        if isinstance(theirs, Kind) and not set(kind.lineage()) & set(theirs.lineage()):
+            raise InputError(
+                f"{name} says that it is {kind.noun}, and {base.__name__}, from which it is derived, is {theirs.noun}: "
+                "leave model_kind out, or make a model of your own that holds the other."
+            )
 
 
 def _them(missing: list[str]) -> str:

@@ -26,6 +26,7 @@ from harmonium.models.writing import write_together
 FORMAT = "harmonium-model"
 VERSION = 2  # of the format; files of earlier versions are read too
 NAMESPACES = ("harmonium.models", "harmonium.units", "harmonium.nets")  # where the classes that a file names are found
+NAME_BYTES = 240  # of a file's name, which with its ending has up to 255
 RENAMED = {"Twin": "DoubledRBM"}  # classes: name in a file of before -> name now
 RENAMED_FIELDS = {"MPDBM": {"averaged": "multi_inference"}}  # fields, by the class's name now
 
@@ -105,7 +106,8 @@ def load(path: Any, *, classes: Any = None) -> Any:
             f"'{path}' is damaged or does not belong to '{path.with_suffix('.json').name}' (its SHA-256 differs): "
             "restore it from a checkpoint or a copy."
         )
-    if description.get("structure_sha256", mark := _mark(description.get("model"))) != mark:  # older files have none
+    mark = _mark(description.get("model"))
+    if description.get("structure_sha256", mark if description["version"] == 1 else None) != mark:  # the first had none
         raise InputError(
             f"'{path.with_suffix('.json')}' is damaged (the SHA-256 of its structure differs): restore it from a copy."
         )
@@ -133,7 +135,8 @@ def check_saveable(model: Any) -> None:
 
 def _found(path: Any) -> Path:
     """The file of a model, or of the model in the folder of a run."""
-    named = isinstance(path, str | os.PathLike) and bool(os.fspath(path))
+    _check_name(path)
+    named = bool(os.fspath(path))
     beside = f"{path}.safetensors"  # a file that is meant by a name without its ending
     if named and Path(path).is_dir() and not Path(beside).is_file():
         folder, path = Path(path), Path(path) / "model.safetensors"
@@ -160,8 +163,18 @@ def _by_name(classes: Any) -> dict[str, type]:
     return dict(named)
 
 
+def _check_name(path: Any) -> None:
+    """Refuse what no file can be called."""
+    if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path):
+        raise InputError(f"A model file has a name, such as 'rbm.safetensors', not {shown(path)}: give one.")
+    if any(len(os.fsencode(part)) > NAME_BYTES for part in Path(path).parts):
+        ending = os.fspath(path)[-40:]
+        raise InputError(f"The name of the file that ends in '{ending}' is too long: choose a shorter name.")
+
+
 def _tensor_path(path: Any) -> Path:
-    if not isinstance(path, str | os.PathLike) or not Path(path).name:
+    _check_name(path)
+    if not Path(path).name:
         raise InputError(f"A model file has a name, such as 'rbm.safetensors', not {shown(path)}: give one.")
     path = Path(path)
     if path.suffix == "":

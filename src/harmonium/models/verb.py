@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from harmonium.errors import InputError, articled
+from harmonium.errors import InputError, articled, plain
 from harmonium.models.kind import Kind, kind_of, refusal, require_sound
 
 VERBS: dict[str, Callable] = {}  # by public name
@@ -120,6 +120,8 @@ def verb(
 
         @functools.wraps(shared)
         def call(model: Any, *args: Any, **options: Any) -> Any:
+            args, options = tuple(map(plain, args)), {option: plain(value) for option, value in options.items()}
+            _refuse_uncountable(name, options)
             call.__signature__.bind(model, *args, **options)  # raises TypeError, as every function does
             method = options.get("method", "auto") if by_method else ""
             answer = table.dispatch(model, method)
@@ -134,6 +136,13 @@ def verb(
         return call
 
     return decorate
+
+
+def _refuse_uncountable(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse a number of steps, rows or samples that no run comes to the end of."""
+    for option, value in options.items():
+        if isinstance(value, int) and abs(value) >= (2**62 if option == "first" else 2**31):
+            raise InputError(f"{name} does not count as far as {option}={value}: choose a smaller number.")
 
 
 def options_of(function: Callable, model: Any, method: str = "") -> dict[str, Any]:

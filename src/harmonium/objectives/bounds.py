@@ -8,6 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from harmonium.errors import plain
 from harmonium.models.kinds import LATENT, Kind
 from harmonium.objectives.guesses import check_samples, log_mean_exp, path_weights
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory
@@ -29,7 +30,7 @@ class ELBO(Objective):
 
     accepts: ClassVar[tuple[Kind, ...]] = (LATENT,)
 
-    samples: int = eqx.field(static=True, default=1)
+    samples: int = eqx.field(static=True, converter=plain, default=1)
 
     def __check_init__(self) -> None:
         check_samples(self, self.samples)
@@ -58,7 +59,7 @@ class IWAE(Objective):
 
     accepts: ClassVar[tuple[Kind, ...]] = (LATENT,)
 
-    samples: int = eqx.field(static=True, default=50)
+    samples: int = eqx.field(static=True, converter=plain, default=50)
 
     def __check_init__(self) -> None:
         check_samples(self, self.samples)

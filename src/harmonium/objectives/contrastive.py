@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from equinox import AbstractVar
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError, whole
+from harmonium.errors import InputError, plain, whole
 from harmonium.inference import (
     LayerValues,
     MeanField,
@@ -73,8 +73,8 @@ class CD(Contrastive):
     >>> loss, (memory, metrics) = CD(steps=1)(rbm, jnp.ones((4, 6)), jax.random.key(1), None)
     """
 
-    steps: int = eqx.field(static=True, default=1)
-    mean_field_steps: int = eqx.field(static=True, default=25, kw_only=True)
+    steps: int = eqx.field(static=True, converter=plain, default=1)
+    mean_field_steps: int = eqx.field(static=True, converter=plain, default=25, kw_only=True)
 
     def __call__(
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
@@ -107,9 +107,9 @@ class PCD(Contrastive):
     (8, 6)
     """
 
-    steps: int = eqx.field(static=True, default=1)
-    chains: int = eqx.field(static=True, default=100)
-    mean_field_steps: int = eqx.field(static=True, default=25, kw_only=True)
+    steps: int = eqx.field(static=True, converter=plain, default=1)
+    chains: int = eqx.field(static=True, converter=plain, default=100)
+    mean_field_steps: int = eqx.field(static=True, converter=plain, default=25, kw_only=True)
 
     def __check_init__(self) -> None:
         if not whole(self.chains):

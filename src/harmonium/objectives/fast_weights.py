@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from harmonium.errors import InputError, whole
+from harmonium.errors import InputError, plain, whole
 from harmonium.models import EnergyModel, recentred, trainable
 from harmonium.objectives.contrastive import PCD, Contrastive, contrast, phase_means
 from harmonium.objectives.objective import Batch, Metrics, StepMemory, posterior
@@ -38,11 +38,11 @@ class FPCD(Contrastive):
     (6, 3)
     """
 
-    steps: int = eqx.field(static=True, default=1)
-    chains: int = eqx.field(static=True, default=100)
+    steps: int = eqx.field(static=True, converter=plain, default=1)
+    chains: int = eqx.field(static=True, converter=plain, default=100)
     fast_rate: float = eqx.field(static=True, default=0.05)
     decay: float = eqx.field(static=True, default=0.95)
-    mean_field_steps: int = eqx.field(static=True, default=25, kw_only=True)
+    mean_field_steps: int = eqx.field(static=True, converter=plain, default=25, kw_only=True)
 
     def __check_init__(self) -> None:
         if not whole(self.chains) or not self.fast_rate >= 0 or not 0 <= self.decay < 1:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, real, shown
 from harmonium.models import EnergyModel, weights
 from harmonium.models.kinds import ENERGY, Kind
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, require
@@ -42,8 +42,8 @@ class MaxNorm(Objective):
     limit: float = eqx.field(static=True)
 
     def __check_init__(self) -> None:
-        if not self.limit > 0:
-            raise InputError(f"The limit of a norm is positive, such as 3, not limit={self.limit:g}.")
+        if not real(self.limit) or self.limit <= 0:
+            raise InputError(f"The limit of a norm is positive, such as 3, not limit={shown(self.limit)}.")
 
     def init(self, model: Any, key: Key[Array, ""]) -> StepMemory:
         """The rule's memory."""

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, Num
 
-from harmonium.errors import InputError, shown, whole
+from harmonium.errors import InputError, plain, shown, whole
 from harmonium.inference import conditional, free_energy, independent_at_marginals
 from harmonium.inference.placing import moved_bias, with_unit
 from harmonium.models import Independent, Normalised, with_biases
@@ -55,7 +55,7 @@ class NCE(Objective):
     accepts: ClassVar[tuple[Kind, ...]] = (ENERGY,)
 
     noise: Any
-    ratio: int = eqx.field(static=True, default=1)
+    ratio: int = eqx.field(static=True, converter=plain, default=1)
 
     def __check_init__(self) -> None:
         if not whole(self.ratio):

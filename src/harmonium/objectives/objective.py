@@ -92,6 +92,11 @@ def require(objective: Objective, model: Any) -> None:
     for inner in (getattr(objective, f.name) for f in dataclasses.fields(objective)):
         if isinstance(inner, Objective):
             require(inner, model)
+    if not isinstance(objective.accepts, tuple) or not all(isinstance(kind, Kind) for kind in objective.accepts):
+        raise InputError(
+            f"{type(objective).__name__}.accepts is a tuple of kinds, such as (hm.kinds.LATENT,), not "
+            f"{shown(objective.accepts)}: write one."
+        )
     if objective.accepts and not is_kind(model, *objective.accepts):
         nouns = " or ".join(kind.noun for kind in objective.accepts)
         raise InputError(

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError, whole
+from harmonium.errors import InputError, plain, whole
 from harmonium.inference import log_pseudo_likelihood
 from harmonium.models.energy import EnergyModel
 from harmonium.models.kinds import ENERGY, Kind
@@ -38,7 +38,7 @@ class PseudoLikelihood(Objective):
 
     accepts: ClassVar[tuple[Kind, ...]] = (ENERGY,)
 
-    sites: int | None = eqx.field(static=True, default=1)
+    sites: int | None = eqx.field(static=True, converter=plain, default=1)
 
     def __check_init__(self) -> None:
         if self.sites is not None and not whole(self.sites):

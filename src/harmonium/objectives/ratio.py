@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num
 
-from harmonium.errors import InputError, whole
+from harmonium.errors import InputError, plain, whole
 from harmonium.inference import free_energy, sum_over_sites
 from harmonium.models.energy import EnergyModel
 from harmonium.models.kinds import ENERGY, Kind
@@ -43,7 +43,7 @@ class RatioMatching(Objective):
 
     accepts: ClassVar[tuple[Kind, ...]] = (ENERGY,)
 
-    sites: int | None = eqx.field(static=True, default=1)
+    sites: int | None = eqx.field(static=True, converter=plain, default=1)
 
     def __check_init__(self) -> None:
         if self.sites is not None and not whole(self.sites):

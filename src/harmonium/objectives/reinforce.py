@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError, shown, whole
+from harmonium.errors import InputError, plain, shown, whole
 from harmonium.gradients import MovingAverage, leave_one_out, vimco_signals, with_gradient_of
 from harmonium.models import WeightedSample
 from harmonium.models.kinds import LATENT, Kind
@@ -40,7 +40,7 @@ class REINFORCE(Objective):
 
     accepts: ClassVar[tuple[Kind, ...]] = (LATENT,)
 
-    samples: int = eqx.field(static=True, default=1)
+    samples: int = eqx.field(static=True, converter=plain, default=1)
     baseline: str | float = eqx.field(static=True, default="moving")
     decay: float = eqx.field(static=True, default=0.9)
 
@@ -92,8 +92,8 @@ class NVIL(Objective):
 
     accepts: ClassVar[tuple[Kind, ...]] = (LATENT,)
 
-    samples: int = eqx.field(static=True, default=1)
-    hidden: int = eqx.field(static=True, default=100)
+    samples: int = eqx.field(static=True, converter=plain, default=1)
+    hidden: int = eqx.field(static=True, converter=plain, default=100)
     rate: float = eqx.field(static=True, default=1e-3)
     decay: float = eqx.field(static=True, default=0.8)
 
@@ -160,7 +160,7 @@ class VIMCO(Objective):
 
     accepts: ClassVar[tuple[Kind, ...]] = (LATENT,)
 
-    samples: int = eqx.field(static=True, default=10)
+    samples: int = eqx.field(static=True, converter=plain, default=10)
 
     def __check_init__(self) -> None:
         check_samples(self, self.samples, least=2)

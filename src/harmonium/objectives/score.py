@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError, whole
+from harmonium.errors import InputError, plain, whole
 from harmonium.inference import score, sum_over_sites
 from harmonium.models.energy import EnergyModel
 from harmonium.models.kinds import ENERGY, Kind
@@ -47,7 +47,7 @@ class ScoreMatching(Objective):
 
     accepts: ClassVar[tuple[Kind, ...]] = (ENERGY,)
 
-    probes: int | None = eqx.field(static=True, default=None)
+    probes: int | None = eqx.field(static=True, converter=plain, default=None)
 
     def __check_init__(self) -> None:
         if self.probes is not None and not whole(self.probes):

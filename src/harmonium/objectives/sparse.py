@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, plain, real, shown
 from harmonium.inference import as_values, layer_stats, natural_parameters
 from harmonium.models import EnergyModel
 from harmonium.models.kinds import ENERGY, Kind
@@ -44,13 +44,13 @@ class Sparse(Objective):
     rule: Objective
     target: float = eqx.field(static=True, default=0.1)
     strength: float = eqx.field(static=True, kw_only=True)
-    mean_field_steps: int = eqx.field(static=True, default=25, kw_only=True)
+    mean_field_steps: int = eqx.field(static=True, converter=plain, default=25, kw_only=True)
 
     def __check_init__(self) -> None:
-        if not 0 < self.target < 1 or not self.strength >= 0:
+        if not (real(self.target, 0.0, 1.0) and self.target > 0 and real(self.strength, 0.0)):
             raise InputError(
                 "A sparsity penalty has a target between 0 and 1 and a strength of at least 0, not "
-                f"target={self.target:g} and strength={self.strength:g}."
+                f"target={shown(self.target)} and strength={shown(self.strength)}."
             )
 
     def init(self, model: Any, key: Key[Array, ""]) -> StepMemory:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Num
 
-from harmonium.errors import InputError, whole
+from harmonium.errors import InputError, plain, whole
 from harmonium.inference import as_values, marginal_natural, mean_stats
 from harmonium.models import EnergyModel, Independent
 from harmonium.objectives.contrastive import Contrastive, contrast, phase_means
@@ -78,10 +78,10 @@ class TemperedPCD(Contrastive):
     ((8, 4, 6), (8, 6))
     """
 
-    steps: int = eqx.field(static=True, default=1)
-    chains: int = eqx.field(static=True, default=100)
-    temperatures: int = eqx.field(static=True, default=10)
-    mean_field_steps: int = eqx.field(static=True, default=25, kw_only=True)
+    steps: int = eqx.field(static=True, converter=plain, default=1)
+    chains: int = eqx.field(static=True, converter=plain, default=100)
+    temperatures: int = eqx.field(static=True, converter=plain, default=10)
+    mean_field_steps: int = eqx.field(static=True, converter=plain, default=25, kw_only=True)
 
     def __check_init__(self) -> None:
         if not whole(self.chains) or not whole(self.temperatures, least=2):

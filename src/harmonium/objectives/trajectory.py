@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from harmonium.errors import InputError, whole
+from harmonium.errors import InputError, plain, whole
 from harmonium.models import EnergyModel
 from harmonium.objectives.contrastive import Contrastive, contrast, phase_means
 from harmonium.objectives.objective import Batch, Metrics, StepMemory, posterior
@@ -73,11 +73,11 @@ class TrajectoryPCD(Contrastive):
     ((8, 5, 6), 5)
     """
 
-    steps: int = eqx.field(static=True, default=1)
-    chains: int = eqx.field(static=True, default=100)
-    snapshots: int = eqx.field(static=True, default=10)
+    steps: int = eqx.field(static=True, converter=plain, default=1)
+    chains: int = eqx.field(static=True, converter=plain, default=100)
+    snapshots: int = eqx.field(static=True, converter=plain, default=10)
     threshold: float = eqx.field(static=True, default=0.25)
-    mean_field_steps: int = eqx.field(static=True, default=25, kw_only=True)
+    mean_field_steps: int = eqx.field(static=True, converter=plain, default=25, kw_only=True)
 
     def __check_init__(self) -> None:
         if not whole(self.chains) or not whole(self.snapshots, least=2) or not 0 < self.threshold < 1:

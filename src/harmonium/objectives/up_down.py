@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError, whole
+from harmonium.errors import InputError, plain, whole
 from harmonium.inference import as_values
 from harmonium.models.directed import downwards, log_prob_downwards, log_prob_upwards, upwards
 from harmonium.models.kinds import BELIEF_NET, Kind
@@ -38,7 +38,7 @@ class UpDown(Objective):
 
     accepts: ClassVar[tuple[Kind, ...]] = (BELIEF_NET,)
 
-    steps: int = eqx.field(static=True, default=1)
+    steps: int = eqx.field(static=True, converter=plain, default=1)
 
     def __check_init__(self) -> None:
         if not whole(self.steps):

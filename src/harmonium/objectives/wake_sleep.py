@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, plain
 from harmonium.gradients import with_gradient_of
 from harmonium.models.kinds import BIDIRECTIONAL, LATENT, Kind
 from harmonium.objectives.guesses import check_samples, constant, dreams, latent_rows, log_mean_exp
@@ -33,7 +33,7 @@ class WakeSleep(Objective):
 
     accepts: ClassVar[tuple[Kind, ...]] = (LATENT,)
 
-    samples: int = eqx.field(static=True, default=1)
+    samples: int = eqx.field(static=True, converter=plain, default=1)
 
     def __check_init__(self) -> None:
         check_samples(self, self.samples)
@@ -70,7 +70,7 @@ class ReweightedWakeSleep(Objective):
 
     accepts: ClassVar[tuple[Kind, ...]] = (LATENT,)
 
-    samples: int = eqx.field(static=True, default=10)
+    samples: int = eqx.field(static=True, converter=plain, default=10)
     wake: bool = eqx.field(static=True, default=True)
     sleep: bool = eqx.field(static=True, default=True)
 
@@ -116,7 +116,7 @@ class Bidirectional(Objective):
 
     accepts: ClassVar[tuple[Kind, ...]] = (BIDIRECTIONAL,)
 
-    samples: int = eqx.field(static=True, default=10)
+    samples: int = eqx.field(static=True, converter=plain, default=10)
 
     def __check_init__(self) -> None:
         check_samples(self, self.samples)

@@ -12,6 +12,7 @@ from harmonium.compiling import jit_entry, map_rows
 from harmonium.errors import InputError, whole
 from harmonium.inference.finite import OF_MODEL, require_finite, require_numbers
 from harmonium.inference.marginals import as_rows
+from harmonium.inference.shapes import require_shapes
 from harmonium.memory import check_fits
 from harmonium.models import UNBOUNDED, BeliefNet, BiHM, EnergyModel, LatentModel, TractableModel
 from harmonium.models.directed import downwards, upwards
@@ -54,6 +55,7 @@ def sample(
     if not whole(n, steps):
         raise InputError(f"Sampling needs at least one chain and one step, not n={n} and steps={steps}.")
     require_numbers(model)
+    require_shapes(model)
     _check_rows(model, n, first)
     if given is not None:
         rows, others = known_rows(model, given, n)

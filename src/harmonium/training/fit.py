@@ -20,7 +20,7 @@ from jaxtyping import Array, Key, PyTree
 
 from harmonium.data import Dataset, as_dataset
 from harmonium.data.fingerprint import fingerprint
-from harmonium.errors import NonFiniteLossError
+from harmonium.errors import NonFiniteLossError, plain
 from harmonium.evaluation.unlimited import warn_of_training_rows
 from harmonium.inference.placing import placed
 from harmonium.models import check_saveable
@@ -85,6 +85,8 @@ def fit(
     >>> hm.fit(rbm, np.eye(4), hm.objectives.CD(), epochs=3, batch_size=2, key=jax.random.key(1)).step
     6
     """
+    epochs, batch_size, average = plain(epochs), plain(batch_size), plain(average)
+    epochs, batch_size, average = plain(epochs), plain(batch_size), plain(average)
     data = as_dataset(data)
     check_parts(model, objective, optimizer, key)
     check_data(model, data)

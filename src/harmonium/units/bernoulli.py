@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, plain
 from harmonium.units.unit import Unit, first_outside, refuse_missing
 
 
@@ -22,7 +22,7 @@ class Bernoulli(Unit):
     Array([0.5, 0.5], dtype=float32)
     """
 
-    size: int = eqx.field(static=True)
+    size: int = eqx.field(static=True, converter=plain)
 
     @property
     def states(self) -> int:

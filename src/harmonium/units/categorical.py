@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, Num
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, plain
 from harmonium.units.unit import Unit, first_outside, refuse_missing
 
 
@@ -22,8 +22,8 @@ class Categorical(Unit):
     Array([[0.25, 0.25, 0.25, 0.25]], dtype=float32)
     """
 
-    size: int = eqx.field(static=True)
-    states: int = eqx.field(static=True, kw_only=True)
+    size: int = eqx.field(static=True, converter=plain)
+    states: int = eqx.field(static=True, converter=plain, kw_only=True)
 
     def stats(self, x: Num[Array, "size"]) -> Float[Array, "size states"]:
         """The one-hot code of each unit's state."""

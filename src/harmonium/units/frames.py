@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from harmonium.errors import InputError, shown, whole
+from harmonium.errors import InputError, plain, shown, whole
 from harmonium.units.spin import Spin
 from harmonium.units.unit import Stats, Unit
 
@@ -41,7 +41,7 @@ class Frames(Unit):
     """
 
     unit: Unit
-    frames: int = eqx.field(static=True)
+    frames: int = eqx.field(static=True, converter=plain)
 
     def __init__(self, unit: Any, frames: Any) -> None:
         if not isinstance(unit, Unit) or isinstance(unit, Frames) or not whole(unit.size):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, plain
 from harmonium.units.log_scale import limited
 from harmonium.units.unit import Unit, first_outside
 
@@ -72,7 +72,7 @@ class Gaussian(Unit):
     Array([[1.5]], dtype=float32)
     """
 
-    size: int = eqx.field(static=True)
+    size: int = eqx.field(static=True, converter=plain)
     shift: tuple[float, ...] | None = eqx.field(static=True, repr=False, default=None)
     scale: tuple[float, ...] | None = eqx.field(static=True, repr=False, default=None)
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, real, shown
 from harmonium.models.boltzmann.normalised import Normalised
 from harmonium.models.boltzmann.wrapped import Wrapped
 from harmonium.models.energy import BiasedModel, Constant, LayerStats, local_field, require_biased, with_biases
@@ -43,7 +44,7 @@ class Centred(Wrapped):
     follow: str = eqx.field(static=True, default="positive")
 
     def __init__(
-        self, model: Any, offsets: Mapping[str, Stats] | None = None, *, rate: float = 0.01,
+        self, model: Any, offsets: Any = None, *, rate: Any = 0.01,
         follow: str = "positive",
     ) -> None:  # fmt: skip
         require_biased("hm.Centred", model)
@@ -51,10 +52,16 @@ class Centred(Wrapped):
             raise InputError("Centring would lose the number log Z: wrap the other way, hm.Normalised(hm.Centred(m)).")
         if follow not in ("positive", "both"):
             raise InputError(f"Offsets follow the means of the 'positive' phase or of 'both', not of {follow!r}.")
-        if offsets is None:
-            offsets = {name: unit.mean(unit.natural(model.biases[name])) for name, unit in model.layers.items()}
+        if not real(rate, 0.0) or rate > 1:
+            raise InputError(f"Offsets move by a share from 0 to 1 of their distance, not rate={shown(rate)}.")
+        means = {name: unit.mean(unit.natural(model.biases[name])) for name, unit in model.layers.items()}
+        if offsets is not None and not _alike(offsets, means):
+            raise InputError(
+                f"Offsets are mean statistics by layer, with the shapes {jax.tree.map(jnp.shape, means)}, not "
+                f"{jax.tree.map(jnp.shape, dict(offsets)) if isinstance(offsets, Mapping) else shown(offsets)}."
+            )
         self.model = model
-        self.offsets = Constant(dict(offsets))
+        self.offsets = Constant(means if offsets is None else dict(offsets))
         self.rate, self.follow = rate, follow
 
     def energy(self, stats: LayerStats) -> Float[Array, ""]:
@@ -67,6 +74,15 @@ class Centred(Wrapped):
 
     def _from_offsets(self, stats: LayerStats) -> LayerStats:
         return _difference(dict(stats), {name: self.offsets.value[name] for name in stats})
+
+
+def _alike(offsets: Any, means: dict[str, Stats]) -> bool:
+    """Whether offsets are arrays of the shapes of mean statistics, by layer."""
+    if not isinstance(offsets, Mapping) or set(offsets) != set(means):
+        return False
+    found, expected = ([(jnp.shape(leaf), path) for path, leaf in jax.tree_util.tree_leaves_with_path(dict(tree))]
+                       for tree in (offsets, means))  # fmt: skip
+    return found == expected
 
 
 def centred_part(model: PyTree) -> Centred | None:

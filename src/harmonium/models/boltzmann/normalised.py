@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from harmonium.decay import no_decay
+from harmonium.errors import InputError, real, shown
 from harmonium.models.boltzmann.wrapped import Wrapped
 from harmonium.models.energy import BiasedModel, LayerStats, require_biased
 
@@ -38,8 +39,10 @@ class Normalised(Wrapped):
     model: BiasedModel
     log_partition: Float[Array, ""] = no_decay()
 
-    def __init__(self, model: Any, log_partition: Float[Array, ""] | float | None = None) -> None:
+    def __init__(self, model: Any, log_partition: Any = None) -> None:
         require_biased("hm.Normalised", model)
+        if log_partition is not None and not (isinstance(log_partition, jax.core.Tracer) or real(log_partition)):
+            raise InputError(f"log_partition is one number in nats, not {shown(log_partition)}: leave it out at first.")
         self.model = model
         value = _of_biases(model) if log_partition is None else log_partition
         self.log_partition = jnp.asarray(value, jnp.float32)

@@ -20,6 +20,7 @@ from harmonium.models import (
     NADE,
     RBM,
     RNADE,
+    S3C,
     VAE,
     AffineGenerator,
     BiHM,
@@ -35,16 +36,20 @@ from harmonium.models import (
     InvertibleNet,
     LayerStats,
     LogisticMixture,
+    MeanCovarianceRBM,
+    MeanProductOfStudentT,
     NADEk,
     NeuralAutoregressive,
     Normalised,
     OrderlessNADE,
+    ProductOfStudentT,
     SigmoidBeliefNet,
+    SpikeSlabRBM,
     VariationalRNN,
 )
 from harmonium.models.boltzmann import Pairs
 from harmonium.nets import MLP
-from harmonium.units import Bernoulli, Categorical, Columns, Frames, Gaussian, Spin, Unit
+from harmonium.units import Bernoulli, Categorical, Columns, Frames, Gaussian, SpikeSlab, Spin, Unit
 
 VISIBLE = {
     "bernoulli": Bernoulli(3),
@@ -113,6 +118,18 @@ CENTRED = {
         ("categorical", "spin"),
         ("gaussian", "bernoulli"),
     )
+}
+REAL = {
+    "rbm-gaussian-spike-slab": randomised(RBM(Gaussian(1), SpikeSlab(2), key=jax.random.key(0), scale=0.0), 160, 0.3),
+    "spike-slab-rbm": randomised(SpikeSlabRBM(Gaussian(1), SpikeSlab(2), key=jax.random.key(0), scale=0.0), 161, 0.3),
+    "spike-slab-pooled": randomised(
+        SpikeSlabRBM(Gaussian(1), SpikeSlab(2, slabs=2), key=jax.random.key(0), phi=False, scale=0.0), 162, 0.3
+    ),
+    "s3c": randomised(S3C(Gaussian(1), SpikeSlab(2), key=jax.random.key(0)), 163, 0.3),
+    "mc-rbm": randomised(MeanCovarianceRBM(Gaussian(2), 2, 2, factors=3, key=jax.random.key(0)), 164, 0.3),
+    "mc-rbm-without-means": randomised(MeanCovarianceRBM(Gaussian(2), 0, 2, key=jax.random.key(0)), 165, 0.3),
+    "product-of-student-t": randomised(ProductOfStudentT(Gaussian(1), 1, key=jax.random.key(0)), 166, 0.2),
+    "mean-product-of-student-t": randomised(MeanProductOfStudentT(Gaussian(1), 1, 1, key=jax.random.key(0)), 167, 0.2),
 }
 NORMALISED = {
     "normalised-bernoulli-bernoulli": randomised(Normalised(RBMS["rbm-bernoulli-bernoulli"]), 150),
@@ -239,4 +256,6 @@ UNLISTED = {
     "classifier": Classifier(MLP([4, 3, 2], key=KEY)),
 }
 UNLISTED = {name: randomised(model, 800 + i, 0.3) for i, (name, model) in enumerate(UNLISTED.items())}
-EXAMPLES = UNLISTED | LATENT | GENERATORS | SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | OTHERS
+EXAMPLES = (
+    UNLISTED | LATENT | GENERATORS | SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | REAL | OTHERS
+)

@@ -23,7 +23,7 @@ from harmonium.evaluation.trajectory import forward_along, reverse_along, traini
 from harmonium.inference import configurations, exact_log_partition, require_linear
 from harmonium.inference.finite import OF_MODEL
 from harmonium.inference.placing import near
-from harmonium.models import UNBOUNDED, BiHM, EnergyModel
+from harmonium.models import UNBOUNDED, BiHM, EnergyModel, Normalisable
 from harmonium.models.kinds import BIDIRECTIONAL, ENERGY
 from harmonium.models.verb import verb
 from harmonium.rng import fast_key, key_data
@@ -74,6 +74,8 @@ def _of_energy(
 ) -> Estimate:  # fmt: skip
     if method not in METHODS:
         raise InputError(f"There is no method '{method}' for log Z: choose one of {', '.join(METHODS)}.")
+    if isinstance(model, Normalisable) and (why := model.unbounded()):
+        return _unbounded(f"the model cannot be normalised: {why}", {})
     model, less = near(model) if snapshots is None else (model, 0.0)
     if less:
         own = log_partition(model, key=key, method=method, data=data, chains=chains, temperatures=temperatures,
@@ -126,11 +128,16 @@ def _exact(model: EnergyModel) -> Estimate:
     if not math.isfinite(value):  # no number, but a finished run still gets its report
         broken = any(not jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array)))
         why = f"its parameters are not finite; {OF_MODEL}" if broken else UNBOUNDED
-        verdict = f"do not report: the model cannot be normalised; {why}"
-        return Estimate(
-            value, 0.0, "unordered", "log_partition", method="enumeration", settings=settings, verdict=verdict
-        )
+        return _unbounded(f"the model cannot be normalised; {why}", settings)
     return Estimate(value, 0.0, "exact", "log_partition", value, value, True, "enumeration", settings)
+
+
+def _unbounded(why: str, settings: dict[str, Any]) -> Estimate:
+    """What is said of a model without a partition function."""
+    return Estimate(
+        math.nan, 0.0, "unordered", "log_partition", method="enumeration", settings=settings,
+        verdict=f"do not report: {why}",
+    )  # fmt: skip
 
 
 # ---- annealing -----------------------------------------------------------------------------------------------

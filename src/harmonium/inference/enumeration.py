@@ -20,11 +20,13 @@ from harmonium.compiling import in_float32
 from harmonium.errors import InputError
 from harmonium.inference.conditional import LayerValues, layer_stats
 from harmonium.inference.free_energy import free_energy
+from harmonium.inference.gaussian_codes import Codes, free_energy_of_code
 from harmonium.models.energy import Coloured, EnergyModel, local_field
 from harmonium.units import Gaussian
 
 LIMIT = 2**25  # configurations; about a minute on two cores with 784 units in the summed block
 CHUNK = 2**12  # configurations evaluated at a time
+SMALLER = 32  # times fewer where each takes a matrix of second derivatives
 
 
 class Plan(NamedTuple):
@@ -72,7 +74,7 @@ def configurations(model: EnergyModel, given: Iterable[str] = ()) -> float:
     given = tuple(given)
     if _all_gaussian(model) and not given:
         return 1.0
-    log_count = plan_for(model, given).log_count(model)
+    log_count = min(plan_for(model, given).log_count(model), Codes.of(model, given).log_count)
     return math.exp(log_count) if log_count < 700 else math.inf
 
 
@@ -83,8 +85,9 @@ def exact_log_partition(model: EnergyModel) -> Float[Array, ""]:
 
         Z = sum_h exp(-F(h)),      F(h) = E(0, h) - A(-dE/dT_v)
 
-    with the largest block `v` summed (or integrated) out. A machine of Gaussian layers only is integrated in closed
-    form. Raises `InputError` beyond 2^25 configurations, or where two blocks hold real units beside other units.
+    with the largest block `v` summed (or integrated) out. A machine whose real layers are Gaussian once it is known
+    which units and spikes are on is integrated in closed form for each such code. Raises `InputError` beyond 2^25
+    configurations, or where two blocks hold real units of other families.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.0)
@@ -109,15 +112,19 @@ def exact_free_energy(model: EnergyModel, values: LayerValues) -> Float[Array, "
     >>> round(float(exact_free_energy(dbm, {"v": jnp.zeros(3)})), 2)               # -4 log 2
     -2.77
     """
-    plan = plan_for(model, values)
+    plan, codes = plan_for(model, values), Codes.of(model, values)
     if not plan.kept:
         return free_energy(model, values)
-    total = _checked_total(model, plan)
-    chunk = min(CHUNK, total)
+    by_codes = plan.log_count(model) == math.inf and codes.quadratic
+    total = _checked_total(model, codes.log_count if by_codes else plan.log_count(model))
+    chunk = min(CHUNK // SMALLER if by_codes else CHUNK, total)
+
+    def free_energy_at(i):
+        return free_energy_of_code(model, values, codes, i) if by_codes else _free_energy_at(model, values, plan, i)
 
     def body(_, first):
         index = first + jnp.arange(chunk, dtype=jnp.int32)
-        minus_f = jax.vmap(lambda i: -_free_energy_at(model, values, plan, i))(index)
+        minus_f = jax.vmap(lambda i: -free_energy_at(i))(index)
         return None, jax.nn.logsumexp(jnp.where(index < total, minus_f, -jnp.inf))
 
     body = jax.checkpoint(body, prevent_cse=False)  # or a gradient would keep all configurations in memory
@@ -159,10 +166,9 @@ def _planned_states(model: EnergyModel, plan: Plan, index: Int[Array, ""]) -> di
     return values
 
 
-def _checked_total(model: EnergyModel, plan: Plan) -> int:
-    log_count = plan.log_count(model)
+def _checked_total(model: EnergyModel, log_count: float) -> int:
     count = math.exp(log_count) if log_count < 700 else math.inf
-    if count == math.inf and any(_log_states(model, name) == math.inf for name in plan.kept):
+    if log_count == math.inf:
         raise InputError("Real units in two blocks cannot be enumerated: use method='two_sided'.")
     if count > LIMIT:
         raise InputError(

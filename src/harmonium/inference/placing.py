@@ -43,13 +43,14 @@ def with_unit(model: Any, unit: Unit) -> Any:
     (5.0,)
     """
     layers = model.layers
-    pairs = [(layers["v"], unit)]
+    pairs = [(layers["v"].held, unit.held)]
     if isinstance(layers["v"], Columns) and isinstance(unit, Columns):  # of which a model may hold the parts alone
         pairs += list(zip(layers["v"].parts, unit.parts, strict=True))
     found = _replaced(model, pairs)
     if not any(found.layers[name] is unit for name in layers if name != "v"):
         return found
-    count = len(jax.tree.leaves(model, is_leaf=lambda node: node is layers["v"]))  # one unit stands for several layers
+    own = layers["v"].held  # which may stand for several layers
+    count = len(jax.tree.leaves(model, is_leaf=lambda node: node is own))
     alone = [i for i in range(count) if not _elsewhere(_replaced(model, pairs, {i}), unit)]
     return _replaced(model, pairs, set(alone))
 
@@ -242,7 +243,7 @@ def _moved_stats(unit: Unit, bias: PyTree, stats: PyTree) -> PyTree:
 
 
 def _has_real(unit: Unit) -> bool:
-    parts = parts_of(unit.unit if isinstance(unit, Frames) else unit)
+    parts = parts_of(unit.unit if isinstance(unit, Frames) else unit.held)
     return any(isinstance(part, Gaussian) for part, _ in parts)
 
 

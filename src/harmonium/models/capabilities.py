@@ -21,3 +21,11 @@ class Described(Protocol):
 
     def hidden_sizes(self) -> list[int]:
         """How many units each hidden layer of its network has."""
+
+
+@runtime_checkable
+class Normalisable(Protocol):
+    """A machine of real units that can find out whether it has a partition function."""
+
+    def unbounded(self) -> str | None:
+        """Why it has none, as the end of a sentence; None where none of its states speaks against it."""

@@ -153,7 +153,8 @@ def local_field(model: EnergyModel, stats: LayerStats, layer: str, units: Int[Ar
     if isinstance(model, LocalFieldModel):
         return model.local_field(stats, layer, units)
     slope = jax.grad(lambda own: model.energy({**stats, layer: own}))(stats[layer])
-    return jax.tree.map(lambda leaf: -leaf[units], slope)
+    chosen = slice(None) if model.layers[layer].joint else units  # of units that depend on each other, all
+    return jax.tree.map(lambda leaf: -leaf[chosen], slope)
 
 
 class Constant(eqx.Module):

@@ -41,6 +41,24 @@ def check_units(model: str, *layers: Any) -> None:
     check_weights(model, *((layer.width,) for layer in layers))
 
 
+def check_family(model: str, layer: str, unit: Any, family: type[Unit]) -> None:
+    """Refuse a layer of a model that takes units of one family alone.
+
+    >>> import harmonium as hm
+    >>> check_family("S3C", "visible", hm.units.Spin(2), hm.units.Gaussian)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: The visible layer of S3C is of Gaussian units, not a Spin: use hm.units.Gaussian(2).
+    """
+    if not isinstance(unit, family):
+        owner = model if model.isupper() or model[1].isdigit() else f"{model[0].lower()}{model[1:]}"
+        size = unit.size if isinstance(unit, Unit) else 36
+        raise InputError(
+            f"The {layer} layer of {owner} is of {family.__name__} units, not {shown(unit)}: use "
+            f"hm.units.{family.__name__}({size})."
+        )
+    check_units(model, unit)
+
+
 def check_hidden(model: str, hidden: Any) -> None:
     """Refuse hidden layers that are no list, from the data upwards (what is in it is for `check_units`).
 

@@ -35,6 +35,7 @@ from harmonium.testing.latent import (
     check_guesses,
 )
 from harmonium.testing.learning import check_gradients_reach_every_parameter, check_learning_rule
+from harmonium.testing.quadrature import Piece, integrates
 from harmonium.testing.statistics import FAILURE_RATE
 from harmonium.testing.structure import (
     check_acting_on,
@@ -48,6 +49,7 @@ from harmonium.testing.suite import checks_for
 __all__ = [
     "FAILURE_RATE",
     "Listing",
+    "Piece",
     "check_acting_on",
     "check_biases",
     "check_bidirectional",
@@ -77,5 +79,6 @@ __all__ = [
     "check_sums_to_one",
     "check_variational_bound",
     "checks_for",
+    "integrates",
     "list_states",
 ]

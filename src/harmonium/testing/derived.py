@@ -10,7 +10,6 @@ from jaxtyping import Array, Key, PyTree
 
 from harmonium.compiling import jit_entry
 from harmonium.inference import (
-    conditional,
     exact_free_energy,
     exact_log_partition,
     free_energy,
@@ -21,6 +20,12 @@ from harmonium.inference import (
     variational_free_energy,
 )
 from harmonium.models import Coloured, EnergyModel, coloured, local_field, trainable
+from harmonium.testing.conditionals import (
+    TOLERANCE,
+    check_real_units_given_others,
+    check_units_given_others,
+    conditionals,
+)
 from harmonium.testing.enumeration import (
     Listing,
     energies,
@@ -32,9 +37,7 @@ from harmonium.testing.enumeration import (
 )
 from harmonium.testing.statistics import agree
 from harmonium.testing.structure import generator
-from harmonium.units import inner
 
-TOLERANCE = 1e-5  # relative, of what is derived in closed form
 SETTLED = 1e-4  # of a fixed point, whose last sweep changed by less than a tenth of this
 INTEGRAL_TOLERANCE = 1e-4  # relative, of log partition functions of machines with Gaussian units
 
@@ -53,36 +56,14 @@ def check_conditionals(model: EnergyModel, key: Key[Array, ""] | None = None) ->
     derived = evaluate(conditionals, model, states)
     for name in model.layers:
         if coloured(model, name) is not None:
-            _check_unit_conditionals(model, name)
+            real = model.layers[name].states is None
+            check_real_units_given_others(model, name, states) if real else check_units_given_others(model, name)
             continue
         truth = list_states(model, _without(states, (name,)))
         log_prob, mean = derived[name]
         what = f"Log-probability of layer '{name}' given the rest"
         agree(log_prob, -energy - truth.log_partition, TOLERANCE, what)
         _agree_means(model, mean, truth, name, "given the rest")
-
-
-def _check_unit_conditionals(model: EnergyModel, name: str) -> None:
-    truth = list_states(model)
-    states = {layer: x[0] for layer, x in truth.values.items()}
-    log_prob, mean = evaluate(conditionals, model, states)[name]
-    stats = stats_of(model, states)[name]
-    for unit in range(model.layers[name].size):
-        others = [np.delete(x, unit, axis=1) if layer == name else x for layer, x in states.items()]
-        group = numbered(np.hstack(others))
-        total = np.bincount(group, truth.probability[0])
-        what = f"unit {unit} of layer '{name}' given all others"
-        agree(log_prob[:, unit], np.log(truth.probability[0] / total[group]), TOLERANCE, f"Log-probability of {what}")
-        for actual, s in zip(jax.tree.leaves(mean), jax.tree.leaves(stats), strict=True):
-            own = s[:, unit].reshape(len(s), -1).astype(np.float64)
-            sums = np.stack([np.bincount(group, truth.probability[0] * column) for column in own.T], axis=1)
-            found = actual[:, unit].reshape(len(s), -1)
-            agree(found, (sums / total[:, None])[group], TOLERANCE, f"Mean statistics of {what}")
-
-
-def numbered(rows: np.ndarray) -> np.ndarray:
-    """A number for each row, the same for equal rows."""
-    return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1) if rows.size else np.zeros(len(rows), int)
 
 
 def check_free_energy(model: EnergyModel, key: Key[Array, ""] | None = None) -> None:
@@ -212,34 +193,6 @@ def log_partition_and_slope(model: EnergyModel) -> tuple[Array, EnergyModel]:
 
 
 @jit_entry
-def conditionals(model: EnergyModel, states: dict[str, Array]) -> dict[str, tuple[Array, PyTree]]:
-    """Log-probability of each layer's value given the rest, and mean statistics, in each state `[n, ...]`.
-
-    Of a layer whose units act on each other the log-probability of each unit given all others, `[n, size]`.
-    """
-
-    def one(values: dict[str, Array], name: str) -> tuple[Array, PyTree]:
-        if coloured(model, name) is not None:
-            return _unit_conditionals(model, name, values)
-        law = conditional(model, name, {other: x for other, x in values.items() if other != name})
-        return law.log_prob(values[name]), law.mean
-
-    return {name: jax.vmap(lambda values, name=name: one(values, name))(states) for name in model.layers}
-
-
-def _unit_conditionals(model: EnergyModel, name: str, values: dict[str, Array]) -> tuple[Array, PyTree]:
-    unit, stats = model.layers[name], layer_stats(model, values)
-    eta = local_field(model, stats, name, jnp.arange(unit.size))
-    alone = unit.sized(1)
-
-    def log_prob(eta: PyTree, own: PyTree) -> Array:
-        eta, own = jax.tree.map(lambda leaf: leaf[None], (eta, own))
-        return inner(eta, own) - alone.log_partition(eta)
-
-    return jax.vmap(log_prob)(eta, stats[name]), unit.mean(eta)
-
-
-@jit_entry
 def _free_energies(model: EnergyModel, given: dict[str, Array]) -> Array:
     return jax.vmap(lambda values: free_energy(model, values))(given)
 
@@ -262,10 +215,17 @@ def _mean_fields(model: EnergyModel, states: dict[str, Array]) -> list[tuple[dic
         given = _without(state, block)
         means = mean_field(model, given)
         stats = layer_stats(model, given) | means
-        acting = {name: local_field(model, stats, name, jnp.arange(model.layers[name].size)) for name in means}
+        acting = {name: _acting_on(model, stats, name) for name in means}
         return means, {name: model.layers[name].mean(eta) for name, eta in acting.items()}
 
     return [jax.vmap(lambda s, b=block: one(s, b))(states) for block in model.blocks]
+
+
+def _acting_on(model: EnergyModel, stats: dict[str, PyTree], name: str) -> PyTree:
+    """What acts on all units of a layer: that of each given all others where units act on each other."""
+    if coloured(model, name) is not None:
+        return local_field(model, stats, name, jnp.arange(model.layers[name].size))
+    return jax.tree.map(jnp.negative, jax.grad(lambda own: model.energy({**stats, name: own}))(stats[name]))
 
 
 @jit_entry

@@ -1,14 +1,13 @@
-"""The truth about a small model, from its energy alone: every state listed, Gaussian units by quadrature.
+"""The truth about a small model, from its energy alone: every state listed, real units by quadrature.
 
 Nothing here uses what `harmonium.inference` derives. Energies are evaluated in float32, as models compute them, and
-summed in float64. Quadrature is the trapezoid rule on a grid laid around the minimum of the energy along its principal
-axes; at this spacing it is exact for Gaussian integrands to far below float32.
+summed in float64. How real units are integrated over, `quadrature` says.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -18,12 +17,13 @@ from jaxtyping import Array, PyTree
 from harmonium.compiling import jit_entry
 from harmonium.errors import InputError
 from harmonium.models import EnergyModel
-from harmonium.units import Gaussian, Unit
+from harmonium.testing.quadrature import Region, peak, regions
+from harmonium.units import Unit
 
 STATES = 2**12  # joint states of the discrete layers that a check lists, at most
 REAL_UNITS = 3  # Gaussian units that a check integrates over, at most
+CURVED_UNITS = 2  # units of real layers of which some are not Gaussian
 CHUNK = 2048  # rows per evaluation, so that one compiled energy serves every check of a model
-GRID = np.linspace(-6.0, 6.0, 21)  # quadrature nodes of one unit, in standard deviations
 
 Values = dict[str, np.ndarray]
 
@@ -33,8 +33,8 @@ class Listing(NamedTuple):
 
     `values` `[m, n, size]` by layer (the given ones repeated); `energy` `[m, n]`; `log_mass` `[m, n]`, minus the
     energy plus the logarithm of the quadrature weight; `index` `[n]`, the number of the discrete state;
-    `centre` `[m, s, d]` and `root` `[m, s, d, d]`: mean and square root of the covariance of the `d` listed Gaussian
-    units in each of the `s` discrete states.
+    `centre` `[m, s, d]` and `root` `[m, s, d, d]`: mean and square root of the covariance of the coordinates of the `d`
+    listed real units in each of the `s` discrete states of each region, in the order of the `regions`.
 
     >>> import harmonium as hm, jax
     >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0))
@@ -48,6 +48,7 @@ class Listing(NamedTuple):
     index: np.ndarray
     centre: np.ndarray
     root: np.ndarray
+    regions: Sequence[Region] = ()
 
     @property
     def states(self) -> Values:
@@ -68,7 +69,7 @@ class Listing(NamedTuple):
 def list_states(model: EnergyModel, given: Mapping[str, np.ndarray] | None = None) -> Listing:
     """Every state of the layers that are not given, for each row of those that are (`[m, size]` by name).
 
-    Raises `InputError` where there are too many states, or real units other than Gaussian.
+    Raises `InputError` where there are too many states or real units.
 
     >>> import harmonium as hm, jax
     >>> tiny = hm.RBM(visible=hm.units.Bernoulli(3), hidden=hm.units.Bernoulli(2), key=jax.random.key(0), scale=0.0)
@@ -164,39 +165,65 @@ def _values(unit: Unit, index: Array) -> Array:
 def _split(model: EnergyModel, given: Mapping[str, np.ndarray]) -> tuple[list[str], list[str]]:
     """The layers to list and the layers to integrate, or the reason why they are too many."""
     free = {name: unit for name, unit in model.layers.items() if name not in given}
-    real = [name for name, unit in free.items() if isinstance(unit, Gaussian)]
+    real = [name for name, unit in free.items() if unit.states is None]
     discrete = [name for name in free if name not in real]
-    odd = [name for name in discrete if free[name].states is None]
-    count = sum(free[name].size * np.log(free[name].states) for name in discrete if name not in odd)
-    if odd:
-        raise InputError(f"The states of layer '{odd[0]}' can be neither listed nor integrated by these checks.")
-    if count > np.log(STATES) + 1e-9 or sum(free[name].size for name in real) > REAL_UNITS:
+    count = sum(free[name].size * np.log(free[name].states) for name in discrete)
+    found = regions({name: free[name] for name in real}) if real else []
+    most = REAL_UNITS if not any(region.curved for region in found) else CURVED_UNITS
+    if count + np.log(max(1, len(found))) > np.log(STATES) + 1e-9 or sum(free[name].size for name in real) > most:
         raise InputError(
-            f"These checks list at most {STATES} joint states and integrate over at most {REAL_UNITS} Gaussian "
-            "units: give them a tiny instance of the same class."
+            f"These checks list at most {STATES} joint states and integrate over at most {REAL_UNITS} Gaussian units, "
+            f"or {CURVED_UNITS} of other real ones: give them a tiny instance of the same class."
         )
     return discrete, real
 
 
 def _integrate(model: EnergyModel, base: Values, real: list[str], shape: tuple[int, int]) -> Listing:
-    """The listing with Gaussian layers: a grid in each discrete state `[m, s]`, where the energy is quadratic."""
-    sizes = [model.layers[name].size for name in real]
-    d = sum(sizes)
+    """The listing with real layers: a grid for each of their pieces in each discrete state `[m, s]`."""
+    found = regions({name: model.layers[name] for name in real})
+    parts = [_on_grid(model, base, region, shape) for region in found]
+    joined = {name: np.concatenate([part.values[name] for part in parts], axis=1) for name in parts[0].values}
+    index = np.concatenate([part.index + i * shape[1] for i, part in enumerate(parts)])
+    energy, log_mass = (np.concatenate([getattr(part, f) for part in parts], axis=1) for f in ("energy", "log_mass"))
+    centre, root = (np.concatenate([getattr(part, f) for part in parts], axis=1) for f in ("centre", "root"))
+    return Listing(joined, energy, log_mass, index, centre, root, found)
+
+
+def _on_grid(model: EnergyModel, base: Values, region: Region, shape: tuple[int, int]) -> Listing:
+    """The listing of one region: in each discrete state a grid around the highest point of the density."""
+    d = sum(region.sizes)
 
     def at(points: np.ndarray) -> Values:  # [m, s, n, d]
-        parts = np.split(points, np.cumsum(sizes)[:-1], axis=-1)
         repeated = {name: np.repeat(x[:, :, None], points.shape[2], axis=2) for name, x in base.items()}
-        return repeated | {name: part.astype(np.float32) for name, part in zip(real, parts, strict=True)}
+        return repeated | {name: np.asarray(x, np.float32) for name, x in region.values(points).items()}
 
-    centre, root = _quadratic(lambda points: energies(model, at(points)), shape, d)
-    grid = np.array(list(itertools.product(GRID, repeat=d)))
-    values = at(centre[:, :, None] + np.einsum("msij,nj->msni", root, grid))
+    def log_mass(points: np.ndarray) -> np.ndarray:
+        return np.asarray(region.log_weight(points), np.float64) - energies(model, at(points))
+
+    if region.curved:
+        flat = {name: x.reshape(-1, x.shape[-1]) for name, x in base.items()} or {
+            "": np.zeros((shape[0] * shape[1], 0))
+        }
+        highest = peak(lambda t, values: _height(model, region, t, values), region, flat)
+        centre, root = highest[0].reshape(*shape, d), highest[1].reshape(*shape, d, d)
+    else:
+        centre, root = _quadratic(lambda points: -log_mass(points), shape, d)
+    grid = np.array(list(itertools.product(region.grid, repeat=d)))
+    points = centre[:, :, None] + np.einsum("msij,nj->msni", root, grid)
+    values = at(points)
     energy = energies(model, values)
-    cell = np.log(GRID[1] - GRID[0]) * d + np.linalg.slogdet(root)[1]
+    cell = np.log(region.grid[1] - region.grid[0]) * d + np.linalg.slogdet(root)[1]
+    mass = cell[:, :, None] + np.asarray(region.log_weight(points), np.float64) - energy
     flat = {name: x.reshape(shape[0], -1, x.shape[-1]) for name, x in values.items()}
     index = np.repeat(np.arange(shape[1]), len(grid))
-    log_mass = (cell[:, :, None] - energy).reshape(shape[0], -1)
-    return Listing(flat, energy.reshape(shape[0], -1), log_mass, index, centre, root)
+    return Listing(flat, energy.reshape(shape[0], -1), mass.reshape(shape[0], -1), index, centre, root)
+
+
+def _height(model: EnergyModel, region: Region, t: Array, values: dict[str, Array]) -> Array:
+    """The log-density of coordinates, up to a constant, beside values of all other layers."""
+    held = {name: x for name, x in values.items() if name} | region.values(t)
+    stats = {name: model.layers[name].stats(x) for name, x in held.items()}
+    return region.log_weight(t) - model.energy(stats)
 
 
 def _quadratic(
@@ -214,5 +241,5 @@ def _quadratic(
         hessian[..., i, j] = hessian[..., j, i] = both - plus[..., i] - plus[..., j] + zero[..., 0]
     covariance = np.linalg.inv(hessian)
     if (np.linalg.eigvalsh(covariance) <= 0).any():
-        raise AssertionError("The energy has no minimum in its Gaussian units: the precision is not positive.")
+        raise AssertionError("The energy has no minimum in its real units: the precision is not positive.")
     return -np.einsum("msij,msj->msi", covariance, slope), np.linalg.cholesky(covariance)

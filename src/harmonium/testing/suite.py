@@ -24,7 +24,7 @@ from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, CLASSIFIER, CONDIT
 from harmonium.models.verb import verb
 from harmonium.testing import belief_nets, biases, chains, derived, invariance, latent, learning, structure, tractable
 from harmonium.testing.enumeration import refuse_large
-from harmonium.units import Frames, Gaussian, parts_of
+from harmonium.units import Frames, parts_of
 
 Check = Callable[..., None]
 
@@ -34,10 +34,10 @@ def checks_for(row: Any, model: Any, key: Key[Array, ""] | None = None) -> dict[
     """Every check that applies to a small model, by name; each raises `AssertionError` where a law fails.
 
     Arguments: `model`, an energy model, a belief net, an auto-regressive network or a directed net with latent
-    variables, a tiny instance (at most 2^12 joint
-    states, and 3 Gaussian units) whose parameters are not all zero; `key`, which seeds the statistical checks. A model
-    with units of other kinds gets the structural checks.
-    Raises `InputError` for a model too large.
+    variables, a tiny instance (at most 2^12 joint states, and 3 Gaussian units or 2 of other real families) whose
+    parameters are not all zero; `key`, which seeds the statistical checks. Real units are integrated over as their
+    family says (`integrates`). Raises `InputError` for a model too large, `AssertionError` for a family of real units
+    that does not say it.
 
     >>> import harmonium as hm, jax
     >>> tiny = hm.RBM(visible=hm.units.Gaussian(1), hidden=hm.units.Spin(2), key=jax.random.key(0), scale=0.5)
@@ -59,10 +59,7 @@ def _of_energies(model: EnergyModel) -> list[Check]:
         checks.append(structure.check_acting_on)
     if isinstance(model, Biased):
         checks += [biases.check_biases, structure.check_weights]
-    units = model.layers.values()
-    if all(unit.states is not None or isinstance(unit, Gaussian) for unit in units):
-        checks += _checks_by_listing(model)
-    return checks
+    return checks + _checks_by_listing(model)
 
 
 @checks_for.register(BELIEF_NET)

@@ -4,9 +4,12 @@ from harmonium.units.bernoulli import Bernoulli
 from harmonium.units.categorical import Categorical
 from harmonium.units.columns import Columns, kinds_of, parts_of, real_columns
 from harmonium.units.conditional import Conditional
+from harmonium.units.factored import Factored, FactoredStats
 from harmonium.units.frames import Frames
+from harmonium.units.gamma import Gamma, GammaBias, GammaStats
 from harmonium.units.gaussian import Gaussian, GaussianBias, GaussianStats
 from harmonium.units.log_scale import limited
+from harmonium.units.spike_slab import SpikeSlab, SpikeSlabBias, SpikeSlabStats
 from harmonium.units.spin import Spin
 from harmonium.units.unit import Stats, Unit, inner
 
@@ -15,10 +18,18 @@ __all__ = [
     "Categorical",
     "Columns",
     "Conditional",
+    "Factored",
+    "FactoredStats",
     "Frames",
+    "Gamma",
+    "GammaBias",
+    "GammaStats",
     "Gaussian",
     "GaussianBias",
     "GaussianStats",
+    "SpikeSlab",
+    "SpikeSlabBias",
+    "SpikeSlabStats",
     "Spin",
     "Stats",
     "Unit",

@@ -93,6 +93,16 @@ class Unit(eqx.Module):
         spec = jax.eval_shape(self.stats, jax.ShapeDtypeStruct((self.size,), self.dtype))
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), spec)
 
+    @property
+    def joint(self) -> bool:
+        """Whether values of units depend on each other when all else is given, so that none is drawn alone."""
+        return False
+
+    @property
+    def held(self) -> "Unit":
+        """The units that a model holds, where it makes these of them with parameters of its own; else these."""
+        return self
+
     # ---- how a model ties the layer to others --------------------------------------------------------------
 
     @property

@@ -1,6 +1,7 @@
 """Boltzmann machines: one a file, each a few arrays and an energy."""
 
 from harmonium.models.boltzmann.centred import Centred, centred_part, recentred, uncentred
+from harmonium.models.boltzmann.covariance import MeanCovarianceRBM
 from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.independent import Independent
 from harmonium.models.boltzmann.machine import BoltzmannMachine
@@ -9,6 +10,9 @@ from harmonium.models.boltzmann.normalised import Normalised
 from harmonium.models.boltzmann.pairs import Pairs
 from harmonium.models.boltzmann.path import Interpolated
 from harmonium.models.boltzmann.rbm import RBM
+from harmonium.models.boltzmann.sparse_coding import S3C
+from harmonium.models.boltzmann.spike_slab import SpikeSlabRBM
+from harmonium.models.boltzmann.student import MeanProductOfStudentT, ProductOfStudentT
 from harmonium.models.boltzmann.twin import DoubledRBM
 from harmonium.models.boltzmann.unlabelled import unlabelled
 from harmonium.models.boltzmann.wrapped import Wrapped
@@ -17,13 +21,18 @@ __all__ = [
     "DBM",
     "MPDBM",
     "RBM",
+    "S3C",
     "BoltzmannMachine",
     "Centred",
     "DoubledRBM",
     "Independent",
     "Interpolated",
+    "MeanCovarianceRBM",
+    "MeanProductOfStudentT",
     "Normalised",
     "Pairs",
+    "ProductOfStudentT",
+    "SpikeSlabRBM",
     "Wrapped",
     "centred_part",
     "recentred",

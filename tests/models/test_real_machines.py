@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import harmonium as hm
@@ -205,3 +206,50 @@ def test_columns_far_from_zero_and_of_odd_scales_are_modelled_as_others_are(mach
 def test_machines_of_other_parts_are_refused(make, said):
     with pytest.raises(InputError, match=said):
         make()
+
+
+def test_missing_values_are_drawn_from_the_conditional_of_a_covariance():
+    """Two of four values known: means and covariance of the others are those of the model given these."""
+    machine = eqx.tree_at(lambda m: m.d, MC, jnp.full(2, 50.0))  # every constraint is on, no mean unit is
+    machine = eqx.tree_at(lambda m: (m.c, m.W), machine, (jnp.full(3, -50.0), 0 * machine.W))
+    C, beta = np.asarray(machine.C), np.exp(np.asarray(machine.b.log_precision))
+    precision = np.diag(beta) + (C * np.asarray(machine.P).sum(axis=1)) @ C.T
+    known, values = np.array([True, False, True, False]), np.array([1.5, 0.0, -0.5, 0.0])
+    part = precision[np.ix_(~known, ~known)]
+    mean = np.linalg.solve(
+        part, (beta * np.asarray(machine.b.mean))[~known] - precision[np.ix_(~known, known)] @ values[known]
+    )
+    drawn = np.asarray(hm.sample(machine, KEY, 20_000, given=np.where(known, values, np.nan), steps=5))
+    assert (drawn[:, known] == values[known].astype(np.float32)).all()
+    free = drawn[:, ~known]
+    np.testing.assert_allclose(free.mean(axis=0), mean, atol=0.05)
+    np.testing.assert_allclose(np.cov(free.T), np.linalg.inv(part), atol=0.05)
+
+
+def test_a_known_slab_says_whether_its_pool_is_on():
+    unit = SpikeSlab(4, slabs=2)
+    known, value = jnp.array([True, False, False, True]), jnp.array([2.0, 0.0, 0.0, 0.0])
+    drawn = jax.vmap(lambda k: unit.sample_given(k, unit.neutral_natural(), known, value))(jax.random.split(KEY, 50))
+    assert (np.asarray(drawn)[:, 0] == 2).all()
+    assert (np.asarray(drawn)[:, 1] != 0).all()
+    assert (np.asarray(drawn)[:, 2:] == 0).all()
+
+
+def test_variational_learning_raises_the_bound_and_needs_a_known_log_z():
+    rows = np.random.default_rng(0).normal(size=(200, 3)) @ np.array([[1, 0, 2.0, 0], [0, 1, 0, 1], [1, 1, 0, 0]])
+    rows = rows * (np.random.default_rng(1).random((200, 1)) < 0.5) + 0.3 * np.random.default_rng(2).normal(
+        size=(200, 4)
+    )
+    start, rule = hm.S3C(Gaussian(4), SpikeSlab(5), key=KEY), hm.objectives.Variational()
+    short = hm.fit(start, rows, rule, epochs=1, batch_size=200, key=KEY)
+    run = hm.fit(start, rows, rule, epochs=60, batch_size=50, key=KEY, optimizer=optax.adam(0.02))
+    assert hm.log_likelihood(run.model, rows).value > hm.log_likelihood(short.model, rows).value + 0.5
+    exact = hm.log_likelihood(run.model, rows)
+    assert exact.kind == "exact"
+    placed = run.model
+    values = jnp.asarray(placed.layers["v"].from_data(rows[:50]))
+    _, (_, metrics) = hm.objectives.Variational()(placed, values, KEY, None)
+    scale = placed.layers["v"].log_scale()
+    assert float(metrics["bound"]) - scale <= hm.log_likelihood(placed, rows[:50]).value + 1e-3
+    with pytest.raises(InputError, match="log partition function that is known, and that of an RBM is not"):
+        hm.fit(hm.RBM(Gaussian(4), Bernoulli(2), key=KEY), rows, hm.objectives.Variational(), epochs=1, key=KEY)

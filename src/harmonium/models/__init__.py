@@ -37,7 +37,7 @@ from harmonium.models.boltzmann import (
     uncentred,
     unlabelled,
 )
-from harmonium.models.capabilities import Described, Filtered, Normalisable
+from harmonium.models.capabilities import Described, Filtered, KnownPartition, Normalisable
 from harmonium.models.directed import (
     DBN,
     DRAW,
@@ -137,6 +137,7 @@ __all__ = [
     "Invertible",
     "InvertibleNet",
     "Kind",
+    "KnownPartition",
     "LatentModel",
     "Latents",
     "LayerStats",

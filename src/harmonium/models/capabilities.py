@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Array, Float
 
 
 @runtime_checkable
@@ -29,3 +30,11 @@ class Normalisable(Protocol):
 
     def unbounded(self) -> str | None:
         """Why it has none, as the end of a sentence; None where none of its states speaks against it."""
+
+
+@runtime_checkable
+class KnownPartition(Protocol):
+    """A machine whose log partition function has a formula."""
+
+    def known_log_partition(self) -> Float[Array, ""]:
+        """`log Z`, in nats."""

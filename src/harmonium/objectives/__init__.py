@@ -20,6 +20,7 @@ from harmonium.objectives.supervised import Supervised
 from harmonium.objectives.tempered import TemperedPCD
 from harmonium.objectives.trajectory import TrajectoryPCD
 from harmonium.objectives.up_down import UpDown
+from harmonium.objectives.variational import Variational
 from harmonium.objectives.wake_sleep import Bidirectional, ReweightedWakeSleep, WakeSleep
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "TemperedPCD",
     "TrajectoryPCD",
     "UpDown",
+    "Variational",
     "WakeSleep",
     "contrast",
     "marginal_noise",

@@ -8,6 +8,7 @@ holds what a step tells of itself, such as how probable its acceptance was.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import equinox as eqx
@@ -95,8 +96,9 @@ def sample_block(
     """Values of the layers of one block, given the values of all layers outside it.
 
     A layer whose units act on each other takes one step of each colour in turn from the value that it has in `state`.
-    There, units under the masks `kept` keep their values (in other layers masks have no effect: what is drawn of one
-    unit does not depend on the others).
+    There, and in layers whose units are drawn together, units under the masks `kept` keep their values and the others
+    are drawn given them (in other layers masks have no effect: what is drawn of one unit does not depend on the
+    others).
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -108,14 +110,21 @@ def sample_block(
         mask = None if kept is None else kept.get(layer)
         return {block[0]: jax.lax.optimization_barrier(_sample_colours(model, key, state, layer, mask))}
     stats = layer_stats(model, {name: x for name, x in state.items() if name not in block})
-    return sample_layers(model, key, natural_parameters(model, stats, block), block)
+    held = {name: (mask, state[name]) for name, mask in (kept or {}).items() if model.layers[name].joint}
+    return sample_layers(model, key, natural_parameters(model, stats, block), block, held)
 
 
 def sample_layers(
-    model: EnergyModel, key: Key[Array, ""], eta: Mapping[str, Stats], layers: tuple[str, ...]
+    model: EnergyModel, key: Key[Array, ""], eta: Mapping[str, Stats], layers: tuple[str, ...],
+    held: Mapping[str, tuple[Bool[Array, "size"], Array]] = MappingProxyType({}),
 ) -> State:  # fmt: skip
-    """Values of layers with these natural parameters, each on its own."""
-    drawn = {name: model.layers[name].sample(k, eta[name]) for name, k in _keys(key, layers).items()}
+    """Values of layers with these natural parameters, each on its own; of those `held`, given a mask and values."""
+
+    def draw(name: str, key: Key[Array, ""]) -> Array:
+        unit = model.layers[name]
+        return unit.sample_given(key, eta[name], *held[name]) if name in held else unit.sample(key, eta[name])
+
+    drawn = {name: draw(name, k) for name, k in _keys(key, layers).items()}
     return jax.lax.optimization_barrier(drawn)  # drawn once: XLA would draw again for each use of the values
 
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from harmonium.errors import InputError
 from harmonium.units.gaussian import Gaussian, GaussianBias, GaussianStats
@@ -74,9 +74,12 @@ class Factored(Unit):
         """`T(x) = (x, x^2, (C^T x)^2)`."""
         return FactoredStats(x, x * x, (x @ self.C) ** 2)
 
+    def _precision(self, eta: FactoredStats) -> Float[Array, "size size"]:
+        return -2 * (jnp.diag(eta.square) + (self.C * eta.filtered) @ self.C.T)
+
     def _root(self, eta: FactoredStats) -> Float[Array, "size size"]:
         """The Cholesky factor of the precision; NaN where that is not positive definite."""
-        return jnp.linalg.cholesky(-2 * (jnp.diag(eta.square) + (self.C * eta.filtered) @ self.C.T))
+        return jnp.linalg.cholesky(self._precision(eta))
 
     def log_partition(self, eta: FactoredStats) -> Float[Array, ""]:
         """`eta_1^T S eta_1 / 2 + log |2 pi S| / 2`."""
@@ -95,6 +98,17 @@ class Factored(Unit):
         root = self._root(eta)
         z = solve_triangular(root, eta.x, lower=True) + jax.random.normal(key, (self.size,), jnp.float32)
         return solve_triangular(root.T, z, lower=False)
+
+    def sample_given(
+        self, key: Key[Array, ""], eta: FactoredStats, known: Bool[Array, "size"], value: Array
+    ) -> Float[Array, "size"]:
+        """From the Gaussian that the others have given the values that are known."""
+        precision, free = self._precision(eta), 1.0 - known
+        held = jnp.where(known, value, 0.0)
+        root = jnp.linalg.cholesky(precision * free * free[:, None] + jnp.diag(1.0 - free))
+        push = (eta.x - precision @ held) * free
+        z = solve_triangular(root, push, lower=True) + jax.random.normal(key, (self.size,), jnp.float32)
+        return jnp.where(known, value, solve_triangular(root.T, z, lower=False))
 
     def natural_from_mean(self, mean: FactoredStats) -> FactoredStats:
         """Those of units on which no filter acts, with these means and variances; of others they are not known."""

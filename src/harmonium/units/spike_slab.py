@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from harmonium.errors import InputError, plain, whole
 from harmonium.units.unit import Unit, first_outside
@@ -103,9 +103,23 @@ class SpikeSlab(Unit):
         """The spikes, each from its log-odds, then the slabs of those that are on."""
         flip, slab = jax.random.split(key)
         on = jax.random.bernoulli(flip, jax.nn.sigmoid(self.log_odds(eta)))
+        return jnp.where(jnp.repeat(on, self.slabs), self._slabs(slab, eta), 0.0)
+
+    def sample_given(
+        self, key: Key[Array, ""], eta: SpikeSlabStats, known: Bool[Array, "size"], value: Array
+    ) -> Float[Array, "size"]:
+        """Where a slab of a pool is known, so is its spike: off if the slab is 0."""
+        flip, slab = jax.random.split(key)
+        on = jax.random.bernoulli(flip, jax.nn.sigmoid(self.log_odds(eta)))
+        pool = known.reshape(-1, self.slabs)
+        on = jnp.where(pool.any(axis=1), (pool & (value != 0).reshape(pool.shape)).any(axis=1), on)
+        return jnp.where(known, value, jnp.where(jnp.repeat(on, self.slabs), self._slabs(slab, eta), 0.0))
+
+    def _slabs(self, key: Key[Array, ""], eta: SpikeSlabStats) -> Float[Array, "size"]:
+        """Slabs of spikes that are on, never exactly 0."""
         precision = -2 * eta.square
-        s = eta.x / precision + jax.random.normal(slab, precision.shape, jnp.float32) / jnp.sqrt(precision)
-        return jnp.where(jnp.repeat(on, self.slabs), jnp.where(s == 0, SMALLEST, s), 0.0)
+        s = eta.x / precision + jax.random.normal(key, precision.shape, jnp.float32) / jnp.sqrt(precision)
+        return jnp.where(s == 0, SMALLEST, s)
 
     def natural_from_mean(self, mean: SpikeSlabStats) -> SpikeSlabStats:
         """From the mean and the variance of each slab given its spike, and the log-odds of the spike."""

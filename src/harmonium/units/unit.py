@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from equinox import AbstractVar
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from harmonium.errors import InputError
 
@@ -59,6 +59,10 @@ class Unit(eqx.Module):
     @abstractmethod
     def sample(self, key: Key[Array, ""], eta: Stats) -> Array:
         """A value `x` `[size]` from `p(x | eta)`."""
+
+    def sample_given(self, key: Key[Array, ""], eta: Stats, known: Bool[Array, "size"], value: Array) -> Array:
+        """A value whose units where it is `known` are those of `value`, the others drawn given them."""
+        return jnp.where(known, value.astype(self.dtype), self.sample(key, eta))
 
     @abstractmethod
     def natural_from_mean(self, mean: Stats) -> Stats:

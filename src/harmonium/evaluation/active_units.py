@@ -75,8 +75,8 @@ def active_units(model: LatentModel | BiHM, data: Dataset | Array, *, key: Key[A
         A_u = Var_x(E_q[z_u | x]) > 0.01,      KL_u = E_x E_q[log q(z_u | below) - log p(z_u | above)]
 
     (Burda, Grosse & Salakhutdinov, *Importance weighted autoencoders*, ICLR 2016, section 5.2; book, section 20.10.3.)
-    A unit whose guess is the same for all rows is of no use: the bound was raised by ignoring it. Of layers above the
-    first the expectations are means over 20 guesses of the layers below, whose noise is taken off the variance.
+    A unit whose mean is the same for all rows is of no use: the bound was raised by ignoring it. Of layers above the
+    first the expectations are means over 20 samples of the layers below, whose noise is taken off the variance.
 
     Arguments: `model`, a VAE, a Helmholtz machine or a `BiHM`; `data`, rows `[n, size]`, or a `Dataset`, of which the
     test rows are taken; `key`. Raises `InputError` for a model of another kind or without latent variables, fewer than
@@ -92,7 +92,7 @@ def active_units(model: LatentModel | BiHM, data: Dataset | Array, *, key: Key[A
     if len(net.layers) < 2:
         raise InputError(f"{shown(net)} has no latent variables that could be active: give it a hidden layer.")
     if key is None:
-        raise InputError("Active units are found by guesses of them: pass key=jax.random.key(seed).")
+        raise InputError("Active units are found by sampling them: pass key=jax.random.key(seed).")
     rows, unit = rows_of(model, data), net.layers["v"]
     if len(rows) < 2:
         raise InputError(f"Active units differ between rows, and there is {len(rows)} of them: pass two or more.")
@@ -120,7 +120,7 @@ def _starts(net: LatentModel, name: str) -> np.ndarray:
 def _looked_at(
     net: Any, keys: Key[Array, "n"], rows: Array
 ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
-    """What is expected of each latent feature of each row `[n, width]`, the variance of that as a mean of guesses, and
+    """What is expected of each latent feature of each row `[n, width]`, the variance of that as a mean of samples, and
     the terms of the KL divergence `[n, size]`."""
 
     def one(key: Key[Array, ""], x: Array) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
@@ -137,7 +137,7 @@ def _looked_at(
 
 
 def _told(net: Any, x: Array, latents: Latents) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Features expected of each layer given a guess of the one below (or those of the guess), and `log q - log p`."""
+    """Features expected of each layer given a sample of the one below (or those of the sample), and `log q - log p`."""
     names = list(net.layers)
     if not isinstance(net, HierarchicalLatentModel):
         means = {name: net.layers[name].as_input(latents[name]) for name in names[1:]}

@@ -38,7 +38,7 @@ def compare(a: Estimate, b: Estimate) -> Comparison:
     where both hold values of the same examples). Two lower bounds are always inconclusive. Raises `IncomparableError`,
     with the reason, where the two are of different quantities or live on different spaces, and `InputError` for what is
     no estimate. The reason also names single rows that decide the difference, and says where only one of the two is of
-    the law that `log_prob` measures.
+    the distribution that `log_prob` measures.
 
     >>> low, high = Estimate(-90.0, 0.1, "exact"), Estimate(-80.0, 0.1, "exact")
     >>> compare(high, low)
@@ -85,7 +85,7 @@ def _pairs(a: Estimate, b: Estimate) -> np.ndarray | None:
 
 
 def _also(a: Estimate, b: Estimate) -> str:
-    """What else a reader should know: rows that decide the difference, and answers of different laws."""
+    """What else a reader should know: rows that decide the difference, and answers of different distributions."""
     pairs, laws = _pairs(a, b), [e.settings.get("exact_for") for e in (a, b)]
     said = "" if pairs is None else remark_on(pairs)
     notes = [f"of the difference, {said}"] if said else []

@@ -25,7 +25,7 @@ from harmonium.models.kinds import ORDERED, ORDERLESS, is_kind
 from harmonium.rng import key_data
 
 KNOWN, ASKED, NEITHER = 0, 1, 2
-OWN = "own"  # the law of `log_prob` itself
+OWN = "own"  # the distribution of `log_prob` itself
 SUMS = "sums over the states of the cells not given"
 EXACT_FOR = (
     "the network asked in its orders with the known cells first; not the conditional of the mixture over its own "
@@ -57,7 +57,7 @@ def given_some(model: TractableModel, data: Dataset | Array, given: Any, *, own:
         log p(x_A | x_G) = log 1/M sum_m prod_{i in A} p(x_i | x_G, those of A before it in order m)
 
     A network of every order is asked in its orders with the known cells moved to the front. These are other orders than
-    those of `log_prob`, and their law is another: not the conditional of that mixture, which `own` asks for
+    those of `log_prob`, and their distribution is another: not the conditional of that mixture, which `own` asks for
     (`summed_conditional`). `settings["exact_for"]` says it. Cells that are NaN are neither given nor asked for: they
     are marginalised, each order being cut before them. A row of which nothing is asked counts as 0, the log of a
     certain event. Raises `InputError` as `hm.log_likelihood` does.

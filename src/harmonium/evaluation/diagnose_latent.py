@@ -23,7 +23,7 @@ PRIOR = 0.1  # nats of all latent units together, below which q(h | x) is the pr
 GUESSES = 50  # of the latent variables of each row, behind the bounds that are compared
 COLLAPSE = "the decoder does without them (posterior collapse): "
 CURE = "use a smaller decoder, or the importance-weighted bound (IWAE), which lets more of them live"
-FINITE_CURE = "train longer, with more guesses for each row, or use fewer units"
+FINITE_CURE = "train longer, with more samples for each row, or use fewer units"
 
 
 @dataclass(frozen=True)
@@ -83,13 +83,13 @@ def cure_of(model: LatentModel | BiHM) -> str:
 
 
 def collapse(found: ActiveUnits, cure: str) -> tuple[Finding, Finding]:
-    """Whether enough latent units are active, and whether the guess is more than the prior; `cure` for where not.
+    """Whether enough latent units are active, and whether the posterior is more than the prior; `cure` for where not.
 
     >>> dull = ActiveUnits({"z": np.zeros(3)}, {"z": np.zeros(3)})
     >>> [finding.verdict for finding in collapse(dull, "use IWAE")]
     ['poor', 'poor']
     """
-    units, nats = ("active latent units", "KL of the guess from the prior")
+    units, nats = ("active latent units", "KL of q(h | x) from the prior")
     if not all(np.isfinite(x).all() for x in found.spread.values()):
         return Finding(units, "not finite", "poor", DIVERGED), Finding(nats, "not finite", "poor", DIVERGED)
     n, total = found.count, found.total

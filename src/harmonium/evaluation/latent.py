@@ -1,4 +1,4 @@
-"""Likelihood of directed nets: guesses of latent variables weighted by importance, doubled until nothing changes."""
+"""Likelihood of directed nets: samples of latent variables weighted by importance, doubled until nothing changes."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from harmonium.models.kinds import BIDIRECTIONAL, is_kind
 from harmonium.rng import fast_key, key_data
 
 ROWS = 50  # rows weighed at a time
-GUESSES = 50  # guesses for each of them at a time, at most: together they are what the caches hold
+GUESSES = 50  # samples for each of them at a time, at most: together they are what the caches hold
 NUMBERS = 2**21  # of visible units of all of these, at most
-FIRST, MOST = 50, 6400  # guesses for each row at the start of the doubling, and at its end at the latest
+FIRST, MOST = 50, 6400  # samples for each row at the start of the doubling, and at its end at the latest
 SETTLED = 0.05  # nats: a doubling that raises the bound by less was the last
 RISING = 0.5  # nats: a bound that the last doubling raised by more says little of the likelihood
 FEW_STATES = 2**10  # of latent variables, which are then summed
 
 
 class Sums(NamedTuple):
-    """Sums over the guesses for each row, as logarithms `[n]`: of the weights, and of their squares."""
+    """Sums over the samples for each row, as logarithms `[n]`: of the weights, and of their squares."""
 
     weights: Float[Array, "n"]
     squares: Float[Array, "n"]
@@ -133,7 +133,7 @@ def _by_importance(model: LatentModel | BiHM, rows: np.ndarray, key: Key[Array, 
 
 
 def _stages(samples: int | None) -> list[int]:
-    """The numbers of guesses after each of which the bound is looked at."""
+    """The numbers of samples after each of which the bound is looked at."""
     if samples is None:
         return [FIRST * 2**i for i in range(int(math.log2(MOST / FIRST)) + 1)]
     return [samples // 2, samples] if samples > 1 else [samples]
@@ -161,7 +161,7 @@ def _look(model: LatentModel | BiHM, rows: Array) -> PyTree:
 def _more(
     model: LatentModel | BiHM, key: Key[Array, ""], rows: Array, encoded: PyTree, sums: Sums, count: int
 ) -> Sums:  # fmt: skip
-    """The sums after `count` more guesses for each row, a few at a time."""
+    """The sums after `count` more samples for each row, a few at a time."""
     net, half = net_of(model), half_of(model)
 
     def weights(k: Key[Array, ""], n: int) -> Float[Array, "rows n"]:

@@ -1,4 +1,4 @@
-"""The conditional of a model's own law: a ratio of two sums over the states of what is not given."""
+"""The conditional of a model's own distribution: a ratio of two sums over the states of what is not given."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def summed_conditional(
     model: TractableModel, x: Float[np.ndarray, "n size"], known: Bool[np.ndarray, "n size"],
     asked: Bool[np.ndarray, "n size"],
 ) -> Float[np.ndarray, "n"]:  # fmt: skip
-    """Log-probability `[n]` of the cells asked for given those known, under the law that `log_prob` measures.
+    """Log-probability `[n]` of the cells asked for given those known, under the distribution that `log_prob` measures.
 
         log p(x_A | x_G) = log sum_R p(x_G, x_A, x_R) - log sum_{A, R} p(x_G, x_A, x_R)
 

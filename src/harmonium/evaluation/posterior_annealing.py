@@ -6,7 +6,7 @@ For an example `x`, chains of latent variables walk from a start that is known t
     log w = sum_k (b_k - b_{k-1}) (log p(x, h_{k-1}) - log q0(h_{k-1})),      E[w] = p(x)
 
 from `h_0 ~ q0` through moves that leave each `f_b` invariant (Neal 2001; Wu, Burda, Salakhutdinov & Grosse, ICLR 2017).
-`q0` is the recognition model's guess `q(h | x)`, or the prior. By Jensen's inequality `log mean w` lies below
+`q0` is the recognition network's `q(h | x)`, or the prior. By Jensen's inequality `log mean w` lies below
 `log p(x)` in expectation. Walked backwards from an exact sample of the posterior the mean weight is `1 / p(x)`, and
 `-log mean w` lies above (Grosse, Ghahramani & Adams 2015). One temperature is importance sampling.
 
@@ -117,7 +117,7 @@ def check_annealed(model: Any, key: Any, start: Any, **numbers: int) -> None:
     check_key(key)
     at_least_one(METHOD, **numbers)
     if start not in STARTS:
-        raise InputError(f"{METHOD} starts from the recognition model's 'guess' or from the 'prior', not {start!r}.")
+        raise InputError(f"{METHOD} starts from the recognition network's 'guess' or from the 'prior', not {start!r}.")
     if start == "prior" and not isinstance(model, HierarchicalLatentModel):
         raise InputError(
             f"{METHOD} knows the prior of nets made of links, which {articled(type(model).__name__)} is not: use "

@@ -1,8 +1,9 @@
 """RAISE: a conservative estimate of test log-likelihood by annealing from each test example back to the base.
 
 Forward annealing of `K` steps, from exact samples of the base through kernels `T_1, ..., T_K`, is itself a generative
-model: its last state has a law `p_ann`, which comes as near to the machine's as the steps are fine. `p_ann(v)` sums
-over every way to arrive at `v`. Ways are drawn backwards from `v = x_K` by the reverses of `T_K, ..., T_1`, so that
+model: its last state has a distribution `p_ann`, which comes as near to the machine's as the steps are fine. `p_ann(v)`
+sums over every way to arrive at `v`. Ways are drawn backwards from `v = x_K` by the reverses of `T_K, ..., T_1`, so
+that
 
     p_ann(x_K) = E[w],      log w = -log Z_0 - F_K(x_K) + sum_k F_k(x_{k-1}) - F_{k-1}(x_{k-1})
 

@@ -34,7 +34,7 @@ from harmonium.units import Stats
 def encode(row: Any, model: Any, x: Any, **options: Any) -> Array | dict[str, Array]:
     """Expected values of the hidden units given rows of data: exact for an RBM, by mean field for deeper machines, by
     the recognition links, means given means, for a belief net (a DBN); for a directed net (a VAE) what its recognition
-    net expects, of layers above the first by the mean of 100 guesses.
+    net expects, of layers above the first by the mean of 100 samples.
 
     Arguments: `x` `[n, size]` or `[size]`, values of layer `v`; `tolerance` and `max_steps`, of mean field, which warns
     where it does not settle. Returns `[n, hidden]` (`[n, hidden, states]` for categorical units), or a dict of such
@@ -111,7 +111,7 @@ def recognised_stats(net: BeliefNet, v: Array) -> Stats:
 
 
 def _upward_means(net: BeliefNet, v: Array) -> list[Stats]:
-    """Statistics of `v`, and the means of the layers above it that links guess."""
+    """Statistics of `v`, and the means of the layers above it that links infer."""
     stats = [net.layers["v"].stats(v)]
     for link in net.up:
         stats.append(link.unit.mean(link.natural_of_stats(stats[-1])))

@@ -62,7 +62,7 @@ def exact_log_prob(model: LatentModel, x: Array) -> Float[Array, ""]:
 
 def guessed_means(model: LatentModel, key: Key[Array, ""], x: Array) -> dict[str, Array]:
     """Expected values of the latent layers of a value `[size]` under `q(h | x)`: of the first layer exactly where the
-    net has links, of the others as means of guesses.
+    net has links, of the others as means of samples.
 
     >>> import harmonium as hm, jax
     >>> net = hm.HelmholtzMachine(hm.units.Bernoulli(6), [hm.units.Bernoulli(2)], key=jax.random.key(0), scale=0.0)

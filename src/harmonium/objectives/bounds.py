@@ -15,7 +15,7 @@ from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, St
 
 
 class ELBO(Objective):
-    """Minus the evidence lower bound, by guesses that are differentiable functions of the encoder's output.
+    """Minus the evidence lower bound, by samples that are differentiable functions of the encoder's output.
 
         L = -E_q[log p(x, z) - log q(z | x)] >= -log p(x),      z = mu + sigma eps,  eps ~ N(0, I)  # (20.56), (20.77)
 
@@ -44,7 +44,7 @@ class ELBO(Objective):
 
 
 class IWAE(Objective):
-    """Minus the importance-weighted bound, which nears the log-likelihood as the guesses grow in number.
+    """Minus the importance-weighted bound, which nears the log-likelihood as the samples grow in number.
 
         L_k = -E_q[log (1/k) sum_i p(x, z_i) / q(z_i | x)],      L_1 = -ELBO,  L_k >= L_{k+1} >= -log p(x)  # (20.80)
 

@@ -1,4 +1,4 @@
-"""Guesses of latent variables for the rows of a batch: what rules for directed nets start from."""
+"""Samples of the recognition network for the rows of a batch: what rules for directed nets start from."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ def latent_rows(rule: Objective, model: Any, batch: Batch) -> Num[Array, "batch 
 
 
 def check_samples(rule: Objective, samples: Any, least: int = 1) -> None:
-    """Refuse a number of guesses for each row with which a rule has nothing to do.
+    """Refuse a number of samples for each row with which a rule has nothing to do.
 
     >>> import harmonium as hm
     >>> hm.objectives.VIMCO(samples=1)
     Traceback (most recent call last):
-    harmonium.errors.InputError: VIMCO needs at least 2 guesses for each row, not samples=1: each is held against ...
+    harmonium.errors.InputError: VIMCO needs at least 2 samples for each row, not samples=1: each is held against ...
     """
     if whole(samples, least=least):
         return
     if least > 1:
         raise InputError(
-            f"{type(rule).__name__} needs at least {least} guesses for each row, not samples={shown(samples)}: each is "
+            f"{type(rule).__name__} needs at least {least} samples for each row, not samples={shown(samples)}: each is "
             f"held against the others, so give samples={least} or more."
         )
     raise InputError(
-        f"{type(rule).__name__} needs at least one guess for each row, not samples={shown(samples)}: give samples=1 or "
-        "more."
+        f"{type(rule).__name__} needs at least one sample for each row, not samples={shown(samples)}: give samples=1 "
+        "or more."
     )
 
 
@@ -71,7 +71,7 @@ def refuse_discrete(rule: Objective, model: LatentModel) -> None:
 def path_weights(
     rule: Objective, model: Any, batch: Batch, key: Key[Array, ""], samples: int
 ) -> Float[Array, "batch samples"]:
-    """`log w` of `samples` guesses for each row, differentiable along their path; the encoder sees a row once.
+    """`log w` of `samples` `h ~ q(h | x)` for each row, differentiable along their path; the encoder sees a row once.
 
     Raises `InputError` for a model of another kind, labels, or discrete latent units.
     """
@@ -86,8 +86,8 @@ def path_weights(
 
 
 def constant(model: LatentModel, rows: Num[Array, "n size"], key: Key[Array, ""], samples: int) -> WeightedSample:
-    """`samples` guesses for each row, `[n, samples]`, held constant: their log-probabilities alone are functions of the
-    parameters."""
+    """`samples` `h ~ q(h | x)` of each row, `[n, samples]`, held constant: their log-probabilities alone are functions
+    of the parameters."""
     stop = jax.lax.stop_gradient
 
     def one(keys: Key[Array, "k"], x: Array) -> WeightedSample:

@@ -23,12 +23,12 @@ BASELINES = ("none", "moving", "leave_one_out")
 
 
 class REINFORCE(Objective):
-    """The evidence lower bound by the score function of the guesses, less a baseline.
+    """The evidence lower bound by the score function of the samples, less a baseline.
 
         grad_q L = -E_q[(log w - b) grad log q(h | x)],      grad_p L = -E_q[grad log p(x, h)]        # (20.63), (20.67)
 
     with `log w = log p(x, h) - log q(h | x)` (Williams 1992; book, section 20.9.1). Arguments: `samples` for each row;
-    `baseline`, "none", "moving" (a running mean of `log w`), "leave_one_out" (the mean of a row's other guesses, of
+    `baseline`, "none", "moving" (a running mean of `log w`), "leave_one_out" (the mean of a row's other samples, of
     which there must be two or more), or a number; `decay` of the running mean. The metric is `bound`, in nats per
     example. Raises `InputError` for models of another kind, another baseline, or numbers outside their range.
 
@@ -145,7 +145,7 @@ class NVIL(Objective):
 
 
 class VIMCO(Objective):
-    """The importance-weighted bound by the score function, each guess held against a row's others.
+    """The importance-weighted bound by the score function, each sample held against a row's others.
 
         grad_q L_k = -sum_i (L_k - L_k without i) grad log q(h_i | x) - sum_i w~_i grad log w_i,      w~_i = w_i / sum w
 

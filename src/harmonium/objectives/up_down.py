@@ -24,7 +24,7 @@ class UpDown(Objective):
 
     Wake: layers are drawn upwards from the data, and each generative link learns to give them back. The top machine
     learns by CD-k from there. Sleep: the ends of its chains are followed downwards, and each recognition link learns to
-    guess what they came from:
+    infer what they came from:
 
         loss = -log p(v, h | h_top)_wake + (F(wake) - F(sleep))_top - log q(h | v)_sleep
 

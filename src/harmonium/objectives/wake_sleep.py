@@ -17,7 +17,7 @@ from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, St
 
 
 class WakeSleep(Objective):
-    """Two phases: the generative net learns from guesses for data, the recognition net from dreams.
+    """Two phases: the generative net learns from posterior samples for data, the recognition net from dreams.
 
         wake:  x data, h ~ q(h | x),  raise log p(x, h);      sleep:  (x, h) ~ p(x, h),  raise log q(h | x)
 
@@ -52,7 +52,7 @@ class WakeSleep(Objective):
 
 
 class ReweightedWakeSleep(Objective):
-    """Wake-sleep whose guesses count by their importance.
+    """Wake-sleep whose samples count by their importance.
 
         wake:   sum_i w~_i grad log p(x, h_i),      w~_i = w_i / sum_j w_j,   w_i = p(x, h_i) / q(h_i | x)
         q, wake:   sum_i w~_i grad log q(h_i | x);      q, sleep:   grad log q(h | x) of a dream (x, h) ~ p

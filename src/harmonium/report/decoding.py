@@ -1,4 +1,4 @@
-"""What a directed net makes of its latent variables: mean pictures on a grid, along single units, and of guesses."""
+"""What a directed net makes of its latent variables: mean pictures on a grid, along single units, and of samples."""
 
 from __future__ import annotations
 

@@ -206,8 +206,8 @@ def _of_chains(sweeps: int) -> tuple[str, str]:
 
 def _of_nets() -> tuple[str, str]:
     return (
-        "A latent unit is active where what is guessed of it varies over the training rows (variance above 0.01). The "
-        "KL divergence is what the guesses cost in the bound. Means and pairs hold the model's draws against held-out "
+        "A latent unit is active where its posterior mean varies over the training rows (variance above 0.01). The "
+        "KL divergence is what q(h | x) costs in the bound. Means and pairs hold the model's draws against held-out "
         "rows, in deviations.",
         "Where few units are active or the divergence is near zero, the samples come from the decoder alone; a gap of "
         "the bounds that is wide against their spread means overfitting.",

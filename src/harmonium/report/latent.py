@@ -16,7 +16,7 @@ from harmonium.report.sections import score_rows, scores_of
 from harmonium.report.subject import NotApplicable, Subject, count, number
 from harmonium.units import Bernoulli, Gaussian, Spin, Unit
 
-ROWS = 1000  # held-out rows whose latent variables are guessed
+ROWS = 1000  # held-out rows whose latent variables are inferred
 POINTS = 2000  # and those whose codes are scattered
 PICTURES = 10  # that are reconstructed
 COPIES = 20  # reconstructions of each row of a table
@@ -49,7 +49,7 @@ def countable(subject: Subject) -> bool:
 
 
 def reconstructions(subject: Subject) -> Section:
-    """Held-out rows, and what the net makes of its guesses of their latent variables."""
+    """Held-out rows, and what the net makes of samples of their latent variables."""
     rows = subject.held[: PICTURES if subject.look.shape else ROWS]
     key = jax.random.fold_in(subject.key, 5)
     if subject.look.shape:
@@ -57,7 +57,7 @@ def reconstructions(subject: Subject) -> Section:
         tiles = subject.look.pictures(np.stack([rows, means]))
         title = "Originals above their reconstructions"
         return Section(
-            shows=f"{subject.held_name.capitalize()} pictures above the mean of p(x | h) of one guess h ~ q(h | x) "
+            shows=f"{subject.held_name.capitalize()} pictures above the mean of p(x | h) of one sample h ~ q(h | x) "
             "each: expected values, not samples.",
             judge="What is lost is what the latent variables do not hold. Where the pictures below are all alike, "
             "nothing passes through them.",
@@ -66,10 +66,10 @@ def reconstructions(subject: Subject) -> Section:
     drawn = np.stack([_made(subject, rows, jax.random.fold_in(key, i))[0] for i in range(COPIES)])
     found = scores_of(subject, drawn, rows, np.ones(rows.shape, bool))
     return Section(
-        shows=f"{count(len(rows), subject.held_name + ' row')}, and {COPIES} draws of each from p(x | h) of guesses "
+        shows=f"{count(len(rows), subject.held_name + ' row')}, and {COPIES} draws of each from p(x | h) of samples "
         "h ~ q(h | x). The model's guess of a cell is the commonest value (for real columns the mean) among the draws; "
         "the other guess knows only the column's training marginal.",
-        judge="The model should beat the marginals by far, since the guesses have encoded the row. Where it does not, "
+        judge="The model should beat the marginals by far, since the samples have encoded the row. Where it does not, "
         "nothing passes through the latent variables.",
         tables=[Table(("", "Model", "Marginals"), [row for score in found for row in score_rows(*score)])],
     )
@@ -92,7 +92,7 @@ def latent_variables(subject: Subject) -> Section:
         raise NotApplicable("one row does not tell which latent units are active")
     found = active_units(subject.model, rows, key=jax.random.fold_in(subject.key, 6))
     if not all(np.isfinite(x).all() for x in found.spread.values()):
-        raise NotApplicable("what is guessed of the latent units are not finite numbers")
+        raise NotApplicable("the means of the latent units are not finite numbers")
     codes = _codes(subject)
     words = [
         f"{f'Layer {name}: ' if len(found.spread) > 1 else ''}{int(active.sum())} of {len(active)} latent units are "
@@ -103,10 +103,10 @@ def latent_variables(subject: Subject) -> Section:
     drawn, said = _decoding(subject, found)
     return Section(
         shows=(f"Warning: {warning} " if warning else "")
-        + f"A unit is active where the mean that is guessed of it varies over "
+        + f"A unit is active where its posterior mean varies over "
         f"{count(len(rows), subject.held_name + ' row')}: Var E[z | x] > 0.01. {' '.join(words)}"
         + said
-        + (" The points are the means that are guessed for rows." if codes else ""),
+        + (" The points are the posterior means of rows." if codes else ""),
         judge="Units that are not active say the same of every row; those whose KL divergence is zero repeat their "
         "prior." + (f" {CODES}" if codes else ""),
         pictures=[*drawn, *([codes] if codes else []), *_charts(found)],
@@ -118,7 +118,7 @@ def _nats(kl: np.ndarray) -> str:
 
 
 def _warning(found: ActiveUnits, cure: str) -> str:
-    """What is wrong with the guesses, and the cure; empty where nothing is."""
+    """What is wrong with the recognition network, and the cure; empty where nothing is."""
     enough, apart = collapse(found, cure)
     if apart.verdict == "poor":
         return f"q(h | x) is close to the prior whatever the row, and {cure}."

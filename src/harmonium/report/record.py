@@ -53,7 +53,7 @@ WAKE_SLEEP_LOSS = (
     "objective, so that it need not fall at every step."
 )
 MEANINGS = {
-    "bound_train": "A lower bound of the log-likelihood, importance-weighted by 10 guesses for each of up to 500 rows "
+    "bound_train": "A lower bound of the log-likelihood, importance-weighted by 10 samples for each of up to 500 rows "
     "of each split. Where that of the validation rows falls, the model is overfitting: stop there, or "
     "use weight decay.",
     "log_likelihood_train": "Exact, of up to 1000 rows of each split. Where that of the validation rows falls, the "
@@ -100,7 +100,7 @@ def estimates(subject: Subject) -> Section:
         "Intervals bound the error that comes from log Z; ± is one standard error over the examples (and chains). "
     )
     weighed = (
-        "A lower bound of them weighs guesses of the latent variables by their importance; ± is one standard error "
+        "A lower bound of them weighs samples of the latent variables by their importance; ± is one standard error "
         "over the examples. "
     )
     return Section(

@@ -40,7 +40,7 @@ def impute(
     An auto-regressive network draws without chains, exactly, whatever `steps` is: one of a single order where all
     missing values of a row come after its observed ones, one of every order (an `hm.OrderlessNADE`) the missing values
     in a random order after the observed ones (exactly as the network is then asked, which is not the conditional of the
-    mixture that its `log_prob` measures). A directed net (a VAE) guesses latent variables for the row as
+    mixture that its `log_prob` measures). A directed net (a VAE) proposes latent variables for the row as
     it is filled, accepts them by Metropolis, and draws the missing values given them (`refilled`).
     As in `hm.sample`, what is drawn for a row depends on `key` and on its number alone.
     A belief net (a DBN) fills in nothing but whole rows, given its labels.

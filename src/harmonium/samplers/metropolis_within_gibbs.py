@@ -20,7 +20,7 @@ class Filled(NamedTuple):
 
 
 def begun(model: FactorizedDecoder, key: Key[Array, ""], x: Array, known: Bool[Array, "size"]) -> Filled:
-    """A start: missing values drawn from the model without regard to the others, latent variables guessed.
+    """A start: missing values drawn from the model without regard to the others, latent variables inferred.
 
     >>> import harmonium as hm
     >>> vae = hm.VAE(hm.units.Bernoulli(4), hm.units.Gaussian(2), hidden=[3], key=jax.random.key(0))

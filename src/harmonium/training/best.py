@@ -26,13 +26,13 @@ NUMBERS = 2**22  # of visible units of all of these, at most
 
 class Best:
     """A callback of `hm.fit` that keeps the model under which held-out rows are likeliest (book, section 7.8); of a
-    directed net the one whose bound of them is highest, by the same guesses at every look (50 for each row, fewer of
+    directed net the one whose bound of them is highest, by the same samples at every look (50 for each row, fewer of
     large ones).
 
     Arguments: `rows` `[n, size]`, of the validation split; `every`, epochs between two looks at them. Attributes:
     `model`, the best one so far (None before the first look); `value`, its mean log-likelihood of the rows in nats;
     `epoch`, when that was; `values`, of all looks. Raises `InputError` for no rows, `every` below 1, or, at the first
-    look, a model that neither says its likelihood exactly nor bounds it by guesses, or rows that are no values of its
+    look, a model that neither says its likelihood exactly nor bounds it by samples, or rows that are no values of its
     units.
 
     >>> import harmonium as hm, jax

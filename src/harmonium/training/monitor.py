@@ -34,7 +34,7 @@ class Monitor:
     `free_energy_gap` is the mean free energy of validation rows less that of training rows: it grows when the model
     overfits, whatever log Z is (of deep machines it is the gap of the mean-field bounds). `log_pseudo_likelihood`
     (per example, in nats) is there for visible units with finitely many states under independent hidden ones.
-    A directed net has `bound_train` and `bound_valid`, importance-weighted by 10 guesses for each row.
+    A directed net has `bound_train` and `bound_valid`, importance-weighted by 10 samples for each row.
     A tractable model says `log_likelihood_train` and `log_likelihood_valid` themselves: it has learned enough where the
     second falls. A network of every order with more than a hundred variables says so in the first of its orders alone,
     for each order costs a pass a variable.
@@ -124,7 +124,7 @@ def _mean_free_energy(model: Any, rows: Float[Array, "n size"]) -> Float[Array, 
 def mean_bound(
     model: LatentModel | BiHM, key: Key[Array, ""], rows: Float[Array, "n size"], guesses: int = GUESSES
 ) -> Float[Array, ""]:
-    """The mean bound of rows of a directed net by a few guesses for each, in nats.
+    """The mean bound of rows of a directed net by a few samples for each, in nats.
 
     >>> import harmonium as hm
     >>> net = hm.SigmoidBeliefNet(hm.units.Bernoulli(6), [hm.units.Bernoulli(2)], key=jax.random.key(0), scale=0.0)

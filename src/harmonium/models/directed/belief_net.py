@@ -26,13 +26,13 @@ PRIORS = {"factorial": Factorial, "fvbn": FVBN}
 
 
 class SigmoidBeliefNet(HierarchicalLatentModel):
-    """Layers of units, each given the one above it, and links upwards that guess each from the one below.
+    """Layers of units, each given the one above it, and links upwards that infer each from the one below.
 
         p(v, h) = p(h_L) prod_l p(h_{l-1} | h_l),      p(s_i = 1 | above) = sigmoid(b_i + sum_j W_ij s_j)   # (20.71)
 
     (Neal, *Artificial Intelligence* 56, 1992; book, section 20.10.1.) Units of other kinds take its place in the same
-    formula. The law of the top layer is one of independent units, or fully visible: each unit given those before it.
-    Without hidden layers that law is the whole net: the fully visible belief net `hm.FVBN`.
+    formula. The distribution of the top layer is one of independent units, or fully visible: each unit given those
+    before it. Without hidden layers that distribution is the whole net: the fully visible belief net `hm.FVBN`.
 
     Arguments: `visible`, the units of `v`; `hidden`, the units of each hidden layer from the data upwards, none or
     more; `prior` of the top layer, "factorial" or "fvbn"; `key`, for the weights' start; `scale`, their standard
@@ -56,7 +56,7 @@ class SigmoidBeliefNet(HierarchicalLatentModel):
 
 
 class HelmholtzMachine(HierarchicalLatentModel):
-    """A belief net, and a recognition network that guesses each of its hidden layers from the one below.
+    """A belief net, and a recognition network that infers each of its hidden layers from the one below.
 
         q(h | v) = prod_l q(h_l | h_{l-1}),      h_0 = v
 

@@ -1,4 +1,4 @@
-"""The bidirectional Helmholtz machine: one law that a generative and a recognition net must agree on."""
+"""The bidirectional Helmholtz machine: one distribution that a generative and a recognition net must agree on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harmonium.units import Unit
 
 @runtime_checkable
 class Bidirectional(Protocol):
-    """A law that a generative and a recognition net share."""
+    """A distribution that a generative and a recognition net share."""
 
     @property
     def layers(self) -> dict[str, Unit]:
@@ -28,7 +28,7 @@ class Bidirectional(Protocol):
         """Both nets."""
 
     def log_half_weight(self, key: Key[Array, ""], x: Array, encoded: PyTree) -> Float[Array, ""]:
-        """`log sqrt(p(x, h) / q(h | x))` of a guess `h ~ q(h | x)`."""
+        """`log sqrt(p(x, h) / q(h | x))` of a sample `h ~ q(h | x)`."""
 
     def sample(self, key: Key[Array, ""]) -> Array:
         """A value `[size]` of the generative net."""
@@ -71,7 +71,7 @@ class BiHM(eqx.Module):
         return self.net.biases
 
     def log_half_weight(self, key: Key[Array, ""], x: Array, encoded: PyTree) -> Float[Array, ""]:
-        """`log sqrt(p(x, h) / q(h | x))` of a guess `h ~ q(h | x)`."""
+        """`log sqrt(p(x, h) / q(h | x))` of a sample `h ~ q(h | x)`."""
         return 0.5 * self.net.importance_sample(key, x, encoded).log_weight
 
     def encode_features(self, x: Array) -> PyTree:

@@ -28,7 +28,7 @@ class DBN(eqx.Module):
         p(h^(L-1), h^(L)) = exp(-E_RBM(h^(L-1), h^(L))) / Z                                          # (20.17)
         p(h^(l) | h^(l+1)) = units at eta = b^(l) + W^(l) h^(l+1)                                    # (20.18), (20.19)
 
-    with Gaussian visible units for real data (20.20). Recognition links `up` guess each layer from the one below;
+    with Gaussian visible units for real data (20.20). Recognition links `up` infer each layer from the one below;
     after greedy training they are the RBMs' own. Labels, where there are any, stand beside the last but one layer: the
     top machine is then a `DBM` of `h^(L-1)`, `h^(L)` and `y`.
 

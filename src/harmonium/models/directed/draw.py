@@ -115,7 +115,7 @@ class DRAW(eqx.Module):
         return Conditional(self.layers["z"], eta).log_prob(z)
 
     def importance_sample(self, key: Key[Array, ""], x: Array, encoded: Array) -> WeightedSample:
-        """A guess with both log-probabilities, from one pass."""
+        """A sample with both log-probabilities, from one pass."""
         z, eta, canvas = self._drawn(key, encoded)
         log_q = Conditional(self.layers["z"], eta).log_prob(z)
         return WeightedSample({"z": z}, self._log_joint(x, z, canvas), log_q)
@@ -154,7 +154,7 @@ class DRAW(eqx.Module):
         return self._paint(x, draw, jax.random.split(key, self.steps))
 
     def _paint(self, x: Array, choose: Callable[[Array, Stats], Array], given: Array) -> tuple[Array, Stats, Array]:
-        """All `z`, natural parameters of their guesses, and the last canvas; step `t` takes `choose(given[t], eta)`.
+        """All `z`, their natural parameters, and the last canvas; step `t` takes `choose(given[t], eta)`.
 
         The part of the encoder's input that the canvas does not change is multiplied once, before the first step.
         """

@@ -1,4 +1,4 @@
-"""What it takes to be a directed model of latent variables: a joint law, and a recognition model that guesses."""
+"""What it takes to be a directed model of latent variables: a joint distribution, and a recognition network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Latents = dict[str, Array]
 
 
 class WeightedSample(NamedTuple):
-    """A guess `h ~ q(h | x)` of the latent variables of a value `x`, with its log-probabilities in nats.
+    """A sample `h ~ q(h | x)` of the latent variables of a value `x`, with its log-probabilities in nats.
 
     Attributes: `latents`, by layer; `log_joint`, `log p(x, h)`; `log_q`, `log q(h | x)`.
 
@@ -58,7 +58,7 @@ class LatentModel(Protocol):
         """`log q(h | x)`, in nats."""
 
     def importance_sample(self, key: Key[Array, ""], x: Array, encoded: PyTree) -> WeightedSample:
-        """A guess with both log-probabilities, at the price of one pass."""
+        """A sample with both log-probabilities, at the price of one pass."""
 
     def simulate(self, key: Key[Array, ""]) -> tuple[Array, Latents]:
         """A value `x` `[size]` and its latent variables, drawn from `p(x, h)`."""

@@ -20,7 +20,7 @@ from harmonium.units import Conditional, Unit
 
 
 class HierarchicalLatentModel(eqx.Module):
-    """A directed net whose layers are each given by the one above, and guessed from the one below.
+    """A directed net whose layers are each given by the one above, and inferred from the one below.
 
         log p(v, h) = log p(h_L) + sum_l log p(h_{l-1} | h_l),      log q(h | v) = sum_l log q(h_l | h_{l-1}),   h_0 = v
 
@@ -91,7 +91,7 @@ class HierarchicalLatentModel(eqx.Module):
         return first + log_prob_upwards(_Above(self), latents)
 
     def importance_sample(self, key: Key[Array, ""], x: Array, encoded: PyTree) -> WeightedSample:
-        """A guess with both log-probabilities."""
+        """A sample with both log-probabilities."""
         latents = self.sample_posterior(key, encoded)
         return WeightedSample(latents, self.log_joint(x, latents), self.log_q(latents, encoded))
 

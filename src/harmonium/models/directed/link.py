@@ -157,7 +157,7 @@ class BeliefNet(Protocol):
 
     @property
     def up(self) -> tuple[Link, ...]:
-        """Recognition links: `up[l]` guesses the layer above layer `l`."""
+        """Recognition links: `up[l]` infers the layer above layer `l`."""
 
     @property
     def top(self) -> EnergyModel:

@@ -15,7 +15,7 @@ from harmonium.units import Conditional, Unit
 
 @runtime_checkable
 class Linked(Protocol):
-    """A net of layers that links give downwards and guess upwards."""
+    """A net of layers that links give downwards and infer upwards."""
 
     @property
     def layers(self) -> dict[str, Unit]:
@@ -27,7 +27,7 @@ class Linked(Protocol):
 
     @property
     def up(self) -> tuple[ConditionalLayer, ...]:
-        """Recognition links: `up[l]` guesses the layer above layer `l`."""
+        """Recognition links: `up[l]` infers the layer above layer `l`."""
 
 
 def downwards(net: Linked, key: Key[Array, ""], top: Array) -> dict[str, Array]:
@@ -73,7 +73,7 @@ def log_prob_downwards(net: Linked, values: Mapping[str, Array]) -> Float[Array,
 
 
 def log_prob_upwards(net: Linked, values: Mapping[str, Array]) -> Float[Array, ""]:
-    """`sum_l log q(x_{l+1} | x_l)` of the layers that the recognition links guess, in nats."""
+    """`sum_l log q(x_{l+1} | x_l)` of the layers that the recognition links infer, in nats."""
     names = linked(net)
     pairs = zip(names, names[1:], net.up, strict=False)
     return sum(
@@ -83,7 +83,7 @@ def log_prob_upwards(net: Linked, values: Mapping[str, Array]) -> Float[Array, "
 
 
 def linked(net: Linked) -> list[str]:
-    """The names of `v` and the layers above it that links give or guess."""
+    """The names of `v` and the layers above it that links give or infer."""
     return list(net.layers)[: len(net.down) + 1]
 
 

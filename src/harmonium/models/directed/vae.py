@@ -1,4 +1,4 @@
-"""Variational auto-encoders: generator nets with an encoder that guesses their latent variables (section 20.10.3)."""
+"""Variational auto-encoders: generator nets with an encoder that infers their latent variables (section 20.10.3)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class VAE(HierarchicalLatentModel):
 
     (Kingma & Welling 2014; Rezende, Mohamed & Wierstra 2014; book, section 20.10.3.) The visible units say what kind
     of output the decoder has: Bernoulli, categorical, or Gaussian with a learned variance. Several latent layers are
-    each given by the one above, and guessed from the one below (Burda, Grosse & Salakhutdinov 2016). Latent units of
+    each given by the one above, and inferred from the one below (Burda, Grosse & Salakhutdinov 2016). Latent units of
     another kind are allowed; the path of differentiation then ends at them, and rules of the score take its place.
 
     Arguments: `visible`, the units of `v`; `latent`, the units of `z`, or a list of those of each layer from the data

@@ -40,9 +40,9 @@ class VariationalRNN(eqx.Module):
     (Chung et al. 2015; book, section 20.10.3.) Networks of one form give the prior, the encoder and the decoder; `f` is
     a GRU of features of `x_t` and `z_t`. The sums run over the frames that are there: a row `x` of data is one sequence
     `[frames * size]`, with absent frames at its end, as `hm.units.Frames` says. The latent variables of an absent frame
-    have the neutral law of their units under both `p` and `q`, which leaves every weight `p / q`, every sum over latent
-    states and every gradient as if they were not there. `simulate` and `sample` draw every frame, since no law of
-    lengths is modelled.
+    are neutral units under both `p` and `q`, which leaves every weight `p / q`, every sum over latent
+    states and every gradient as if they were not there. `simulate` and `sample` draw every frame, since
+    no distribution of lengths is modelled.
 
     Arguments: `visible`, `Frames` of the units of a frame; `latent`, the units of `z_t`; `hidden`, the size of `h`;
     `sizes`, of the hidden layers of every network, of which the last is also that of the features; `activation` of
@@ -122,7 +122,7 @@ class VariationalRNN(eqx.Module):
         return self._log_prob(jax.vmap(self._encoded)(states, encoded.encoder), z, encoded.present)
 
     def importance_sample(self, key: Key[Array, ""], x: Array, encoded: Seen) -> WeightedSample:
-        """A guess with both log-probabilities; the prior and the decoder are taken of all frames at once."""
+        """A sample with both log-probabilities; the prior and the decoder are taken of all frames at once."""
         z, states, natural, features = self._guessed(key, encoded)
         joint = self._log_joint(x, encoded.present, z, states, features)
         return WeightedSample({"z": z.reshape(-1)}, joint, self._log_prob(natural, z, encoded.present))
@@ -208,7 +208,7 @@ class VariationalRNN(eqx.Module):
         return prior + self.visible.log_prob(jax.vmap(self._decoded)(states, features), x)
 
     def _log_prob(self, natural: Stats, z: Array, present: Bool[Array, "frames"]) -> Float[Array, ""]:
-        """Log-probability of the latent variables, of which those of absent frames have the neutral law."""
+        """Log-probability of the latent variables, of which those of absent frames are neutral."""
         return jnp.sum(jax.vmap(self.latent.log_prob)(jax.vmap(self._where)(present, natural), z))
 
     def _where(self, present: Bool[Array, ""], natural: Stats) -> Stats:

@@ -29,7 +29,7 @@ SBN_RULES: dict[str, Objective] = {
 SBN_PUBLISHED = {"wake-sleep": "-116.3", "nvil": "-113.1", "reweighted wake-sleep": "-103.1"}
 DRAW_SHORT = (128, 10, 8, None, 20)  # memory, latent variables of a step, steps, grids of attention, epochs
 DRAW_FULL = {"full": (256, 100, 64, None, 200), "full, with attention": (256, 100, 64, (2, 5), 200)}
-BIHM_EPOCHS, VAE_EPOCHS = 140, (50, 28)  # of the auto-encoder, by 5 guesses for each row and by 50
+BIHM_EPOCHS, VAE_EPOCHS = 140, (50, 28)  # of the auto-encoder, by 5 samples for each row and by 50
 
 
 def trained(
@@ -138,13 +138,13 @@ CHOICE = (
 PROTOCOLS = {
     "sbn": Protocol(
         "Sigmoid belief network with 200 hidden units on fixed-binarized MNIST, by three rules",
-        f"A linear recognition network. {CHOICE} The importance-weighted bound of the test rows by 2000 guesses for "
+        f"A linear recognition network. {CHOICE} The importance-weighted bound of the test rows by 2000 samples for "
         "each.",
         _sbn,
     ),
     "bihm": Protocol(
         "Bidirectional Helmholtz machine 784-200-100 on fixed-binarized MNIST",
-        f"10 guesses for each row; bfloat16 products. {CHOICE} The bound is 2 log (1/k) sum sqrt(p/q), without "
+        f"10 samples for each row; bfloat16 products. {CHOICE} The bound is 2 log (1/k) sum sqrt(p/q), without "
         "its - 2 log Z, which is not negative.",
         _bihm,
     ),
@@ -157,7 +157,7 @@ PROTOCOLS = {
     ),
     "draw": Protocol(
         "DRAW on fixed-binarized MNIST, by the evidence lower bound",
-        f"bfloat16 products. {CHOICE} The importance-weighted bound of the test rows by 50 guesses. The full runs, of "
+        f"bfloat16 products. {CHOICE} The importance-weighted bound of the test rows by 50 samples. The full runs, of "
         "64 steps, are for a card and are run where there is one.",
         _draw,
     ),

@@ -40,11 +40,11 @@ def fit(model, data, rule):
 
 
 RULES = {
-    "vimco-alone": (lambda: VIMCO(samples=1), r"VIMCO needs at least 2 guesses .* samples=1: each is held against"),
-    "leave-one-out-alone": (lambda: REINFORCE(samples=1, baseline="leave_one_out"), "at least 2 guesses"),
+    "vimco-alone": (lambda: VIMCO(samples=1), r"VIMCO needs at least 2 samples .* samples=1: each is held against"),
+    "leave-one-out-alone": (lambda: REINFORCE(samples=1, baseline="leave_one_out"), "at least 2 samples"),
     "others-of-one": (lambda: hm.gradients.leave_one_out(jnp.zeros(1)), "needs at least 2 of them, not 1"),
     "signals-of-one": (lambda: hm.gradients.vimco_signals(jnp.zeros(1)), "needs at least 2 of them, not 1"),
-    "no-guess": (lambda: ELBO(samples=0), "ELBO needs at least one guess for each row, not samples=0"),
+    "no-guess": (lambda: ELBO(samples=0), "ELBO needs at least one sample for each row, not samples=0"),
     "nobody-learns": (lambda: ReweightedWakeSleep(wake=False, sleep=False), "leave one of them on"),
     "bidirectional": (lambda: Bidirectional(samples=-1), "not samples=-1"),
     "baseline": (lambda: REINFORCE(baseline="best"), "no baseline 'best': choose one of none, moving, leave_one_out"),

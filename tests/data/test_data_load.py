@@ -223,9 +223,25 @@ def test_unknown_names_schemes_and_options():
         load("digits", valid_fraction=0.1)
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "hint"),
+    [
+        ("digits", "side", "leave it out"),
+        ("digits", "binarise", "did you mean binarize"),
+        ("faces", "standardise", "did you mean standardize"),
+        ("some/file.csv", "whiten", "leave it out"),
+        ("some/file.csv", "heading", "did you mean header"),
+    ],
+)
+def test_options_that_are_none(name, option, hint):
+    with pytest.raises(InputError, match=rf"'{name}' is loaded with no option {option}: {hint}"):
+        load(name, **{option: 3})
+
+
 def test_every_available_name_has_a_line():
     tables, music = {"adult", "dna", "mushrooms", "nips", "nltcs"}, {"jsb", "nottingham", "piano_midi"}
-    assert set(available()) == {"digits", "mnist", "binarized_mnist"} | tables | music
+    pictures = {"digits", "mnist", "binarized_mnist", "faces", "patches"}
+    assert set(available()) == pictures | tables | music
     assert all(line and "\n" not in line for line in available().values())
 
 

@@ -15,6 +15,7 @@ from harmonium.data import storage
 from harmonium.data.examples import Examples, examples
 from harmonium.data.randomness import batches
 from harmonium.data.space import Space
+from harmonium.data.whitening import Whitening
 from harmonium.data.whole import NONE, Whole
 from harmonium.errors import InputError
 
@@ -57,6 +58,7 @@ class Dataset:
         columns: their names, where the file has names.
         notes: what was read, and what was left out or assumed, a sentence each.
         class_names: of the labels 0, 1, ..., where classes have names.
+        whitening: the way from pixels to the columns and back, of whitened pictures; None for other rows.
 
     >>> import harmonium as hm
     >>> data = hm.data.from_arrays(np.eye(7)); len(data.train), data.steps_per_epoch(2)
@@ -79,6 +81,7 @@ class Dataset:
     columns: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     class_names: tuple[str, ...] | None = None
+    whitening: Whitening | None = None
 
     @property
     def streamed(self) -> bool:
@@ -131,6 +134,14 @@ class Dataset:
             self, valid=held(self.valid), test=held(self.test), space=self._held_space,
             decode=lambda rows: np.asarray(unit.from_data(decode(rows))),
         )  # fmt: skip
+
+    def declared(self, **parts: Any) -> Dataset:
+        """The same data, whose space and those of its splits say `parts` of themselves, such as `scaling`."""
+        splits = {split: getattr(self, split) for split in ("train", "valid", "test")}
+        said = {
+            split: examples(rows, replace(rows.space, **parts)) for split, rows in splits.items() if rows is not None
+        }
+        return replace(self, space=replace(self.space, **parts), **said)
 
     @property
     def _held_space(self) -> Space:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from harmonium.data import fetch
+from harmonium.data import faces, fetch, patches
 from harmonium.data.arrays import Raw, assemble, check_scale
 from harmonium.data.binarize import SPLITS, check_scheme
 from harmonium.data.dataset import Dataset
-from harmonium.data.examples import examples
 from harmonium.data.files import read, read_array, read_labels, read_splits
 from harmonium.data.idx import read_idx
 from harmonium.data.music import MUSIC, piano_rolls
@@ -35,6 +36,8 @@ _NAMES = {
     "binarized_mnist": "28x28 binary digits, the fixed sample of Larochelle & Murray (2011), 50000/10000/10000",
     **TABLES,
     **MUSIC,
+    patches.NAME: patches.ABOUT,
+    faces.NAME: faces.ABOUT,
 }
 
 
@@ -42,8 +45,8 @@ def available() -> dict[str, str]:
     """The data sets that have a name, each with a line about it.
 
     >>> sorted(available())
-    ['adult', 'binarized_mnist', 'digits', 'dna', 'jsb', 'mnist', 'mushrooms', 'nips', 'nltcs', 'nottingham',
-     'piano_midi']
+    ['adult', 'binarized_mnist', 'digits', 'dna', 'faces', 'jsb', 'mnist', 'mushrooms', 'nips', 'nltcs', 'nottingham',
+     'patches', 'piano_midi']
     """
     return dict(_NAMES)
 
@@ -60,6 +63,7 @@ def load(
     test_fraction: float | None = None,
     groups: object = "auto",
     header: bool | None = None,
+    **options: Any,
 ) -> Dataset:
     """A named data set, or a person's own file or folder of pictures.
 
@@ -79,6 +83,8 @@ def load(
         valid_fraction, test_fraction: of a file's rows, in [0, 1).
         groups: of a file's rows that a split keeps together, as in `from_arrays`.
         header: whether the first row of a text table holds names; found out without it.
+        options: of a name: of "patches" side, whiten, contrast, count and source
+            (`harmonium.data.patches.natural_patches`).
 
     Raises:
         InputError: an unknown name, a file that is not what its ending says, or data that cannot be used as
@@ -100,14 +106,25 @@ def load(
     }
     if not isinstance(name_or_path, str | os.PathLike):
         raise InputError(f"load takes a name or a path, not {type(name_or_path).__name__}: use from_arrays for arrays.")
+    _refuse_unknown(options, name_or_path)
     if name_or_path in _LOADERS:
         for option in (option for option, value in own.items() if value is not None):
             raise InputError(f"{name_or_path!r} comes with its own splits, labels and scale: leave out {option}.")
-        return _LOADERS[name_or_path](binarize, seed)
+        return _LOADERS[name_or_path](binarize, seed, **options)
     path = Path(name_or_path).expanduser()
     if not path.exists():
         raise InputError(_unknown(str(name_or_path)))
     return _load_path(path, binarize, seed, **own | {"groups": groups})
+
+
+def _refuse_unknown(options: Iterable[str], name_or_path: str | os.PathLike) -> None:
+    """Refuse options that neither `load` nor the named data set has."""
+    own = _OPTIONS.get(name_or_path, ())
+    for option in (option for option in options if option not in own):
+        known = [name for name in signature(load).parameters if name not in ("name_or_path", "options")]
+        near = difflib.get_close_matches(option, [*known, *own], n=1, cutoff=0.6)
+        hint = f"did you mean {near[0]}?" if near else f"choose of {', '.join(own)}." if own else "leave it out."
+        raise InputError(f"{str(name_or_path)!r} is loaded with no option {option}: {hint}")
 
 
 def _unknown(name: str) -> str:
@@ -200,7 +217,7 @@ def _binarized_mnist(binarize: str | None, seed: int) -> Dataset:
     data = assemble(replace(raw, image_shape=(28, 28)), "binarized_mnist")
     if data.space.support != "binary":
         raise InputError("The files of 'binarized_mnist' hold values other than 0 and 1: fetch them again.")
-    return _as_published(data)
+    return replace(data, binarization="fixed").declared(binarization="fixed(Larochelle & Murray 2011)")
 
 
 def _binarized_file(split: str) -> np.ndarray:
@@ -217,13 +234,9 @@ def _music(name: str, binarize: str | None, seed: int) -> Dataset:
     return piano_rolls(name, binarize)
 
 
-def _as_published(data: Dataset) -> Dataset:
-    """The data set with its spaces saying whose binarization it is."""
-    space = replace(data.space, binarization="fixed(Larochelle & Murray 2011)")
-    splits = {split: examples(getattr(data, split), replace(space, split=split)) for split in SPLITS}
-    return replace(data, space=space, binarization="fixed", **splits)
-
-
+_OF_ALL = ("binarize", "seed")
 _LOADERS = {"digits": _digits, "mnist": _mnist, "binarized_mnist": _binarized_mnist}
 _LOADERS |= {name: partial(_table, name) for name in TABLES}
 _LOADERS |= {name: partial(_music, name) for name in MUSIC}
+_LOADERS |= {patches.NAME: patches.natural_patches, faces.NAME: faces.olivetti}
+_OPTIONS = {patches.NAME: [name for name in signature(patches.natural_patches).parameters if name not in _OF_ALL]}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -94,12 +95,25 @@ def read_folder(folder: Path) -> Raw:
     )
 
 
-def _frames(path: Path) -> Iterator[_Picture]:
+def grey_levels(file: IO[bytes], path: Path) -> np.ndarray:
+    """The grey levels `[rows, columns]`, uint8, of a picture in an archive (its first frame), as those in a folder are
+    read; `path` names it in an error.
+
+    Raises:
+        InputError: no picture, or one of more than 8 bits.
+    """
+    picture = next(_frames(path, file))
+    if picture.grey.dtype != np.uint8:
+        raise InputError(f"{str(path)!r} has more than 8 bits a value: replace the archive, or save it with 8 bits.")
+    return _laid(picture, WHITE)
+
+
+def _frames(path: Path, file: IO[bytes] | None = None) -> Iterator[_Picture]:
     from PIL import Image, ImageSequence
 
     try:
         # A name would let Pillow map the file, and mix up the rows of a TIFF that lies on its side.
-        with path.open("rb") as file, Image.open(file) as picture:
+        with path.open("rb") if file is None else nullcontext(file) as opened, Image.open(opened) as picture:
             if picture.format == "MPO":  # a photograph with a preview or a depth map behind it
                 yield _read(picture, path)
                 return

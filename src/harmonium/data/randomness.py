@@ -8,7 +8,7 @@ import numpy as np
 
 # One number a purpose: with the same seed, the order of batches and the bits of a binarization must not come
 # from one stream.
-ORDER, BINARIZE, SPLIT = range(3)
+ORDER, BINARIZE, SPLIT, PATCHES = range(4)
 
 
 def generator(seed: int, purpose: int, index: int = 0) -> np.random.Generator:

@@ -17,6 +17,7 @@ import pytest
 
 from harmonium.training import RunFolder
 from tests.cli.typed import Command
+from tests.data.natural import berkeley
 
 LOG = importlib.import_module("harmonium.training.log")
 BITS = (np.random.default_rng(1).random((40, 6)) < 0.5).astype(float)
@@ -192,3 +193,15 @@ def test_the_report_tells_of_both_parts_of_a_longer_run(harmonium):
     first, second = command_line(RunFolder(harmonium.folder / "r").about).splitlines()
     assert "--epochs 4 " in first
     assert second == "harmonium train nade --epochs 6 --resume"
+
+
+def test_patches_of_images_by_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARMONIUM_DATA", str(tmp_path))
+    typed = Command(tmp_path)
+    said = typed.refused("train", "rbm", "--data", "patches", code=1)
+    assert "set HARMONIUM_DATA to a folder that holds natural_images/BSDS300_jpg.tar" in said
+    berkeley(tmp_path)
+    typed.done("train", "rbm", "--data", "patches", "--epochs", "1", "--out", "run", "--temperatures", "20")
+    data = RunFolder(tmp_path / "run").about["data"]
+    assert (data["name"], data["space"]["shape"], data["image_shape"]) == ("patches", [36], None)
+    typed.done("evaluate", "run", "--temperatures", "20")

@@ -40,8 +40,12 @@ def filters(subject: Subject) -> Section:
     spread = f"Norms run from {low} to {high}, median {middle}."
     if isinstance(subject.inner, FVBN) and not subject.look.shape:
         return _acting(subject, weights, spread)
+    if (white := subject.data.whitening) is not None:
+        spread += " Weights on whitened columns are shown as those on the pixels of a patch that they amount to."
+        return _filter_pictures(subject, white.filters(weights[:, strongest]), white.image_shape, spread)
     if subject.look.shape:
-        return _filter_pictures(subject, _as_filters(subject.unit, weights)[:, strongest], spread)
+        chosen = _as_filters(subject.unit, weights)[:, strongest]
+        return _filter_pictures(subject, chosen, subject.look.shape, spread)
     return Section(
         shows=f"The weights W between visible units (rows) and the {_units(subject, len(strongest))} with the "
         f"largest weights (columns, strongest first); red is positive, blue negative. {spread}",
@@ -67,10 +71,10 @@ def _as_filters(unit: Unit, weights: np.ndarray) -> np.ndarray:
     return np.einsum("isj,s->ij", by_state, code) / (code**2).sum()
 
 
-def _filter_pictures(subject: Subject, chosen: np.ndarray, spread: str) -> Section:
+def _filter_pictures(subject: Subject, chosen: np.ndarray, shape: tuple[int, ...], spread: str) -> Section:
     size = float(np.percentile(np.abs(chosen), 99.5)) or 1.0
-    colour = len(subject.look.shape) == 3 and subject.look.shape[-1] == 3
-    pictures = Look(-size, size, "RdBu_r", subject.look.shape).pictures(chosen.T)
+    colour = len(shape) == 3 and shape[-1] == 3
+    pictures = Look(-size, size, "RdBu_r", shape).pictures(chosen.T)
     across = min(ACROSS, len(pictures))
     blank = np.full((-len(pictures) % across, *pictures.shape[1:]), 255, np.uint8)
     tiles = np.concatenate([pictures, blank]).reshape(-1, across, *pictures.shape[1:])

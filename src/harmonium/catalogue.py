@@ -60,10 +60,10 @@ ENTRIES = by_name((
     Entry("Normalised", "18.6", "any energy model with log Z as a learned number"),
     Entry("Classifier", "20.3", "the multilayer perceptron made from a DBN or DBM", "classifier:classifier"),
     # machines of real data
-    Entry("SpikeSlabRBM", "20.5.3", "hidden spikes and slabs that set mean and covariance"),
-    Entry("S3C", "20.5.3", "sparse coding by spikes and slabs, log Z known"),
-    Entry("MeanCovarianceRBM", "20.5.2", "binary units that set mean and covariance (mcRBM)"),
-    Entry("ProductOfStudentT", "20.5.2", "heavy-tailed experts on filters of the data (PoT)"),
+    Entry("SpikeSlabRBM", "20.5.3", "hidden spikes and slabs that set mean and covariance", "real:ssrbm"),
+    Entry("S3C", "20.5.3", "sparse coding by spikes and slabs, log Z known", "real:s3c"),
+    Entry("MeanCovarianceRBM", "20.5.2", "binary units that set mean and covariance (mcRBM)", "real:mcrbm"),
+    Entry("ProductOfStudentT", "20.5.2", "heavy-tailed experts on filters of the data (PoT)", "real:pot"),
     Entry("MeanProductOfStudentT", "20.5.2", "the same, with units that set the mean (mPoT)"),
     # auto-regressive networks
     Entry("FVBN", "20.10.8", "each variable by a generalised linear model of those before", "autoregressive:fvbn"),

@@ -32,11 +32,11 @@ class CovarianceMachine(eqx.Module):
     """
 
     visible: Gaussian
-    means: Bernoulli
+    means: Bernoulli | None
     C: Float[Array, "visible factors"]
-    W: Float[Array, "visible means"]
+    W: Float[Array, "visible means"] | None
     b: GaussianBias = no_decay()
-    c: Float[Array, "means"] = no_decay()
+    c: Float[Array, "means"] | None = no_decay()
 
     @property
     def seen(self) -> Factored:
@@ -53,13 +53,14 @@ class CovarianceMachine(eqx.Module):
         """The energy of the visible units without filters, and of the mean units."""
         v = stats["v"]
         alone = inner(self.seen.natural(self.b), v)
-        if not self.means.size:
+        if self.means is None:
             return -alone
         return -alone - (self.seen.interaction(v, self.b) @ self.W) @ stats["hm"] - self.c @ stats["hm"]
 
     def filters(self) -> np.ndarray:
         """The filters of the covariance, beside those of the mean."""
-        return np.concatenate([np.asarray(self.C, float), np.asarray(self.W, float)], axis=1)
+        parts = [self.C] if self.W is None else [self.C, self.W]
+        return np.concatenate([np.asarray(part, float) for part in parts], axis=1)
 
 
 class MeanCovarianceRBM(CovarianceMachine):
@@ -95,7 +96,8 @@ class MeanCovarianceRBM(CovarianceMachine):
     ) -> None:
         factors = covariances if factors is None else factors
         _check("A mean-covariance RBM", visible, means, scale, key, covariances=covariances, factors=factors)
-        self.visible, self.means, self.covariances = visible, Bernoulli(means), Bernoulli(covariances)
+        self.visible, self.covariances = visible, Bernoulli(covariances)
+        self.means = Bernoulli(means) if means else None
         self.C, self.W = _start(visible.size, means, factors, key, scale, 1.0)
         tied = np.arange(factors)[:, None] % covariances == np.arange(covariances)
         self.raw = jnp.log(jnp.expm1(jnp.where(tied, 1.0, 0.0) + 1e-3)).astype(jnp.float32)
@@ -105,7 +107,7 @@ class MeanCovarianceRBM(CovarianceMachine):
     @property
     def layers(self) -> dict[str, Unit]:
         """`v`, `hm` (where there are mean units) and `hc`."""
-        return {"v": self.seen} | ({"hm": self.means} if self.means.size else {}) | {"hc": self.covariances}
+        return {"v": self.seen} | ({} if self.means is None else {"hm": self.means}) | {"hc": self.covariances}
 
     @property
     def P(self) -> Float[Array, "factors covariances"]:
@@ -132,10 +134,10 @@ def _start(visible: int, means: int, factors: int, key: Key[Array, ""], scale: f
     """Filters of one norm, in random directions, and small weights of the mean."""
     first, second = jax.random.split(key)
     C = jax.random.normal(first, (visible, factors), jnp.float32)
-    W = scale * jax.random.normal(second, (visible, means), jnp.float32)
+    W = scale * jax.random.normal(second, (visible, means), jnp.float32) if means else None
     return norm * C / jnp.linalg.norm(C, axis=0), W
 
 
-def _biases(visible: Gaussian, means: int) -> tuple[GaussianBias, Array]:
+def _biases(visible: Gaussian, means: int) -> tuple[GaussianBias, Array | None]:
     zeros = jnp.zeros(visible.size, jnp.float32)
-    return GaussianBias(zeros, zeros + RIDGE), jnp.full(means, OFF, jnp.float32)
+    return GaussianBias(zeros, zeros + RIDGE), jnp.full(means, OFF, jnp.float32) if means else None

@@ -43,7 +43,7 @@ class MeanProductOfStudentT(CovarianceMachine):
 
     def __init__(self, visible: Any, means: Any, factors: Any, *, key: Key[Array, ""], scale: Any = 0.01) -> None:
         _check("A product of Student-t experts", visible, means, scale, key, factors=factors)
-        self.visible, self.means = visible, Bernoulli(means)
+        self.visible, self.means = visible, Bernoulli(means) if means else None
         self.C, self.W = _start(visible.size, means, factors, key, scale, NORM)
         self.b, self.c = _biases(visible, means)
         self.log_gamma = jnp.full(factors, jnp.log(SHAPE), jnp.float32)
@@ -52,7 +52,7 @@ class MeanProductOfStudentT(CovarianceMachine):
     def layers(self) -> dict[str, Unit]:
         """`v`, `hm` (where there are mean units) and `hc`."""
         covariances = Gamma(self.C.shape[1])
-        return {"v": self.seen} | ({"hm": self.means} if self.means.size else {}) | {"hc": covariances}
+        return {"v": self.seen} | ({} if self.means is None else {"hm": self.means}) | {"hc": covariances}
 
     def energy(self, stats: LayerStats) -> Float[Array, ""]:
         """`E(v, m, u)` of the layers' statistics, in nats."""

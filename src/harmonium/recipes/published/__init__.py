@@ -14,6 +14,7 @@ from harmonium.recipes.published import (
     gradients,
     imputation,
     mixtures,
+    patches,
     rbm,
     rules,
     sequences,
@@ -23,7 +24,7 @@ from harmonium.recipes.published.page import Protocol, Result, Row, section, wri
 PROTOCOLS: dict[str, Protocol] = {
     **rbm.PROTOCOLS, **rules.PROTOCOLS, **deep.PROTOCOLS, **classifiers.PROTOCOLS, **autoregressive.PROTOCOLS,
     **directed.PROTOCOLS, **sequences.PROTOCOLS, **generator.PROTOCOLS, **imputation.PROTOCOLS, **mixtures.PROTOCOLS,
-    **gradients.PROTOCOLS,
+    **gradients.PROTOCOLS, **patches.PROTOCOLS,
 }  # fmt: skip
 
 __all__ = ["PROTOCOLS", "Protocol", "Result", "Row", "reproduce"]

@@ -122,8 +122,11 @@ CENTRED = {
 REAL = {
     "rbm-gaussian-spike-slab": randomised(RBM(Gaussian(1), SpikeSlab(2), key=jax.random.key(0), scale=0.0), 160, 0.3),
     "spike-slab-rbm": randomised(SpikeSlabRBM(Gaussian(1), SpikeSlab(2), key=jax.random.key(0), scale=0.0), 161, 0.3),
+    "spike-slab-free": randomised(
+        SpikeSlabRBM(Gaussian(1), SpikeSlab(2), key=jax.random.key(0), phi="free", scale=0.0), 168, 0.3
+    ),
     "spike-slab-pooled": randomised(
-        SpikeSlabRBM(Gaussian(1), SpikeSlab(2, slabs=2), key=jax.random.key(0), phi=False, scale=0.0), 162, 0.3
+        SpikeSlabRBM(Gaussian(1), SpikeSlab(2, slabs=2), key=jax.random.key(0), phi=None, scale=0.0), 162, 0.3
     ),
     "s3c": randomised(S3C(Gaussian(1), SpikeSlab(2), key=jax.random.key(0)), 163, 0.3),
     "mc-rbm": randomised(MeanCovarianceRBM(Gaussian(2), 2, 2, factors=3, key=jax.random.key(0)), 164, 0.3),

@@ -57,6 +57,10 @@ CASES = {
     "vae": ("bits", "--latent", "2", "--hidden", "6"),
     "draw": ("bits", "--latent", "2", "--hidden", "5", "--steps", "2"),
     "vrnn": ("rolls", "--latent", "2", "--hidden", "5", "--networks", "4"),
+    "ssrbm": ("real", "--hidden", "4", *AIS),
+    "s3c": ("real", "--hidden", "4"),
+    "mcrbm": ("real", "--hidden", "4", "--means", "2", *AIS),
+    "pot": ("real", "--factors", "4", *AIS),
 }  # fmt: skip
 FLAGS = ("--epochs", "100", "--batch-size", "12", "--no-progress")
 STATES = ("no record", "no checkpoint", "in a stage", "between checkpoints", "being measured")

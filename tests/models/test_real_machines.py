@@ -34,10 +34,11 @@ def of_v(model):
 
 
 SPIKES = randomised(hm.SpikeSlabRBM(Gaussian(4), SpikeSlab(3), key=KEY), 1, 0.3)
+FREE = randomised(hm.SpikeSlabRBM(Gaussian(4), SpikeSlab(3), key=KEY, phi="free"), 1, 0.3)
 POOLED = randomised(hm.SpikeSlabRBM(Gaussian(4), SpikeSlab(6, slabs=2), key=KEY), 2, 0.2)
 
 
-@pytest.mark.parametrize("machine", [SPIKES, POOLED])
+@pytest.mark.parametrize("machine", [SPIKES, FREE, POOLED])
 def test_the_free_energy_of_a_spike_and_slab_rbm_is_that_of_the_paper(machine):
     beta, alpha, k = jnp.exp(machine.b.log_precision), jnp.exp(machine.c.log_precision), machine.hidden.slabs
 
@@ -51,7 +52,7 @@ def test_the_free_energy_of_a_spike_and_slab_rbm_is_that_of_the_paper(machine):
 
 
 def test_without_phi_it_is_an_rbm_of_gaussian_and_spike_and_slab_units():
-    machine = randomised(hm.SpikeSlabRBM(Gaussian(4), SpikeSlab(3), key=KEY, phi=False), 3, 0.3)
+    machine = randomised(hm.SpikeSlabRBM(Gaussian(4), SpikeSlab(3), key=KEY, phi=None), 3, 0.3)
     rbm = hm.RBM(machine.visible, machine.hidden, key=KEY)
     W = machine.W / jnp.exp(machine.b.log_precision)[:, None]
     rbm = eqx.tree_at(lambda m: (m.W, m.b, m.c), rbm, (W, machine.b, machine.c))
@@ -71,8 +72,10 @@ def test_its_covariance_given_the_spikes_is_that_of_the_paper():
 
 
 def test_a_machine_that_cannot_be_normalised_is_named():
-    wild = eqx.tree_at(lambda m: m.W, SPIKES, 30 * SPIKES.W)
-    assert SPIKES.unbounded() is None
+    wild = eqx.tree_at(lambda m: m.W, FREE, 30 * FREE.W)
+    assert FREE.unbounded() is None
+    assert eqx.tree_at(lambda m: m.W, SPIKES, 30 * SPIKES.W).unbounded() is None  # whatever the weights are
+    assert eqx.tree_at(lambda m: m.W, POOLED, 30 * POOLED.W).unbounded() is None
     assert "spikes on" in wild.unbounded()
     assert "eigenvalue -" in hm.log_partition(wild).verdict
     assert "eigenvalue -" in hm.log_partition(wild, key=KEY, method="two_sided").verdict
@@ -80,7 +83,7 @@ def test_a_machine_that_cannot_be_normalised_is_named():
 
 def test_more_spikes_are_not_always_worse():
     """All spikes on is not the worst pattern once there is Phi: the search finds another one."""
-    machine = hm.SpikeSlabRBM(Gaussian(2), SpikeSlab(2), key=KEY)
+    machine = hm.SpikeSlabRBM(Gaussian(2), SpikeSlab(2), key=KEY, phi="free")
     W, raw = jnp.array([[2.0, 0.0], [0.0, 0.0]]), jnp.array([[-9.0, 9.0], [-9.0, 9.0]])
     machine = eqx.tree_at(lambda m: (m.W, m.raw), machine, (W, raw))
     both = np.diag(1 + np.asarray(machine.Phi).sum(axis=1)) - np.asarray(W @ W.T) / math.e
@@ -195,6 +198,7 @@ def test_columns_far_from_zero_and_of_odd_scales_are_modelled_as_others_are(mach
             "visible layer of a spike-and-slab RBM is of Ga",
         ),
         (lambda: hm.SpikeSlabRBM(Gaussian(4), Bernoulli(3), key=KEY), "hidden layer .* is of SpikeSlab units"),
+        (lambda: hm.SpikeSlabRBM(Gaussian(4), SpikeSlab(3), key=KEY, phi=True), "phi is 'dominant', 'free' or None"),
         (lambda: hm.S3C(Gaussian(4), SpikeSlab(4, slabs=2), key=KEY), "not pools of 2"),
         (lambda: hm.MeanCovarianceRBM(Gaussian(4), 2, 0, key=KEY), "covariances=0"),
         (lambda: hm.MeanCovarianceRBM(Gaussian(4), -1, 2, key=KEY), "means=-1"),

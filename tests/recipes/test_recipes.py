@@ -40,6 +40,7 @@ RBM8 = RBM(Bernoulli(8), Bernoulli(4), key=jax.random.key(0))
 BITS = (np.random.default_rng(0).random((40, 8)) < 0.4).astype(np.float32)
 
 
+FILES = dict.fromkeys(("rnade", "ssrbm", "s3c", "mcrbm", "pot"), "real") | {"vrnn": "rolls"}
 SIZES = {
     "boltzmann": {"hidden": 4, "couplings": "restricted", "chains": 16},
     "rbm": {"hidden": 4, "chains": 16},
@@ -51,6 +52,10 @@ SIZES = {
     "made": {"hidden": "5"},
     "nade": {"hidden": 4},
     "rnade": {"hidden": 4, "components": 2},
+    "ssrbm": {"hidden": 4, "chains": 16},
+    "s3c": {"hidden": 4},
+    "mcrbm": {"hidden": 4, "means": 2, "chains": 16},
+    "pot": {"factors": 4, "chains": 16},
     "orderless": {"hidden": "4,3", "orders": 2},
     "nadek": {"hidden": "4", "steps": 2, "orders": 2},
     "sbn": {"hidden": "4", "objective": "nvil"},
@@ -215,6 +220,10 @@ WHOLE = {
     "made": {"hidden": "4,3", "order_seed": 1},
     "nade": {"hidden": 4, "visible": "columns"},
     "rnade": {"hidden": 4, "components": 2, "kind": "laplace", "standardize": True},
+    "ssrbm": {"hidden": 4, "slabs": 2, **AIS},
+    "s3c": {"hidden": 3, "standardize": True},
+    "mcrbm": {"hidden": 3, "means": 2, **AIS},
+    "pot": {"factors": 3, "means": 2, **AIS},
     "orderless": {"hidden": "4,3", "orders": 3},
     "nadek": {"hidden": "4", "steps": 2},
     "sbn": {"hidden": "4,3", "recognition": "5", "prior": "fvbn"},
@@ -245,7 +254,7 @@ class Stopping(Interrupt):
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_is_not(name, table, tmp_path):
     function = recipe(name.split()[0])
-    table = table.replace("bits", {"rnade": "real", "vrnn": "rolls"}.get(name, "bits"))
+    table = table.replace("bits", FILES.get(name, "bits"))
     options = {"epochs": 2, "batch_size": 10, **WHOLE[name]}
     whole = function(table, **options, out=tmp_path / "whole")
     runs = sorted(path.parent.name for path in (tmp_path / "whole").glob("stages/*/model.safetensors"))
@@ -300,9 +309,9 @@ def test_classifiers_are_judged_by_their_classes(table, tmp_path):
         ("vae", {"latent": ""}, "at least one latent layer"),
         ("vae", {"hidden": "8,x"}, "with commas between"),
         ("vae", {"convolution": "4"}, "leave --convolution out"),
-        ("vae", {"samples": 0}, "at least one guess"),
+        ("vae", {"samples": 0}, "at least one sample"),
         ("sbn", {"objective": "cd"}, "choose one of rws"),
-        ("sbn", {"objective": "vimco", "samples": 1}, "at least 2 guesses"),
+        ("sbn", {"objective": "vimco", "samples": 1}, "at least 2 samples"),
         ("sbn", {"prior": "flat"}, "choose one of factorial, fvbn"),
         ("draw", {"attention": "2"}, "leave --attention out"),
         ("vrnn", {}, "holds no sequences"),
@@ -446,7 +455,9 @@ NETWORKS = (
     "nadek",
 )  # quick ones, which share a process; a neural one is a MADE of another shape
 DIRECTED = ("sbn", "bihm", "vae", "draw", "vrnn")
-ASKED_TOGETHER = [*((name,) for name in SIZES if name not in (*NETWORKS, *DIRECTED)), NETWORKS, DIRECTED]
+REAL = ("ssrbm", "s3c", "mcrbm", "pot")
+TOGETHER = (NETWORKS, DIRECTED, REAL)
+ASKED_TOGETHER = [*((name,) for name in SIZES if not any(name in names for names in TOGETHER)), *TOGETHER]
 
 
 # Simulated devices share two threads: of sums that do not wait for each other each device might take another one first,
@@ -459,8 +470,7 @@ FAST = f"{FLAGS} --xla_cpu_enable_concurrency_optimized_scheduler=false"
 def test_twenty_steps_on_one_device_and_on_two(names, tmp_path):
     np.save(tmp_path / "real.npy", measurements(1200))
     np.save(tmp_path / "rolls.npy", np.random.default_rng(0).integers(0, 2, (1200, 3, 4)).astype(np.int8))
-    files = {"rnade": "real.npy", "vrnn": "rolls.npy"}
-    asked = {n: SIZES[n] | ({"data": str(tmp_path / files[n])} if n in files else {}) for n in names}
+    asked = {n: SIZES[n] | ({"data": str(tmp_path / f"{FILES[n]}.npy")} if n in FILES else {}) for n in names}
 
     def run(devices: int) -> list[list]:
         flags = {

@@ -26,6 +26,10 @@ OPTIONS = {
     "made": {"hidden": "4,3", "order_seed": 1},
     "nade": {"hidden": 4},
     "rnade": {"hidden": 4, "components": 2},
+    "ssrbm": {"hidden": 4, "average": None},
+    "s3c": {"hidden": 4, "average": None},
+    "mcrbm": {"hidden": 4, "means": 2, "average": None},
+    "pot": {"factors": 4, "average": None},
     "orderless": {"hidden": "4,3", "orders": 3},
     "nadek": {"hidden": "4", "steps": 2},
     "sbn": {"hidden": "4,3", "prior": "fvbn"},
@@ -35,7 +39,8 @@ OPTIONS = {
     "vrnn": {"latent": 2, "hidden": 5, "networks": "4"},
 }
 UNSTAGED = {"dbm": {"pretraining": 0, "centred": False}, "dbn": {"greedy_epochs": 0}}  # the same models, sooner
-FILES = {"rnade": "real", "vrnn": "rolls"}
+REAL = ("rnade", "ssrbm", "s3c", "mcrbm", "pot")  # recipes of measurements
+FILES = dict.fromkeys(REAL, "real") | {"vrnn": "rolls"}
 
 
 @pytest.fixture

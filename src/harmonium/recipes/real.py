@@ -54,14 +54,16 @@ def ssrbm(
     *,
     hidden: Annotated[int, "slabs"] = 144,
     slabs: Annotated[int, "slabs that share a spike (a pool)"] = 1,
-    phi: Annotated[bool, "let spikes raise the precision of the data, which keeps the machine normalisable"] = True,
+    phi: Annotated[
+        str, "how spikes raise the precision of the data: dominant (enough to keep it normalisable), free or none"
+    ] = "dominant",
     steps: flags.Steps = 1,
     chains: flags.Chains = 100,
 ) -> tuple[Any, Objective]:
     """Train a spike-and-slab RBM (section 20.5.3 of the book) on measurements, measure its held-out log-likelihood,
     write a report."""
-    unit = SpikeSlab(hidden, slabs=slabs)
-    return lambda visible, key: SpikeSlabRBM(visible, unit, phi=phi, key=key), PCD(steps, chains)
+    unit, chosen = SpikeSlab(hidden, slabs=slabs), None if phi == "none" else phi
+    return lambda visible, key: SpikeSlabRBM(visible, unit, phi=chosen, key=key), PCD(steps, chains)
 
 
 @of_real_data

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from harmonium.decay import no_decay
+from harmonium.errors import InputError, shown
 from harmonium.memory import check_weights
 from harmonium.models.energy import LayerStats
 from harmonium.models.validation import check_family, check_scale
@@ -30,13 +31,14 @@ class SpikeSlabRBM(eqx.Module):
         C^-1 = Lambda + sum_i h_i (Phi_i - W_i W_i^T / alpha_i)                                     # (20.54)
 
     up to a constant (Courville, Bergstra & Bengio 2011; with mu and pools: 2014, doi:10.1109/TPAMI.2013.238). The
-    slab is part of the unit, which is `h s` and has no slab where the spike is off. `Phi_i`, diagonal and not negative,
-    keeps the machine normalisable: `unbounded` says where it is not.
+    slab is part of the unit, which is `h s` and has no slab where the spike is off. `Phi_i` is diagonal and positive.
+    By default it is at least `|W_ji| sum_k |W_ki| / alpha_i`, which keeps `C^-1` positive definite whatever spikes are
+    on. Where it is free, the machine may lose its partition function as it is trained; `unbounded` finds out.
 
     Arguments: `visible`, `Gaussian` units; `hidden`, `SpikeSlab` units, also in pools; `key`, for the weights' start;
-    `phi`, whether there is `Phi`; `scale`, the standard deviation of the weights.
-    Fields: `W` `[visible, slabs]`; `raw` `[visible, spikes]`, of which `Phi` is the softplus, or None; `b` and `c`, the
-    biases. Layers: `v`, `h`. Raises `InputError` for other units.
+    `phi`, "dominant" (the default), "free", or None for no `Phi`; `scale`, the standard deviation of the weights.
+    Fields: `W` `[visible, slabs]`; `raw` `[visible, spikes]`, whose softplus is `Phi` or what it has beyond that bound,
+    or None; `b` and `c`, the biases. Layers: `v`, `h`. Raises `InputError` for other units or another `phi`.
 
     >>> import harmonium as hm, jax
     >>> machine = SpikeSlabRBM(hm.units.Gaussian(4), hm.units.SpikeSlab(3), key=jax.random.key(0))
@@ -50,16 +52,21 @@ class SpikeSlabRBM(eqx.Module):
     raw: Float[Array, "visible spikes"] | None = no_decay()
     b: GaussianBias = no_decay()
     c: SpikeSlabBias = no_decay()
+    phi: str | None = eqx.field(static=True, default="dominant")
 
-    def __init__(self, visible: Any, hidden: Any, *, key: Key[Array, ""], phi: bool = True, scale: Any = 0.1) -> None:
+    def __init__(
+        self, visible: Any, hidden: Any, *, key: Key[Array, ""], phi: Any = "dominant", scale: Any = 0.1
+    ) -> None:
         check_family("A spike-and-slab RBM", "visible", visible, Gaussian)
         check_family("A spike-and-slab RBM", "hidden", hidden, SpikeSlab)
         check_weights("A spike-and-slab RBM", (visible.size, hidden.size), (visible.size, hidden.spikes))
         check_key(key)
         check_scale(scale)
-        self.visible, self.hidden = visible, hidden
+        if phi not in ("dominant", "free", None):
+            raise InputError(f"phi is 'dominant', 'free' or None, not {shown(phi)}: leave it out for 'dominant'.")
+        self.visible, self.hidden, self.phi = visible, hidden, phi
         self.W = scale * jax.random.normal(key, (visible.size, hidden.size), jnp.float32)
-        self.raw = jnp.full((visible.size, hidden.spikes), START, jnp.float32) if phi else None
+        self.raw = jnp.full((visible.size, hidden.spikes), START, jnp.float32) if phi is not None else None
         self.b = visible.bias(visible.neutral_natural())
         slab = jnp.zeros(hidden.size, jnp.float32)
         self.c = SpikeSlabBias(jnp.full(hidden.spikes, -1.0, jnp.float32), slab, slab + 1)
@@ -82,13 +89,19 @@ class SpikeSlabRBM(eqx.Module):
     @property
     def Phi(self) -> Float[Array, "visible spikes"]:
         """What each spike adds to the precision of each visible unit."""
-        return jnp.zeros((self.visible.size, self.hidden.spikes)) if self.raw is None else jax.nn.softplus(self.raw)
+        if self.raw is None:
+            return jnp.zeros((self.visible.size, self.hidden.spikes), jnp.float32)
+        if self.phi == "free":
+            return jax.nn.softplus(self.raw)
+        W = jnp.abs(self.W)
+        least = W * (W.sum(axis=0) / jnp.exp(self.c.log_precision))
+        return jax.nn.softplus(self.raw) + least.reshape(len(W), -1, self.hidden.slabs).sum(axis=2)
 
     def energy(self, stats: LayerStats) -> Float[Array, ""]:
         """`E(v, h s)` of the layers' statistics, in nats."""
         v, h = stats["v"], stats["h"]
         alone = inner(self.visible.natural(self.b), v) + inner(self.hidden.natural(self.c), h)
-        pinched = 0.0 if self.raw is None else 0.5 * (v.square @ jax.nn.softplus(self.raw)) @ h.on
+        pinched = 0.0 if self.raw is None else 0.5 * (v.square @ self.Phi) @ h.on
         return -alone - (v.x @ self.W) @ h.x + pinched  # (20.51), (20.52)
 
     def unbounded(self) -> str | None:

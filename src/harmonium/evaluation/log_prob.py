@@ -12,11 +12,12 @@ from harmonium.evaluation.likelihood import free_energies, free_energy_is_exact,
 from harmonium.evaluation.partition import AUTO_LIMIT
 from harmonium.evaluation.rows import rows_of
 from harmonium.evaluation.tractable import log_probs
-from harmonium.inference import configurations, exact_log_partition, require_linear
+from harmonium.inference import configurations, require_linear
 from harmonium.inference.finite import require_finite, require_numbers
 from harmonium.inference.latent import latent_count
+from harmonium.inference.normalisable import why_unbounded
 from harmonium.inference.placing import near
-from harmonium.models import UNBOUNDED, EnergyModel, LatentModel, TractableModel
+from harmonium.models import EnergyModel, LatentModel, TractableModel
 from harmonium.models.kinds import ENERGY, LATENT, TRACTABLE
 from harmonium.models.verb import verb
 
@@ -47,6 +48,8 @@ def _of_tractable(model: TractableModel, rows: Any) -> Float[np.ndarray, "n"]:
 
 @log_prob.register(ENERGY)
 def _of_energy(model: EnergyModel, rows: Any) -> Float[np.ndarray, "n"]:
+    if why := why_unbounded(model):
+        raise InputError(f"This {type(model).__name__} has no probabilities: {why}.")
     if configurations(model) > AUTO_LIMIT or not free_energy_is_exact(model):
         raise _not_exact(model, "log Z", "estimates it")
     return log_likelihood(model, rows, method="exact").per_example
@@ -90,11 +93,8 @@ def _ratios(row: Any, model: Any, a: np.ndarray, b: np.ndarray) -> Float[np.ndar
 def _without_log_z(model: EnergyModel, a: np.ndarray, b: np.ndarray) -> Float[np.ndarray, "n"]:
     if not free_energy_is_exact(model):
         raise _not_exact(model, "its free energies", "bounds it from below")
-    real = any(unit.states is None for unit in model.layers.values())
-    if real and configurations(model) <= AUTO_LIMIT and not np.isfinite(exact_log_partition(model)):
-        raise InputError(
-            f"The probabilities of this {type(model).__name__} have no ratio, for it cannot be normalised: {UNBOUNDED}."
-        )
+    if why := why_unbounded(model):
+        raise InputError(f"This {type(model).__name__} has no probabilities to compare: {why}.")
     placed, _ = near(model)
     unit = model.layers["v"]
     return free_energies(placed, b) - free_energies(placed, a) + unit.log_scale(b) - unit.log_scale(a)

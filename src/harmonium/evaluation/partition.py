@@ -9,9 +9,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from harmonium.errors import InputError, whole
@@ -21,9 +18,9 @@ from harmonium.evaluation.both_ways import BOTH, OWN, Route, Runs, both_ways
 from harmonium.evaluation.estimate import GAP_LIMIT, ONE_SIDED, Estimate, interval_verdict
 from harmonium.evaluation.trajectory import forward_along, reverse_along, training_path
 from harmonium.inference import configurations, exact_log_partition, require_linear
-from harmonium.inference.finite import OF_MODEL
+from harmonium.inference.normalisable import why_unbounded
 from harmonium.inference.placing import near
-from harmonium.models import UNBOUNDED, BiHM, EnergyModel, KnownPartition, Normalisable
+from harmonium.models import UNBOUNDED, BiHM, EnergyModel, KnownPartition
 from harmonium.models.kinds import BIDIRECTIONAL, ENERGY
 from harmonium.models.verb import verb
 from harmonium.rng import fast_key, key_data
@@ -74,8 +71,8 @@ def _of_energy(
 ) -> Estimate:  # fmt: skip
     if method not in METHODS:
         raise InputError(f"There is no method '{method}' for log Z: choose one of {', '.join(METHODS)}.")
-    if isinstance(model, Normalisable) and (why := model.unbounded()):
-        return _unbounded(f"the model cannot be normalised: {why}", {})
+    if why := why_unbounded(model):  # no number, but a finished run still gets its report
+        return _unbounded(why)
     if isinstance(model, KnownPartition) and method in ("auto", "exact"):
         value = float(model.known_log_partition())
         settings = {"log_partition": {"exact": round(value, 4)}}
@@ -129,19 +126,16 @@ def _exact(model: EnergyModel) -> Estimate:
     value = float(exact_log_partition(model))
     settings = {"configurations": int(configurations(model)), "log_partition": {"exact": round(value, 4)}}
     settings["seconds"] = round(time.perf_counter() - clock, 2)
-    if not math.isfinite(value):  # no number, but a finished run still gets its report
-        broken = any(not jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array)))
-        why = f"its parameters are not finite; {OF_MODEL}" if broken else UNBOUNDED
-        return _unbounded(f"the model cannot be normalised; {why}", settings)
+    if not math.isfinite(value):
+        return _unbounded(why_unbounded(model) or f"the model cannot be normalised; {UNBOUNDED}")
     return Estimate(value, 0.0, "exact", "log_partition", value, value, True, "enumeration", settings)
 
 
-def _unbounded(why: str, settings: dict[str, Any]) -> Estimate:
+def _unbounded(why: str) -> Estimate:
     """What is said of a model without a partition function."""
-    return Estimate(
-        math.nan, 0.0, "unordered", "log_partition", method="enumeration", settings=settings,
-        verdict=f"do not report: {why}",
-    )  # fmt: skip
+    settings = {"log_partition": {"exact": math.nan}, "seconds": 0.0}
+    told = f"do not report: {why}"
+    return Estimate(math.nan, 0.0, "unordered", "log_partition", method="enumeration", settings=settings, verdict=told)
 
 
 # ---- annealing -----------------------------------------------------------------------------------------------

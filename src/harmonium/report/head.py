@@ -49,7 +49,7 @@ def sentence(subject: Subject) -> str:
 def _units(unit: Unit, role: str) -> str:
     """A layer in words."""
     if not isinstance(unit, Columns):
-        return f"{unit.size:,} {type(unit).__name__} {role} units"
+        return f"{unit.size:,} {type(unit.held).__name__} {role} units"
     sizes: dict[str, int] = {}
     for part in unit.parts:
         name = type(part).__name__ + (f" ({part.states} states)" if isinstance(part, Categorical) else "")

@@ -48,6 +48,10 @@ def methods(model: Any) -> Methods:
         for method in function.methods(model) if name.startswith("hm.") else ():
             options = {k: v for k, v in options_of(function, model, method).items() if k not in HIDDEN}
             options = options if not method else {k: v for k, v in options.items() if k != "method"}
-            told = ", ".join(f"{option}={default!r}" for option, default in options.items())
+            told = ", ".join(f"{option}={_named(default)}" for option, default in options.items())
             lines.append(f"{name:<24}" + (f"method='{method}': " if method else "") + told)
     return Methods(line.rstrip() for line in lines)
+
+
+def _named(default: Any) -> str:
+    return default.__name__ if isinstance(default, type) else repr(default)

@@ -12,6 +12,7 @@ Algorithm 20.1.
 """
 
 # No `from __future__ import annotations`: Equinox cannot read AbstractVar from a string.
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -42,7 +43,7 @@ from harmonium.objectives.objective import (
     posterior,
     require,
 )
-from harmonium.samplers import Gibbs, State, initial_state, posterior_sample, run_chain
+from harmonium.samplers import Gibbs, Kernel, State, initial_state, posterior_sample, run_chain
 from harmonium.units import Stats
 
 
@@ -66,7 +67,7 @@ class CD(Contrastive):
     """Contrastive divergence, CD-k: chains start at the batch and take `steps` sweeps (Hinton 2002; section 18.2).
 
     Arguments: `steps`, the number k of Gibbs sweeps; `mean_field_steps`, sweeps of mean field, at most, in the positive
-    phase of a deep machine.
+    phase of a deep machine; `kernel`, of the model, what moves the chains instead of `hm.samplers.Gibbs`.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -75,6 +76,7 @@ class CD(Contrastive):
 
     steps: int = eqx.field(static=True, converter=plain, default=1)
     mean_field_steps: int = eqx.field(static=True, converter=plain, default=25, kw_only=True)
+    kernel: Callable[[Any], Kernel] = eqx.field(static=True, repr=False, default=Gibbs, kw_only=True)
 
     def __call__(
         self, model: Any, batch: Batch, key: Key[Array, ""], memory: Memory
@@ -86,7 +88,7 @@ class CD(Contrastive):
 
         def chain(key: Key[Array, ""], v: LayerValues) -> State:
             start, walk = jax.random.split(key)
-            return run_chain(Gibbs(still), walk, posterior_sample(still, start, v), self.steps)
+            return run_chain(self.kernel(still), walk, posterior_sample(still, start, v), self.steps)
 
         ends = jax.vmap(chain)(jax.random.split(key, len(values["v"])), values)
         inferred = posterior(still, values, self.mean_field_steps)
@@ -99,7 +101,8 @@ class PCD(Contrastive):
 
     (Younes 1998; Tieleman 2008; section 18.2; for deep machines Salakhutdinov & Hinton 2009, Algorithm 20.1.)
     Arguments: `steps`, Gibbs sweeps per update; `chains`, how many; `mean_field_steps`, sweeps of mean field, at most,
-    in the positive phase of a deep machine.
+    in the positive phase of a deep machine; `kernel`, of the model, what moves the chains instead of
+    `hm.samplers.Gibbs`.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -110,6 +113,7 @@ class PCD(Contrastive):
     steps: int = eqx.field(static=True, converter=plain, default=1)
     chains: int = eqx.field(static=True, converter=plain, default=100)
     mean_field_steps: int = eqx.field(static=True, converter=plain, default=25, kw_only=True)
+    kernel: Callable[[Any], Kernel] = eqx.field(static=True, repr=False, default=Gibbs, kw_only=True)
 
     def __check_init__(self) -> None:
         if not whole(self.chains):
@@ -128,7 +132,7 @@ class PCD(Contrastive):
         """Free energy of the batch less that of the persistent chains."""
         still = jax.lax.stop_gradient(model)
         keys = jax.random.split(key, self.chains)
-        chains = jax.vmap(lambda k, s: run_chain(Gibbs(still), k, s, self.steps))(keys, memory.chains)
+        chains = jax.vmap(lambda k, s: run_chain(self.kernel(still), k, s, self.steps))(keys, memory.chains)
         inferred = posterior(still, batch, self.mean_field_steps)
         loss, metrics = contrast(model, batch, chains, inferred)
         return loss, (StepMemory(chains, phase_means(still, batch, chains, inferred)), metrics)

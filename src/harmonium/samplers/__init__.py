@@ -12,6 +12,7 @@ from harmonium.samplers.gibbs import (
     sample_block,
     watched_chain,
 )
+from harmonium.samplers.hamiltonian import Hamiltonian
 from harmonium.samplers.impute import impute
 from harmonium.samplers.known import known_layers
 from harmonium.samplers.ladders import Ladder, Snapshots, Temperatures
@@ -22,6 +23,7 @@ from harmonium.samplers.tempering import Replicas, Tally, Tempering, initial_rep
 __all__ = [
     "Clamp",
     "Gibbs",
+    "Hamiltonian",
     "Info",
     "Kernel",
     "Ladder",

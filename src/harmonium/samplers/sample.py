@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from harmonium.compiling import jit_entry, map_rows
-from harmonium.errors import InputError, whole
+from harmonium.errors import InputError, shown, whole
 from harmonium.inference.finite import OF_MODEL, require_finite, require_numbers
 from harmonium.inference.marginals import as_rows
 from harmonium.inference.shapes import require_shapes
@@ -38,12 +39,12 @@ def sample(
     Row `i` depends on `key` and `i` alone, so that blocks drawn one after the other, each with the number of its
     `first` row, are the rows drawn at once (to float summation order; bit for bit where blocks have the same size).
     Arguments: `n`, how many; `steps`, sweeps of each chain; `start`, rows `[n, size]` from which the chains start
-    (default: random states); `given`, known values, which the samples keep: of the visible layer `[size]` or
-    `[n, size]`, NaN where not known, or of layers by name, such as the class `{"y": 3}` (the others are then drawn as
-    `hm.impute` does); `first`, the number of the first row. Returns `[n, size]`, in float64 where the model holds real
-    columns shifted and scaled. Raises `InputError` for fewer than one chain or step, more rows than the memory holds, a
-    start where there are no chains, a model that is no distribution of its visible layer, or known values that it
-    cannot hold.
+    (default: random states); `kernel`, of the model, what moves the chains (default: `hm.samplers.Gibbs`); `given`,
+    known values, which samples keep: of the visible layer `[size]` or `[n, size]`, NaN where not known, or of layers
+    by name, such as the class `{"y": 3}` (the others are then drawn as `hm.impute` does); `first`, the number of the
+    first row. Returns `[n, size]`, in float64 where the model holds real columns shifted and scaled. Raises
+    `InputError` for fewer than one chain or step, more rows than the memory holds, a start where there are no chains, a
+    model that is no distribution of its visible layer, or known values that it cannot hold.
 
     >>> import harmonium as hm, jax
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
@@ -64,9 +65,16 @@ def sample(
 
 
 @sample.register(ENERGY)
-def _by_chains(model: EnergyModel, keys: Key[Array, "n"], *, steps: int = 1000, start: Any = None) -> Array:
+def _by_chains(
+    model: EnergyModel, keys: Key[Array, "n"], *, steps: int = 1000, start: Any = None, kernel: Any = Gibbs
+) -> Array:
+    if not isinstance(kernel, Hashable) or not callable(kernel):
+        raise InputError(
+            f"A kernel is made by a function of the model, such as lambda model: hm.samplers.Hamiltonian(model), not "
+            f"{shown(kernel)}."
+        )
     start = None if start is None else _checked_start(model, start, len(keys))
-    return require_finite(_run(model, keys, start, steps), "The values drawn", AWAY, columns=True)
+    return require_finite(_run(model, keys, start, steps, kernel), "The values drawn", AWAY, columns=True)
 
 
 @sample.register(BELIEF_NET)
@@ -115,11 +123,11 @@ def _draw(model: LatentModel | BiHM, keys: Key[Array, "n"]) -> Array:
 
 
 @jit_entry
-def _run(model: EnergyModel, keys: Key[Array, "n"], start: Array | None, steps: int) -> Array:
+def _run(model: EnergyModel, keys: Key[Array, "n"], start: Array | None, steps: int, kernel: Any) -> Array:
     def chain(key: Key[Array, ""], v: Array | None) -> Array:
         first, walk = jax.random.split(key)
         state = initial_state(model, first) if v is None else posterior_sample(model, first, {"v": v})
-        return run_chain(Gibbs(model), walk, state, steps)["v"]
+        return run_chain(kernel(model), walk, state, steps)["v"]
 
     return jax.vmap(chain)(keys, start)
 

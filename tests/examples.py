@@ -49,7 +49,18 @@ from harmonium.models import (
 )
 from harmonium.models.boltzmann import Pairs
 from harmonium.nets import MLP
-from harmonium.units import Bernoulli, Categorical, Columns, Frames, Gaussian, SpikeSlab, Spin, Unit
+from harmonium.units import (
+    Bernoulli,
+    Categorical,
+    Columns,
+    DoubleRectified,
+    Frames,
+    Gaussian,
+    Rectified,
+    SpikeSlab,
+    Spin,
+    Unit,
+)
 
 VISIBLE = {
     "bernoulli": Bernoulli(3),
@@ -127,6 +138,10 @@ REAL = {
     ),
     "spike-slab-pooled": randomised(
         SpikeSlabRBM(Gaussian(1), SpikeSlab(2, slabs=2), key=jax.random.key(0), phi=None, scale=0.0), 162, 0.3
+    ),
+    "rbm-bernoulli-rectified": randomised(RBM(Bernoulli(3), Rectified(2), key=jax.random.key(0)), 170, 0.4),
+    "rbm-bernoulli-double-rectified": randomised(
+        RBM(Bernoulli(3), DoubleRectified(2), key=jax.random.key(0)), 171, 0.4
     ),
     "s3c": randomised(S3C(Gaussian(1), SpikeSlab(2), key=jax.random.key(0)), 163, 0.3),
     "mc-rbm": randomised(MeanCovarianceRBM(Gaussian(2), 2, 2, factors=3, key=jax.random.key(0)), 164, 0.3),

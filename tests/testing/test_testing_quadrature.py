@@ -7,19 +7,31 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
 from harmonium.errors import InputError
 from harmonium.models import RBM, Independent
 from harmonium.testing import checks_for
 from harmonium.testing.enumeration import list_states
 from harmonium.testing.quadrature import FAMILIES, integrates, whole_line
-from harmonium.units import Bernoulli, Factored, Gamma, Gaussian, SpikeSlab, Unit, inner
+from harmonium.units import (
+    Bernoulli,
+    DoubleRectified,
+    Factored,
+    Gamma,
+    Gaussian,
+    GaussianStats,
+    Rectified,
+    SpikeSlab,
+    Unit,
+    inner,
+)
 
 KEY = jax.random.key(0)
 C = jnp.array([[1.0, 0.5], [0.3, -1.0]])
 FAMILY = {
-    "gaussian": Gaussian(2), "gamma": Gamma(2), "spike-slab": SpikeSlab(2), "pool": SpikeSlab(2, slabs=2),
-    "factored": Factored(Gaussian(2), C),
+    "gaussian": Gaussian(2), "gamma": Gamma(2), "rectified": Rectified(2), "double-rectified": DoubleRectified(2),
+    "spike-slab": SpikeSlab(2), "pool": SpikeSlab(2, slabs=2), "factored": Factored(Gaussian(2), C),
 }  # fmt: skip
 
 
@@ -65,9 +77,11 @@ def test_a_family_is_what_quadrature_says_of_it(name):
 def test_means_and_biases_are_turned_back(name):
     unit = FAMILY[name]
     eta = natural(unit)
-    for back in (unit.natural_from_mean(unit.mean(eta)), unit.natural(unit.bias(eta))):
-        for own, expected in zip(jax.tree.leaves(back), jax.tree.leaves(eta), strict=True):
-            np.testing.assert_allclose(own, expected, rtol=1e-4, atol=1e-5)
+    mean, back = unit.mean(eta), unit.mean(unit.natural_from_mean(unit.mean(eta)))
+    for own, expected in zip(jax.tree.leaves(back), jax.tree.leaves(mean), strict=True):
+        np.testing.assert_allclose(own, expected, rtol=2e-5, atol=1e-6)
+    for own, expected in zip(jax.tree.leaves(unit.natural(unit.bias(eta))), jax.tree.leaves(eta), strict=True):
+        np.testing.assert_allclose(own, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", FAMILY)
@@ -78,6 +92,30 @@ def test_samples_have_the_means(name):
     for found, expected in zip(jax.tree.leaves(drawn), jax.tree.leaves(unit.mean(eta)), strict=True):
         z = (np.mean(found, axis=0) - expected) / (np.std(found, axis=0) / np.sqrt(n) + 1e-9)
         assert np.abs(z).max() < 4.5  # fails 1e-4 of the time with ten numbers
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_means_at_the_neutral_member_are_those_of_samples(name):
+    unit, n = FAMILY[name], 40_000
+    eta = unit.neutral_natural()
+    drawn = jax.vmap(unit.stats)(jax.vmap(lambda k: unit.sample(k, eta))(jax.random.split(KEY, n)))
+    for found, expected in zip(jax.tree.leaves(drawn), jax.tree.leaves(unit.mean(eta)), strict=True):
+        z = (np.mean(found, axis=0) - expected) / (np.std(found, axis=0) / np.sqrt(n) + 1e-9)
+        assert np.abs(z).max() < 4.5  # fails 1e-4 of the time with ten numbers
+
+
+@pytest.mark.parametrize("z", [-300.0, -30.0, -8.0, -3.0, 0.0, 3.0, 30.0])
+def test_a_cut_gaussian_is_right_in_either_tail(z):
+    """Against scipy's, at a mean of `z` deviations: mass, mean and samples."""
+    unit, eta = Rectified(2000), GaussianStats(jnp.full(2000, z), jnp.full(2000, -0.5))
+    exact = scipy.stats.truncnorm(-z, np.inf, loc=z)
+    mass = 0.5 * z * z + scipy.stats.norm.logcdf(z) + 0.5 * np.log(2 * np.pi)
+    np.testing.assert_allclose(unit.log_partition(eta) / 2000, mass, rtol=3e-6, atol=3e-6)
+    mean = exact.mean() if z > -20 else 1 / -z * (1 - 2 / z**2)  # where scipy's own mean is lost
+    np.testing.assert_allclose(unit.mean(eta).x[0], mean, rtol=1e-4)
+    drawn = np.asarray(unit.sample(KEY, eta))
+    assert (drawn > 0).all()
+    assert abs(drawn.mean() - mean) < 4.5 * drawn.std() / np.sqrt(2000)
 
 
 class Wrong(Gamma):

@@ -17,7 +17,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from harmonium.units import Columns, Factored, Gamma, Gaussian, SpikeSlab, Unit, parts_of
+from harmonium.units import (
+    Columns,
+    DoubleRectified,
+    Factored,
+    Gamma,
+    Gaussian,
+    Rectified,
+    SpikeSlab,
+    Unit,
+    parts_of,
+)
 from harmonium.units.spike_slab import SMALLEST
 
 GRID = np.linspace(
@@ -110,9 +120,32 @@ def _(unit: Factored) -> list[Piece]:
     return [whole_line(unit.size)._replace(fine=True)]
 
 
+def from_zero(size: int) -> Piece:
+    """The same with a density that need not vanish at zero, `x = log(1 + exp(t))`, whose scale is that of `x`.
+
+    >>> round(float(from_zero(1).value(0.0)), 4)
+    0.6931
+    """
+    return Piece(np.ones(size, bool), jax.nn.softplus, lambda t: -jax.nn.softplus(-t), curved=True)
+
+
 @integrates(Gamma)
 def _(unit: Gamma) -> list[Piece]:
     return [positive(unit.size)]
+
+
+@integrates(Rectified)
+def _(unit: Rectified) -> list[Piece]:
+    return [from_zero(unit.size)]
+
+
+@integrates(DoubleRectified)
+def _(unit: DoubleRectified) -> list[Piece]:
+    def piece(pattern: tuple[int, ...]) -> Piece:
+        signs = np.array(pattern, np.float32)
+        return from_zero(unit.size)._replace(value=lambda t: signs * jax.nn.softplus(t))
+
+    return [piece(pattern) for pattern in itertools.product([-1, 1], repeat=unit.size)]
 
 
 @integrates(SpikeSlab)

@@ -9,6 +9,7 @@ from harmonium.units.frames import Frames
 from harmonium.units.gamma import Gamma, GammaBias, GammaStats
 from harmonium.units.gaussian import Gaussian, GaussianBias, GaussianStats
 from harmonium.units.log_scale import limited
+from harmonium.units.rectified import DoubleRectified, DoubleStats, Rectified
 from harmonium.units.spike_slab import SpikeSlab, SpikeSlabBias, SpikeSlabStats
 from harmonium.units.spin import Spin
 from harmonium.units.unit import Stats, Unit, inner
@@ -18,6 +19,8 @@ __all__ = [
     "Categorical",
     "Columns",
     "Conditional",
+    "DoubleRectified",
+    "DoubleStats",
     "Factored",
     "FactoredStats",
     "Frames",
@@ -27,6 +30,7 @@ __all__ = [
     "Gaussian",
     "GaussianBias",
     "GaussianStats",
+    "Rectified",
     "SpikeSlab",
     "SpikeSlabBias",
     "SpikeSlabStats",

@@ -65,10 +65,10 @@ MACHINES = {
         lambda key: MeanProductOfStudentT(Gaussian(DIMENSIONS), MEANS, HIDDEN, key=key), 0.005, 60, 10_000, ""
     ),
     "spike-and-slab RBM, 144 spikes": Machine(
-        lambda key: SpikeSlabRBM(Gaussian(DIMENSIONS), SpikeSlab(HIDDEN), key=key), 0.003, 40, 20_000, "+13"
+        lambda key: SpikeSlabRBM(Gaussian(DIMENSIONS), SpikeSlab(HIDDEN), key=key), 0.003, 40, 120_000, "+13"
     ),
     "mcRBM, 144 factors, 144 covariance and 36 mean units": Machine(
-        lambda key: MeanCovarianceRBM(Gaussian(DIMENSIONS), MEANS, HIDDEN, key=key), 0.003, 60, 4000, "+17"
+        lambda key: MeanCovarianceRBM(Gaussian(DIMENSIONS), MEANS, HIDDEN, key=key), 0.003, 60, 12_000, "+17"
     ),
 }
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from examples import OTHERS, RBMS, Deep, randomised
+from examples import OTHERS, RBMS, randomised
 from harmonium.errors import InputError
 from harmonium.inference import (
     at_marginals,
@@ -28,7 +28,7 @@ from harmonium.inference import (
 )
 from harmonium.models import RBM, Interpolated
 from harmonium.testing.enumeration import list_states
-from harmonium.units import Bernoulli, Categorical, Gaussian, Spin, inner
+from harmonium.units import Bernoulli, Categorical, Gamma, Gaussian, Spin, Unit, inner
 
 BINARY = RBMS["rbm-bernoulli-bernoulli"]
 V, H = jnp.zeros(3), jnp.zeros(2)
@@ -61,18 +61,37 @@ def test_bad_input_is_refused_with_the_cure(ask, words):
         ask()
 
 
-def test_real_units_in_two_blocks_beside_others_are_refused():
-    class Mixed(Deep):
-        @property
-        def layers(self):
-            return {"v": Bernoulli(3), "h1": Gaussian(2), "h2": Gaussian(2)}
+class Mixed(eqx.Module):
+    """Bits, and two real layers in blocks of their own that act on each other."""
 
-        @property
-        def blocks(self):
-            return (("v",), ("h1",), ("h2",))
+    real: Unit
+    a: jax.Array
+    b: jax.Array
 
+    @property
+    def layers(self):
+        return {"v": Bernoulli(2), "h1": self.real, "h2": self.real}
+
+    @property
+    def blocks(self):
+        return (("v",), ("h1",), ("h2",))
+
+    def energy(self, stats):
+        alone = {name: inner(unit.neutral_natural(), stats[name]) for name, unit in self.layers.items()}
+        x, y = stats["h1"].x, stats["h2"].x
+        return -sum(alone.values()) - stats["v"] @ self.a @ x - 0.2 * x @ y - self.b @ y
+
+
+def test_real_units_in_two_blocks_are_summed_where_they_are_gaussian_given_the_bits():
+    model = Mixed(Gaussian(1), jnp.array([[0.5], [-1.0]]), jnp.array([0.3]))
+    truth = list_states(model).log_partition[0]
+    assert float(exact_log_partition(model)) == pytest.approx(truth, abs=1e-4)
+
+
+def test_real_units_of_other_families_in_two_blocks_are_refused():
+    model = Mixed(Gamma(1), jnp.array([[0.5], [-1.0]]), jnp.array([0.3]))
     with pytest.raises(InputError, match=r"Real units in two blocks.*two_sided"):
-        exact_log_partition(Mixed(jnp.zeros((3, 2)), jnp.zeros((2, 2)), jnp.zeros(2)))
+        exact_log_partition(model)
 
 
 @pytest.mark.parametrize(

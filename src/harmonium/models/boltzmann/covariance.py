@@ -95,13 +95,13 @@ class MeanCovarianceRBM(CovarianceMachine):
         self, visible: Any, means: Any, covariances: Any, *, factors: Any = None, key: Key[Array, ""], scale: Any = 0.01
     ) -> None:
         factors = covariances if factors is None else factors
-        _check("A mean-covariance RBM", visible, means, scale, key, covariances=covariances, factors=factors)
+        check_filtered("A mean-covariance RBM", visible, means, scale, key, covariances=covariances, factors=factors)
         self.visible, self.covariances = visible, Bernoulli(covariances)
         self.means = Bernoulli(means) if means else None
-        self.C, self.W = _start(visible.size, means, factors, key, scale, 1.0)
+        self.C, self.W = first_filters(visible.size, means, factors, key, scale, 1.0)
         tied = np.arange(factors)[:, None] % covariances == np.arange(covariances)
         self.raw = jnp.log(jnp.expm1(jnp.where(tied, 1.0, 0.0) + 1e-3)).astype(jnp.float32)
-        self.b, self.c = _biases(visible, means)
+        self.b, self.c = first_biases(visible, means)
         self.d = jnp.full(covariances, ON, jnp.float32)
 
     @property
@@ -120,7 +120,14 @@ class MeanCovarianceRBM(CovarianceMachine):
         return self.mean_energy(stats) - self.d @ h + 0.5 * (stats["v"].filtered @ self.P) @ h  # (20.45)
 
 
-def _check(owner: str, visible: Any, means: Any, scale: Any, key: Any, **sizes: Any) -> None:
+def check_filtered(owner: str, visible: Any, means: Any, scale: Any, key: Any, **sizes: Any) -> None:
+    """Refuse what no machine with filters can be made of.
+
+    >>> import harmonium as hm
+    >>> check_filtered("A PoT", hm.units.Gaussian(2), 0, 0.1, jax.random.key(0), factors=0)
+    Traceback (most recent call last):
+    harmonium.errors.InputError: A PoT has at least one of each, and means from 0, not factors=0 and means=0.
+    """
     check_family(owner, "visible", visible, Gaussian)
     if not whole(means, least=0) or not whole(*sizes.values()):
         told = " and ".join(f"{name}={value}" for name, value in sizes.items())
@@ -130,14 +137,23 @@ def _check(owner: str, visible: Any, means: Any, scale: Any, key: Any, **sizes: 
     check_scale(scale)
 
 
-def _start(visible: int, means: int, factors: int, key: Key[Array, ""], scale: float, norm: float) -> tuple:
-    """Filters of one norm, in random directions, and small weights of the mean."""
+def first_filters(visible: int, means: int, factors: int, key: Key[Array, ""], scale: float, norm: float) -> tuple:
+    """Filters of one norm, in random directions, and small weights of the mean.
+
+    >>> C, W = first_filters(2, 1, 3, jax.random.key(0), 0.1, 0.5); jnp.linalg.norm(C, axis=0).round(4), W.shape
+    (Array([0.5, 0.5, 0.5], dtype=float32), (2, 1))
+    """
     first, second = jax.random.split(key)
     C = jax.random.normal(first, (visible, factors), jnp.float32)
     W = scale * jax.random.normal(second, (visible, means), jnp.float32) if means else None
     return norm * C / jnp.linalg.norm(C, axis=0), W
 
 
-def _biases(visible: Gaussian, means: int) -> tuple[GaussianBias, Array | None]:
+def first_biases(visible: Gaussian, means: int) -> tuple[GaussianBias, Array | None]:
+    """A low precision of the visible units, and mean units that are mostly off.
+
+    >>> first_biases(Gaussian(1), 2)[1]
+    Array([-2., -2.], dtype=float32)
+    """
     zeros = jnp.zeros(visible.size, jnp.float32)
     return GaussianBias(zeros, zeros + RIDGE), jnp.full(means, OFF, jnp.float32) if means else None

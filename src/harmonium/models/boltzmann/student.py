@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from harmonium.decay import no_decay
-from harmonium.models.boltzmann.covariance import CovarianceMachine, _biases, _check, _start
+from harmonium.models.boltzmann.covariance import CovarianceMachine, check_filtered, first_biases, first_filters
 from harmonium.models.energy import LayerStats
 from harmonium.units import Bernoulli, Gamma, Unit
 
@@ -42,10 +42,10 @@ class MeanProductOfStudentT(CovarianceMachine):
     log_gamma: Float[Array, "factors"] = no_decay()
 
     def __init__(self, visible: Any, means: Any, factors: Any, *, key: Key[Array, ""], scale: Any = 0.01) -> None:
-        _check("A product of Student-t experts", visible, means, scale, key, factors=factors)
+        check_filtered("A product of Student-t experts", visible, means, scale, key, factors=factors)
         self.visible, self.means = visible, Bernoulli(means) if means else None
-        self.C, self.W = _start(visible.size, means, factors, key, scale, NORM)
-        self.b, self.c = _biases(visible, means)
+        self.C, self.W = first_filters(visible.size, means, factors, key, scale, NORM)
+        self.b, self.c = first_biases(visible, means)
         self.log_gamma = jnp.full(factors, jnp.log(SHAPE), jnp.float32)
 
     @property

@@ -175,9 +175,11 @@ def list_(what: Annotated[str, typer.Argument(help="models, recipes, objectives 
     lists = {"models": _models, "recipes": _recipes, "objectives": _objectives, "data": _data}
     if what not in lists:
         unknown("list", what, lists)
-    for name, text in lists[what]():
+    found = lists[what]()
+    wide = max(20, *(len(name) for name, _ in found))
+    for name, text in found:
         about = " ".join(inspect.cleandoc(text).split("\n\n")[0].split())
-        print(f"{name:<20} {about}")
+        print(f"{name:<{wide}} {about}")
 
 
 def _models() -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import scipy.stats
 
@@ -203,3 +204,51 @@ def test_a_batch_where_one_configuration_belongs_is_refused():
 def test_real_units_have_no_list_of_states():
     with pytest.raises(InputError, match="no list of states"):
         Gaussian(1).values(jnp.zeros(1, jnp.int32))
+
+
+class TestPrecision:
+    """How the precision of Gaussian units is learned: each its own, one for all, or as it stands."""
+
+    @staticmethod
+    def trained(precision: str) -> np.ndarray:
+        import harmonium as hm
+
+        rows = np.random.default_rng(0).normal(size=(400, 3)) * [0.5, 1.0, 2.0] / np.sqrt(1.75)
+        rbm = hm.RBM(Gaussian(3, np.zeros(3), np.ones(3), precision=precision), Bernoulli(2), key=jax.random.key(0))
+        rule, options = hm.objectives.PCD(chains=50), {"epochs": 60, "batch_size": 50, "key": jax.random.key(1)}
+        model = hm.fit(rbm, rows, rule, optimizer=optax.adam(0.02), monitor=False, **options).model
+        assert model.visible.precision == precision
+        return np.exp(np.asarray(model.b.log_precision))
+
+    def test_of_each_unit(self):
+        found = self.trained("own")
+        assert found[0] > 2 * found[2]
+
+    def test_of_all_units(self):
+        found = self.trained("shared")
+        np.testing.assert_allclose(found, found[0], rtol=1e-5)
+        assert abs(found[0] - 1) > 0.02
+
+    def test_that_is_not_learned(self):
+        np.testing.assert_array_equal(self.trained("fixed"), 1.0)
+
+    def test_starting_biases_that_share_it_have_the_mean_variance(self):
+        import harmonium as hm
+
+        rows = np.random.default_rng(0).normal(size=(4000, 2)) * [1.0, 3.0]
+        rbm = hm.RBM(Gaussian(2, precision="shared"), Bernoulli(2), key=jax.random.key(0))
+        b = hm.at_marginals(rbm, rows).b
+        np.testing.assert_allclose(b.log_precision, b.log_precision[0], rtol=1e-6)
+
+    def test_of_another_name(self):
+        with pytest.raises(InputError, match="'own', 'shared' or 'fixed', not 'none'"):
+            Gaussian(2, precision="none")
+
+    def test_it_is_kept_by_what_is_made_of_the_unit_and_by_files(self, tmp_path):
+        import harmonium as hm
+
+        unit = Gaussian(2, precision="fixed")
+        assert unit.placed(np.zeros(2), np.ones(2)).precision == "fixed"
+        assert unit.sized(5).precision == unit.joined([unit]).precision == "fixed"
+        rbm = hm.RBM(unit, Bernoulli(2), key=jax.random.key(0))
+        assert hm.load(hm.save(rbm, tmp_path / "m")).visible.precision == "fixed"

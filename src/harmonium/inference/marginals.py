@@ -121,6 +121,8 @@ def marginal_bias(unit: Unit, x: np.ndarray) -> PyTree:
     mean, deviation = moments(x)
     if unit.scaled:
         mean, deviation = (mean - unit.shift) / unit.scale, deviation / unit.scale
+    if unit.precision == "shared":
+        deviation = np.full_like(deviation, np.sqrt(np.mean(deviation**2)))
     return GaussianBias(jnp.asarray(mean, jnp.float32), jnp.asarray(-2 * np.log(deviation), jnp.float32))
 
 

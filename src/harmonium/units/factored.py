@@ -135,7 +135,7 @@ class Factored(Unit):
 
     def interaction(self, stats: FactoredStats, bias: GaussianBias) -> Float[Array, "size"]:
         """`beta x`, as of Gaussian units."""
-        return jnp.exp(bias.log_precision) * stats.x
+        return self.alone.interaction(GaussianStats(stats.x, stats.square), bias)
 
     def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
         """Refuse values that are not finite."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from harmonium.errors import InputError, plain
+from harmonium.errors import InputError, plain, shown
 from harmonium.units.log_scale import limited
 from harmonium.units.unit import Unit, first_outside
 
@@ -57,13 +57,15 @@ def _numbers(values: Any, size: int) -> tuple[float, ...] | None:
 class Gaussian(Unit):
     """A layer of real units `N(m, 1 / beta)` with mean and precision of their own (section 20.5.1).
 
-    The precision `beta = exp(log_precision)` is learned and stays positive. A layer of data far from zero, or of a
-    scale far from one, holds it as `(x - shift) / scale`: the map is kept in float64, what the model computes is of
-    order one, and float32 loses nothing. `hm.fit` and `hm.at_marginals` take the map from the data; functions of rows
-    (`hm.log_likelihood`, `hm.sample`, `hm.impute`, ...) take and return the data's own values.
+    The precision `beta = exp(log_precision)` is learned and stays positive, for each unit (`precision="own"`), as one
+    for all ("shared"; starting biases have the mean variance), or not at all ("fixed", as it stands). A layer of data
+    far from zero, or of a scale far from one, holds it as `(x - shift) / scale`: the map is kept in float64, what the
+    model computes is of order one, and float32 loses nothing. `hm.fit` and `hm.at_marginals` take the map from the
+    data; functions of rows (`hm.log_likelihood`, `hm.sample`, `hm.impute`, ...) take and return the data's own values.
 
     Arguments: `size`, the number of units; `shift` and `scale`, `[size]` in the data's own unit (default: 0 and 1,
-    until data is seen). Raises `InputError` for a shift that is not finite or a scale that is not positive.
+    until data is seen); `precision`, how it is learned. Raises `InputError` for a shift that is not finite, a scale
+    that is not positive, or another `precision`.
 
     >>> import jax.numpy as jnp
     >>> unit = Gaussian(1); unit.mean(unit.natural(GaussianBias(jnp.ones(1), jnp.zeros(1)))).x
@@ -75,15 +77,19 @@ class Gaussian(Unit):
     size: int = eqx.field(static=True, converter=plain)
     shift: tuple[float, ...] | None = eqx.field(static=True, repr=False, default=None)
     scale: tuple[float, ...] | None = eqx.field(static=True, repr=False, default=None)
+    precision: str = eqx.field(static=True, repr=False, default="own")
 
-    def __init__(self, size: Any, shift: Any = None, scale: Any = None) -> None:
+    def __init__(self, size: Any, shift: Any = None, scale: Any = None, *, precision: Any = "own") -> None:
         self.size, self.shift, self.scale = size, _numbers(shift, size), _numbers(scale, size)
+        self.precision = precision
 
     def __check_init__(self) -> None:
         if (self.shift is None) != (self.scale is None):
             raise InputError("Real columns have both a shift and a scale, or neither: give both.")
         if not all(math.isfinite(x) for x in self.shift or ()) or not all(0 < x < math.inf for x in self.scale or ()):
             raise InputError("Real columns have finite shifts and positive scales: leave out columns without values.")
+        if self.precision not in ("own", "shared", "fixed"):
+            raise InputError(f"A precision is 'own', 'shared' or 'fixed', not {shown(self.precision)}: choose one.")
 
     @property
     def states(self) -> None:
@@ -127,17 +133,29 @@ class Gaussian(Unit):
 
     def natural(self, bias: GaussianBias) -> GaussianStats:
         """`(beta m, -beta / 2)`."""
-        precision = jnp.exp(bias.log_precision)
+        precision = self.precision_of(bias)
         return GaussianStats(precision * bias.mean, -0.5 * precision)
 
+    def precision_of(self, bias: GaussianBias) -> Float[Array, "size"]:
+        """`beta`, whose gradient reaches each unit's own number, all alike, or none."""
+        still = jax.lax.stop_gradient(bias.log_precision)
+        if self.precision == "fixed":
+            return jnp.exp(still)
+        if self.precision == "own":
+            return jnp.exp(bias.log_precision)
+        return jnp.exp(still + jnp.mean(bias.log_precision) - jnp.mean(still))  # equal numbers stay equal
+
     def bias(self, natural: GaussianStats) -> GaussianBias:
-        """`m = -eta_1 / (2 eta_2)` and `beta = -2 eta_2`."""
+        """`m = -eta_1 / (2 eta_2)` and `beta = -2 eta_2`; one that is shared has the mean variance."""
         precision = -2 * natural.square
-        return GaussianBias(natural.x / precision, jnp.log(precision))
+        mean = natural.x / precision
+        if self.precision == "shared":
+            precision = jnp.broadcast_to(1 / jnp.mean(1 / precision), precision.shape)
+        return GaussianBias(mean, jnp.log(precision))
 
     def interaction(self, stats: GaussianStats, bias: GaussianBias) -> Float[Array, "size"]:
         """`beta * x`, so that weights move the mean of a unit by what they are. # (20.42)"""
-        return jnp.exp(bias.log_precision) * stats.x
+        return self.precision_of(bias) * stats.x
 
     @property
     def out_widths(self) -> tuple[int, ...]:
@@ -150,9 +168,9 @@ class Gaussian(Unit):
         return self.natural(GaussianBias(bias.mean + mean, bias.log_precision + limited(log_precision)))
 
     @property
-    def family(self) -> type:
-        """The class: each unit has a mean, a precision, a shift and a scale of its own."""
-        return type(self)
+    def family(self) -> Hashable:
+        """The class, where each unit has a mean, a precision, a shift and a scale of its own."""
+        return type(self) if self.precision == "own" else (type(self), self.precision)
 
     def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
         """Refuse values that are not finite."""
@@ -165,16 +183,16 @@ class Gaussian(Unit):
 
     def sized(self, size: int) -> Gaussian:
         """So many real units, without a shift and a scale."""
-        return Gaussian(size)
+        return Gaussian(size, precision=self.precision)
 
     def joined(self, others: Sequence[Unit]) -> Gaussian:
         """One layer of all the columns."""
         size = sum(unit.size for unit in others)
         if not any(unit.scaled for unit in others):
-            return Gaussian(size)
+            return self.sized(size)
         shift = [unit.shift or (0.0,) * unit.size for unit in others]
         scale = [unit.scale or (1.0,) * unit.size for unit in others]
-        return Gaussian(size, np.concatenate(shift), np.concatenate(scale))
+        return Gaussian(size, np.concatenate(shift), np.concatenate(scale), precision=self.precision)
 
     @property
     def scaled(self) -> bool:
@@ -183,7 +201,7 @@ class Gaussian(Unit):
 
     def placed(self, shift: np.ndarray, scale: np.ndarray) -> Gaussian:
         """The same units, which hold their data as `(x - shift) / scale`."""
-        return Gaussian(self.size, shift, scale)
+        return Gaussian(self.size, shift, scale, precision=self.precision)
 
     def from_data(self, rows: Array | np.ndarray) -> Float[Array, "*n size"]:
         """`(x - shift) / scale` of rows of data, in float64 before it is rounded."""

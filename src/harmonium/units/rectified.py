@@ -220,7 +220,9 @@ class DoubleRectified(Unit):
 
         def solve(target: Float[Array, "4"]) -> Float[Array, "4"]:
             variance = target[1] + target[3]
-            start = jnp.stack([jnp.zeros(()), -0.5 / variance, jnp.zeros(()), -0.5 / variance])
+            start = jnp.stack(
+                [jnp.zeros((), jnp.float32), -0.5 / variance, jnp.zeros((), jnp.float32), -0.5 / variance]
+            )
             return jax.lax.fori_loop(0, HALVINGS, lambda _, eta: step(eta, target), start)
 
         return _unflat(jax.vmap(solve)(flat))

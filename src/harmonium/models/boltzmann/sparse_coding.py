@@ -77,7 +77,7 @@ class S3C(eqx.Module):
     def energy(self, stats: LayerStats) -> Float[Array, ""]:
         """`beta (v - b - W x)^2 / 2` less the log-density of the causes, in nats, up to `log Z`; `x_i^2` is the
         statistic where a cause meets itself."""
-        v, h, beta = stats["v"], stats["h"], jnp.exp(self.b.log_precision)
+        v, h, beta = stats["v"], stats["h"], self.visible.precision_of(self.b)
         alone = inner(self.visible.natural(self.b), v) + inner(self.hidden.natural(self.c), h)
         explained = self.W @ h.x
         own = (beta @ self.W**2) @ (h.square - h.x**2)
@@ -86,7 +86,7 @@ class S3C(eqx.Module):
 
     def local_field(self, stats: LayerStats, layer: str, units: Int[Array, "chosen"]) -> Any:
         """What acts on some causes: what the others leave unexplained of the data."""
-        beta, h = jnp.exp(self.b.log_precision), stats["h"]
+        beta, h = self.visible.precision_of(self.b), stats["h"]
         if layer == "v":
             eta = self.visible.natural(self.b)
             return type(eta)((eta.x + beta * (self.W @ h.x))[units], eta.square[units])
@@ -97,7 +97,8 @@ class S3C(eqx.Module):
 
     def known_log_partition(self) -> Float[Array, ""]:
         """`log Z`, in nats."""
-        return jnp.sum(jax.nn.softplus(self.c.log_odds)) + 0.5 * jnp.sum(LOG_2PI - self.b.log_precision)
+        noise = 0.5 * jnp.sum(LOG_2PI - jnp.log(self.visible.precision_of(self.b)))
+        return jnp.sum(jax.nn.softplus(self.c.log_odds)) + noise
 
     def filters(self) -> np.ndarray:
         """What each cause adds to the data."""

@@ -76,7 +76,7 @@ def test_two_latent_units_are_shown_as_a_plane(tmp_path):
     assert sections_of(page) == SECTIONS
     assert "A VAE with 16 Bernoulli visible units and 2 Gaussian latent units" in page
     assert "nats per example over independent units" in page
-    assert "A lower bound of them weighs guesses" in page
+    assert "A lower bound of them weighs samples of the latent variables" in page
     assert "minus the bound of the batches." in page
     assert "Bound over epochs" in page
     assert "each drawn from the top down" in page

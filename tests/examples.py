@@ -20,6 +20,8 @@ from harmonium.models import (
     NADE,
     RBM,
     RNADE,
+    RNNRBM,
+    RTRBM,
     S3C,
     VAE,
     AffineGenerator,
@@ -28,6 +30,7 @@ from harmonium.models import (
     Centred,
     Classifier,
     ConditionalGenerator,
+    ConditionalRBM,
     DoubledRBM,
     HelmholtzMachine,
     Independent,
@@ -273,7 +276,32 @@ UNLISTED = {
     "conditional-generator": ConditionalGenerator(Bernoulli(4), Categorical(1, states=3), PICTURED),
     "classifier": Classifier(MLP([4, 3, 2], key=KEY)),
 }
+# Values given a context, each context with a machine of its own.
+CONTEXTS = {
+    "rnnrbm-tanh": RNNRBM(Frames(Bernoulli(2), 3), Bernoulli(3), 2, key=KEY),
+    "rnnrbm-low-rank": RNNRBM(Frames(Spin(1), 3), B2, 2, cell="gru", rank=1, key=KEY),
+    "rnnrbm-lstm": RNNRBM(Frames(Categorical(1, states=3), 3), B2, 2, cell="lstm", key=KEY),
+    "rtrbm": RTRBM(Frames(Bernoulli(2), 3), B2, key=KEY),
+    "rtrbm-gaussian": RTRBM(Frames(Gaussian(1), 2), B2, key=KEY),
+    "crbm-rows": ConditionalRBM(Bernoulli(2), B2, given=Categorical(1, states=3), key=KEY),
+    "crbm-mixed-rows": ConditionalRBM(Gaussian(1), B2, given=Columns([Gaussian(1), Bernoulli(1)]), key=KEY),
+    "crbm-frames": ConditionalRBM(Frames(Bernoulli(2), 4), B2, order=1, key=KEY),
+    "crbm-real-frames": ConditionalRBM(Frames(Gaussian(1), 3), B2, order=2, key=KEY),
+}
+CONTEXTS = {name: randomised(model, 850 + i, 0.5) for i, (name, model) in enumerate(CONTEXTS.items())}
 UNLISTED = {name: randomised(model, 800 + i, 0.3) for i, (name, model) in enumerate(UNLISTED.items())}
 EXAMPLES = (
-    UNLISTED | LATENT | GENERATORS | SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | REAL | OTHERS
+    CONTEXTS
+    | UNLISTED
+    | LATENT
+    | GENERATORS
+    | SEQUENCES
+    | NETS
+    | MACHINES
+    | DBMS
+    | RBMS
+    | CENTRED
+    | NORMALISED
+    | REAL
+    | OTHERS
 )

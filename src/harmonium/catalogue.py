@@ -65,6 +65,10 @@ ENTRIES = by_name((
     Entry("MeanCovarianceRBM", "20.5.2", "binary units that set mean and covariance (mcRBM)", "real:mcrbm"),
     Entry("ProductOfStudentT", "20.5.2", "heavy-tailed experts on filters of the data (PoT)", "real:pot"),
     Entry("MeanProductOfStudentT", "20.5.2", "the same, with units that set the mean (mPoT)"),
+    # machines given a context
+    Entry("ConditionalRBM", "20.7", "biases that follow from what is given, or from frames before", "sequences:crbm"),
+    Entry("RNNRBM", "20.7", "a recurrent network that sets an RBM's biases in each frame", "sequences:rnnrbm"),
+    Entry("RTRBM", "20.7", "hidden means of a frame that set the biases of the next", "sequences:rtrbm"),
     # auto-regressive networks
     Entry("FVBN", "20.10.8", "each variable by a generalised linear model of those before", "autoregressive:fvbn"),
     Entry("NeuralAutoregressive", "20.10.9", "each variable by a network of those before", "autoregressive:neural"),

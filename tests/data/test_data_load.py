@@ -288,7 +288,8 @@ def test_piano_rolls_end_in_absent_frames(monkeypatch, tmp_path):
         scipy.io.savemat(path, table)
 
     saved(cells)
-    data = load("jsb")
+    assert load("jsb").space.shape == (200, 88)
+    data = load("jsb", frames=160)
     assert (data.space.shape, data.space.support) == ((160, 88), "sequences of 0 and 1")
     rows = np.asarray(data.train).reshape(-1, 160, 88)
     for row, roll in zip(rows, [rolls[0], rolls[1][:160], rolls[1][160:]], strict=True):
@@ -297,6 +298,17 @@ def test_piano_rolls_end_in_absent_frames(monkeypatch, tmp_path):
     assert len(data.valid) == len(data.test) == 1
     with pytest.raises(InputError, match="binary already"):
         load("jsb", binarize="fixed")
+    for odd in ({"frames": 0}, {"transpose": -1}, {"transpose": 99}):
+        with pytest.raises(InputError, match="are cut to frames from 1, and transposed by up to 24 semitones"):
+            load("jsb", **odd)
+    with pytest.raises(InputError, match="no option frame: did you mean frames"):
+        load("jsb", frame=3)
+    keys = np.asarray(load("jsb", transpose=2).train).reshape(5, 2, 200, 88)  # lower, ..., higher
+    np.testing.assert_array_equal(keys[2, 1], rolls[1])
+    np.testing.assert_array_equal(keys[0, 1, :, :-2], rolls[1][:, 2:])
+    assert (keys[0, 1, :, -2:] == 0).all()
+    np.testing.assert_array_equal(keys[4, 0, :3, 2:], rolls[0][:, :-2])
+    assert (keys[:, 0, 3:] == -1).all()
     saved({**cells, "testdata": [2 * rolls[3]]})
     with pytest.raises(InputError, match="something else than rolls"):
         load("jsb")

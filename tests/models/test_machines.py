@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from examples import EXAMPLES, GENERATORS, LATENT, NETS, OTHERS, RBMS, SEQUENCES
+from examples import CONTEXTS, EXAMPLES, GENERATORS, LATENT, NETS, OTHERS, RBMS, SEQUENCES
 from harmonium.decay import decaying, no_decay
 from harmonium.errors import InputError
 from harmonium.inference import energy, exact_log_partition
@@ -79,7 +79,7 @@ NAMED |= {
     "vrnn": kinds.LATENT,
     "conditional-generator": kinds.CONDITIONAL,
     "classifier": kinds.CLASSIFIER,
-}
+} | dict.fromkeys(CONTEXTS, kinds.CONDITIONAL_ENERGY)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

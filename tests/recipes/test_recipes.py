@@ -40,7 +40,8 @@ RBM8 = RBM(Bernoulli(8), Bernoulli(4), key=jax.random.key(0))
 BITS = (np.random.default_rng(0).random((40, 8)) < 0.4).astype(np.float32)
 
 
-FILES = dict.fromkeys(("rnade", "ssrbm", "s3c", "mcrbm", "pot"), "real") | {"vrnn": "rolls"}
+ROLLS = ("vrnn", "rnnrbm", "rtrbm", "crbm")
+FILES = dict.fromkeys(("rnade", "ssrbm", "s3c", "mcrbm", "pot"), "real") | dict.fromkeys(ROLLS, "rolls")
 SIZES = {
     "boltzmann": {"hidden": 4, "couplings": "restricted", "chains": 16},
     "rbm": {"hidden": 4, "chains": 16},
@@ -63,6 +64,9 @@ SIZES = {
     "vae": {"latent": "2", "hidden": "6", "objective": "iwae", "samples": 3},
     "draw": {"latent": 2, "hidden": 5, "steps": 2},
     "vrnn": {"latent": 2, "hidden": 5, "networks": "4"},
+    "rnnrbm": {"hidden": 4, "recurrent": 3, "rank": 1},
+    "rtrbm": {"hidden": 4},
+    "crbm": {"hidden": 4, "order": 1},
 }
 
 
@@ -231,6 +235,9 @@ WHOLE = {
     "vae": {"latent": "2,1", "hidden": "6"},
     "draw": {"latent": 2, "hidden": 5, "steps": 2},
     "vrnn": {"latent": 2, "hidden": 5, "networks": "4"},
+    "rnnrbm": {"hidden": 3, "recurrent": 3, "cell": "gru"},
+    "rtrbm": {"hidden": 3},
+    "crbm": {"hidden": 3, "order": 1},
 }
 
 
@@ -315,6 +322,9 @@ def test_classifiers_are_judged_by_their_classes(table, tmp_path):
         ("sbn", {"prior": "flat"}, "choose one of factorial, fvbn"),
         ("draw", {"attention": "2"}, "leave --attention out"),
         ("vrnn", {}, "holds no sequences"),
+        ("rnnrbm", {}, "holds no sequences"),
+        ("rtrbm", {"standardize": True}, "Sequences are not standardized here"),
+        ("crbm", {"learning_rate": 0.0}, "takes a positive learning rate|holds no sequences"),
         ("classifier", {"from_": "rbm"}, "dbn or a dbm"),
         ("classifier", {"from_": "dbm", "hidden": "4"}, "two hidden layers"),
         ("classifier", {"visible": "categorical"}, "values, not codes"),
@@ -456,7 +466,8 @@ NETWORKS = (
 )  # quick ones, which share a process; a neural one is a MADE of another shape
 DIRECTED = ("sbn", "bihm", "vae", "draw", "vrnn")
 REAL = ("ssrbm", "s3c", "mcrbm", "pot")
-TOGETHER = (NETWORKS, DIRECTED, REAL)
+CONTEXTS = ("rnnrbm", "rtrbm", "crbm")
+TOGETHER = (NETWORKS, DIRECTED, REAL, CONTEXTS)
 ASKED_TOGETHER = [*((name,) for name in SIZES if not any(name in names for names in TOGETHER)), *TOGETHER]
 
 

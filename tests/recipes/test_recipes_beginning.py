@@ -37,10 +37,13 @@ OPTIONS = {
     "vae": {"latent": "2,1", "hidden": "6"},
     "draw": {"latent": 2, "hidden": 5, "steps": 2},
     "vrnn": {"latent": 2, "hidden": 5, "networks": "4"},
+    "rnnrbm": {"hidden": 4, "recurrent": 3},
+    "rtrbm": {"hidden": 4},
+    "crbm": {"hidden": 4, "order": 1},
 }
 UNSTAGED = {"dbm": {"pretraining": 0, "centred": False}, "dbn": {"greedy_epochs": 0}}  # the same models, sooner
 REAL = ("rnade", "ssrbm", "s3c", "mcrbm", "pot")  # recipes of measurements
-FILES = dict.fromkeys(REAL, "real") | {"vrnn": "rolls"}
+FILES = dict.fromkeys(REAL, "real") | dict.fromkeys(("vrnn", "rnnrbm", "rtrbm", "crbm"), "rolls")
 
 
 @pytest.fixture

@@ -7,7 +7,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, CLASSIFIER, CONDITIONAL, ENERGY, TRACTABLE, is_kind
+from harmonium.models import unfold
+from harmonium.models.kinds import (
+    BELIEF_NET,
+    BIDIRECTIONAL,
+    CLASSIFIER,
+    CONDITIONAL,
+    CONDITIONAL_ENERGY,
+    ENERGY,
+    TRACTABLE,
+    is_kind,
+)
 
 
 def number(model: Any) -> float:
@@ -22,6 +32,10 @@ def number(model: Any) -> float:
         return float(model.log_prob(zeros["v"]))
     if is_kind(model, CONDITIONAL):
         return float(model.log_prob_given(zeros["v"]))
+    if is_kind(model, CONDITIONAL_ENERGY):
+        found = unfold(model, zeros["v"] + jnp.ones((), zeros["v"].dtype))
+        machines = [model.given(jax.tree.map(lambda x, i=i: x[i], found.context)) for i in range(len(found.counted))]
+        return sum(number(machine) for machine in machines)
     if is_kind(model, BELIEF_NET):
         pushed = [link.natural(jnp.zeros(link.given.size, link.given.dtype)) for link in (*model.down, *model.up)]
         return float(sum(jnp.sum(leaf) for leaf in jax.tree.leaves(pushed))) + number(model.top)

@@ -84,7 +84,8 @@ def load(
         groups: of a file's rows that a split keeps together, as in `from_arrays`.
         header: whether the first row of a text table holds names; found out without it.
         options: of a name: of "patches" side, whiten, contrast, count and source
-            (`harmonium.data.patches.natural_patches`).
+            (`harmonium.data.patches.natural_patches`); of music frames and transpose
+            (`harmonium.data.music.piano_rolls`).
 
     Raises:
         InputError: an unknown name, a file that is not what its ending says, or data that cannot be used as
@@ -230,13 +231,10 @@ def _table(name: str, binarize: str | None, seed: int) -> Dataset:
     return binary_table(name, binarize)
 
 
-def _music(name: str, binarize: str | None, seed: int) -> Dataset:
-    return piano_rolls(name, binarize)
-
-
 _OF_ALL = ("binarize", "seed")
 _LOADERS = {"digits": _digits, "mnist": _mnist, "binarized_mnist": _binarized_mnist}
 _LOADERS |= {name: partial(_table, name) for name in TABLES}
-_LOADERS |= {name: partial(_music, name) for name in MUSIC}
+_LOADERS |= {name: partial(piano_rolls, name) for name in MUSIC}
 _LOADERS |= {patches.NAME: patches.natural_patches, faces.NAME: faces.olivetti}
 _OPTIONS = {patches.NAME: [name for name in signature(patches.natural_patches).parameters if name not in _OF_ALL]}
+_OPTIONS |= {name: ["frames", "transpose"] for name in MUSIC}

@@ -14,6 +14,7 @@ from harmonium.evaluation.error_rate import ErrorRate, error_rate
 from harmonium.evaluation.estimate import Estimate, at_least_one, interval_verdict
 from harmonium.evaluation.finding import Finding
 from harmonium.evaluation.frames import per_frame
+from harmonium.evaluation.in_contexts import count_values
 from harmonium.evaluation.likelihood import free_energies, log_likelihood
 from harmonium.evaluation.log_prob import log_prob, log_ratio
 from harmonium.evaluation.mean_field import mean_field_bound
@@ -45,6 +46,7 @@ __all__ = [
     "baseline",
     "check_annealing",
     "compare",
+    "count_values",
     "diagnose",
     "effective_samples",
     "error_rate",

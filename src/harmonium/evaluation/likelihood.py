@@ -32,7 +32,7 @@ from harmonium.inference import (
     variational_free_energy,
 )
 from harmonium.inference.mean_field import MAX_STEPS, TOLERANCE, warn_unsettled
-from harmonium.inference.placing import near
+from harmonium.inference.placing import log_scale_of, near
 from harmonium.models import EnergyModel, coloured
 from harmonium.models.kinds import ENERGY, is_kind
 from harmonium.models.verb import verb
@@ -99,7 +99,7 @@ def of_data(estimate: Estimate, model: Any, data: Dataset | Array) -> Estimate:
     unit = model.layers["v"]
     if not unit.scaled or estimate.quantity != "log_likelihood":
         return estimate
-    less = unit.log_scale(np.asarray(as_given(model, data)))
+    less = log_scale_of(model, np.asarray(as_given(model, data)))
     mean, each = float(np.mean(less)), estimate.per_example
     if np.ndim(less) and each is not None:  # sequences of unlike length
         estimate = dataclasses.replace(estimate, stderr=standard_error(each - less))

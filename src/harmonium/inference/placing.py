@@ -17,6 +17,7 @@ from jaxtyping import Array, PyTree
 from harmonium.data import Dataset, Examples
 from harmonium.data.affine import moments, resolves
 from harmonium.models import Biased, Centred, EnergyModel, Normalised, Wrapped, with_biases
+from harmonium.models.kinds import CONDITIONAL, CONDITIONAL_ENERGY, is_kind
 from harmonium.units import (
     Columns,
     Frames,
@@ -115,6 +116,25 @@ def placed(model: Any, data: Dataset) -> Any:
     if not _fresh(model):
         return with_unit(model, unit.placed(np.zeros(unit.size), np.ones(unit.size)))
     return with_biases(with_unit(model, new), {"v": moved_bias(new, model.biases["v"])})
+
+
+def log_scale_of(model: Any, rows: np.ndarray) -> float | np.ndarray:
+    """What a log-density of values held exceeds that of rows `[n, size]` of data by: `sum_i log scale_i`, of the
+    columns that the model says something of; of all rows alike, or `[n]`.
+
+    >>> import harmonium as hm
+    >>> visible, x = hm.units.Gaussian(1, [0.0], [2.0]), hm.units.Gaussian(1, [0.0], [9.0])
+    >>> model = hm.ConditionalRBM(visible, hm.units.Bernoulli(2), given=x, key=jax.random.key(0))
+    >>> log_scale_of(model, np.ones((2, 2))).round(4).tolist()                               # log 2
+    [0.6931, 0.6931]
+    """
+    unit = model.layers["v"]
+    if is_kind(model, CONDITIONAL):  # whose densities are of values given codes
+        return float(model.link.unit.log_scale())
+    if not is_kind(model, CONDITIONAL_ENERGY) or not unit.scaled:
+        return unit.log_scale(rows)
+    each = np.asarray(model.split(jnp.asarray(unit.log_scales, jnp.float32)).values, np.float64).sum(axis=1)
+    return np.asarray(jax.vmap(lambda row: model.split(row).counted)(unit.from_data(rows)), np.float64) @ each
 
 
 def placed_at(model: Any, rows: np.ndarray) -> Any:

@@ -12,9 +12,11 @@
 | `BIDIRECTIONAL` | bounded | `Bidirectional` |
 | `CLASSIFIER` | of classes | `ClassifierModel` |
 | `CONDITIONAL` | of values given a code | `ConditionalModel` |
+| `CONDITIONAL_ENERGY` | needs log Z of each context | `ConditionalEnergyModel` |
 """
 
 from harmonium.models.autoregressive.order import ORDERED, ORDERLESS
+from harmonium.models.boltzmann.given import CONDITIONAL_ENERGY
 from harmonium.models.boltzmann.mp_dbm import MULTI_PREDICTION
 from harmonium.models.directed.bihm import BIDIRECTIONAL
 from harmonium.models.directed.classifier import CLASSIFIER
@@ -31,6 +33,7 @@ __all__ = [
     "BIDIRECTIONAL",
     "CLASSIFIER",
     "CONDITIONAL",
+    "CONDITIONAL_ENERGY",
     "ENERGY",
     "INVERTIBLE",
     "KINDS",

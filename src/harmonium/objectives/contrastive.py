@@ -31,7 +31,8 @@ from harmonium.inference import (
     variational_free_energy,
 )
 from harmonium.models import EnergyModel, centred_part
-from harmonium.models.kinds import ENERGY, Kind
+from harmonium.models.kinds import CONDITIONAL_ENERGY, ENERGY, Kind, is_kind
+from harmonium.objectives.in_contexts import in_contexts
 from harmonium.objectives.objective import (
     Batch,
     Memory,
@@ -67,12 +68,15 @@ class CD(Contrastive):
     """Contrastive divergence, CD-k: chains start at the batch and take `steps` sweeps (Hinton 2002; section 18.2).
 
     Arguments: `steps`, the number k of Gibbs sweeps; `mean_field_steps`, sweeps of mean field, at most, in the positive
-    phase of a deep machine; `kernel`, of the model, what moves the chains instead of `hm.samplers.Gibbs`.
+    phase of a deep machine; `kernel`, of the model, what moves the chains instead of `hm.samplers.Gibbs`. A model of
+    values given a context is trained as the machine of each context in turn.
 
     >>> import harmonium as hm, jax, jax.numpy as jnp
     >>> rbm = hm.RBM(visible=hm.units.Bernoulli(6), hidden=hm.units.Bernoulli(3), key=jax.random.key(0))
     >>> loss, (memory, metrics) = CD(steps=1)(rbm, jnp.ones((4, 6)), jax.random.key(1), None)
     """
+
+    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY, CONDITIONAL_ENERGY)
 
     steps: int = eqx.field(static=True, converter=plain, default=1)
     mean_field_steps: int = eqx.field(static=True, converter=plain, default=25, kw_only=True)
@@ -83,6 +87,8 @@ class CD(Contrastive):
     ) -> tuple[Float[Array, ""], tuple[StepMemory, Metrics]]:
         """Free energy of the batch less that of the chains' ends."""
         require(self, model)
+        if is_kind(model, CONDITIONAL_ENERGY):
+            return in_contexts(self, model, batch, key)
         still = jax.lax.stop_gradient(model)
         values = as_values(batch)
 

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from harmonium.inference import as_values, exact_free_energy, exact_log_partition
-from harmonium.models import EnergyModel, TractableModel
-from harmonium.models.kinds import ENERGY, TRACTABLE, Kind, is_kind
+from harmonium.models import ConditionalEnergyModel, EnergyModel, TractableModel
+from harmonium.models.kinds import CONDITIONAL_ENERGY, ENERGY, TRACTABLE, Kind, is_kind
+from harmonium.objectives.in_contexts import in_contexts
 from harmonium.objectives.objective import Batch, Memory, Metrics, Objective, StepMemory, positive_means
 
 
@@ -30,12 +31,18 @@ class MaximumLikelihood(Objective):
     Array(2.7725887, dtype=float32)
     """
 
-    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY, TRACTABLE)
+    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY, TRACTABLE, CONDITIONAL_ENERGY)
 
     def __call__(
-        self, model: EnergyModel | TractableModel, batch: Batch, key: Key[Array, ""], memory: Memory
+        self,
+        model: EnergyModel | TractableModel | ConditionalEnergyModel,
+        batch: Batch,
+        key: Key[Array, ""],
+        memory: Memory,
     ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
         """The mean over the batch, in nats per example."""
+        if is_kind(model, CONDITIONAL_ENERGY):
+            return in_contexts(self, model, batch, key)
         if is_kind(model, TRACTABLE):
             log_likelihood, means = jnp.mean(jax.vmap(model.log_prob)(as_values(batch)["v"])), None
         else:

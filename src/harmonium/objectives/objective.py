@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Key, Num, PyTree
 from harmonium.errors import InputError, shown
 from harmonium.inference import LayerValues, MeanField, as_values, fixed_point, has_closed_form, layer_stats
 from harmonium.models import EnergyModel, Kind, centred_part, is_kind, recentred
+from harmonium.models.kinds import CONDITIONAL_ENERGY
 from harmonium.samplers import Replicas, State
 from harmonium.units import Stats, Unit
 
@@ -98,6 +99,11 @@ def require(objective: Objective, model: Any) -> None:
             f"{shown(objective.accepts)}: write one."
         )
     if objective.accepts and not is_kind(model, *objective.accepts):
+        if is_kind(model, CONDITIONAL_ENERGY):
+            raise InputError(
+                f"{type(objective).__name__} goes on with one machine from step to step, and {shown(model)} is another "
+                "one for each context, with another log Z: use CD, MaximumLikelihood or PseudoLikelihood."
+            )
         nouns = " or ".join(kind.noun for kind in objective.accepts)
         raise InputError(
             f"{type(objective).__name__} trains {nouns}, not {shown(model)}: choose another objective or model "

@@ -11,8 +11,9 @@ from jaxtyping import Array, Float, Key
 
 from harmonium.errors import InputError, plain, whole
 from harmonium.inference import log_pseudo_likelihood
-from harmonium.models.energy import EnergyModel
-from harmonium.models.kinds import ENERGY, Kind
+from harmonium.models import ConditionalEnergyModel, EnergyModel
+from harmonium.models.kinds import CONDITIONAL_ENERGY, ENERGY, Kind, is_kind
+from harmonium.objectives.in_contexts import in_contexts
 from harmonium.objectives.objective import (
     Batch,
     Memory,
@@ -36,7 +37,7 @@ class PseudoLikelihood(Objective):
     >>> loss, _ = PseudoLikelihood(sites=2)(rbm, jnp.ones((4, 6)), jax.random.key(1), None)
     """
 
-    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY,)
+    accepts: ClassVar[tuple[Kind, ...]] = (ENERGY, CONDITIONAL_ENERGY)
 
     sites: int | None = eqx.field(static=True, converter=plain, default=1)
 
@@ -45,9 +46,11 @@ class PseudoLikelihood(Objective):
             raise InputError(f"PseudoLikelihood visits at least one site, not sites={self.sites}.")
 
     def __call__(
-        self, model: EnergyModel, batch: Batch, key: Key[Array, ""], memory: Memory
+        self, model: EnergyModel | ConditionalEnergyModel, batch: Batch, key: Key[Array, ""], memory: Memory
     ) -> tuple[Float[Array, ""], tuple[Memory, Metrics]]:
         """The mean over the batch, in nats per example."""
+        if is_kind(model, CONDITIONAL_ENERGY):
+            return in_contexts(self, model, batch, key)
         batch = rows_only(self, batch)
         summed_out(self, model)
         keys = jax.random.split(key, len(batch))

@@ -1,5 +1,6 @@
 """Markov kernels, `kernel(key, state) -> (state, info)`, and what starts and runs them."""
 
+from harmonium.samplers import in_contexts  # noqa: F401  its rows join the tables of sample and impute
 from harmonium.samplers.gibbs import (
     Clamp,
     Gibbs,

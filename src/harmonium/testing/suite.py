@@ -14,15 +14,36 @@ from harmonium.models import (
     BeliefNet,
     Biased,
     BiHM,
+    ConditionalEnergyModel,
     EnergyModel,
     LatentModel,
     LocalFieldModel,
     TractableModel,
     coloured,
 )
-from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, CLASSIFIER, CONDITIONAL, ENERGY, LATENT, TRACTABLE
+from harmonium.models.kinds import (
+    BELIEF_NET,
+    BIDIRECTIONAL,
+    CLASSIFIER,
+    CONDITIONAL,
+    CONDITIONAL_ENERGY,
+    ENERGY,
+    LATENT,
+    TRACTABLE,
+)
 from harmonium.models.verb import verb
-from harmonium.testing import belief_nets, biases, chains, derived, invariance, latent, learning, structure, tractable
+from harmonium.testing import (
+    belief_nets,
+    biases,
+    chains,
+    contexts,
+    derived,
+    invariance,
+    latent,
+    learning,
+    structure,
+    tractable,
+)
 from harmonium.testing.enumeration import refuse_large
 from harmonium.units import Frames, parts_of
 
@@ -130,6 +151,19 @@ def _of_both_nets(model: BiHM) -> list[Check]:
 @checks_for.register(CLASSIFIER, CONDITIONAL)
 def _of_structure(model: Any) -> list[Check]:
     return [structure.check_save_and_load, structure.check_weights]
+
+
+@checks_for.register(CONDITIONAL_ENERGY)
+def _of_contexts(model: ConditionalEnergyModel) -> list[Check]:
+    return [
+        structure.check_save_and_load,
+        structure.check_weights,
+        contexts.check_split_and_join,
+        contexts.check_machines,
+        contexts.check_sums_to_one,
+        contexts.check_samples_follow,
+        contexts.check_learning_rule,
+    ]
 
 
 FINITE_CHECKS = (

@@ -53,7 +53,7 @@ def check_samples_follow(model: TractableModel, key: Key[Array, ""] | None = Non
     if len(real_columns(model.layers["v"])) == 0:
         matches_law(count_states({"v": rows}, {"v": drawn}), law / law.sum(), "Samples")
     else:
-        same_expectations(_moments(drawn), _moments(rows), law / law.sum(), "Samples")
+        same_expectations(moments(drawn), moments(rows), law / law.sum(), "Samples")
 
 
 def check_gradients(model: TractableModel, key: Key[Array, ""] | None = None) -> None:
@@ -111,7 +111,12 @@ def _total(model: TractableModel, points: int) -> float:
     return np.exp(evaluate(_log_probs, model, rows).astype(np.float64) + log_weight).sum()
 
 
-def _moments(x: np.ndarray) -> np.ndarray:
+def moments(x: np.ndarray) -> np.ndarray:
+    """The numbers of each row and the products of any two of them.
+
+    >>> moments(np.array([[2.0, 3.0]])).tolist()
+    [[2.0, 3.0, 4.0, 6.0, 6.0, 9.0]]
+    """
     x = np.asarray(x, np.float64)
     return np.hstack([x, (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)])
 

@@ -12,8 +12,10 @@ from jaxtyping import Array, Key
 from harmonium.compiling import jit_entry
 from harmonium.errors import InputError, whole
 from harmonium.evaluation import log_probs, rows_of
-from harmonium.models import BiHM, LatentModel, TractableModel
-from harmonium.models.kinds import BIDIRECTIONAL, LATENT, TRACTABLE
+from harmonium.evaluation.in_contexts import short_estimate
+from harmonium.inference.placing import log_scale_of
+from harmonium.models import BiHM, ConditionalEnergyModel, LatentModel, TractableModel
+from harmonium.models.kinds import BIDIRECTIONAL, CONDITIONAL_ENERGY, LATENT, TRACTABLE
 from harmonium.models.verb import verb
 from harmonium.rng import fast_key
 from harmonium.training.callbacks import Progress
@@ -27,7 +29,8 @@ NUMBERS = 2**22  # of visible units of all of these, at most
 class Best:
     """A callback of `hm.fit` that keeps the model under which held-out rows are likeliest (book, section 7.8); of a
     directed net the one whose bound of them is highest, by the same samples at every look (50 for each row, fewer of
-    large ones).
+    large ones); of a machine given a context the one whose likelihood is highest as a short annealing estimates it, by
+    the same random numbers at every look.
 
     Arguments: `rows` `[n, size]`, of the validation split; `every`, epochs between two looks at them. Attributes:
     `model`, the best one so far (None before the first look); `value`, its mean log-likelihood of the rows in nats;
@@ -77,7 +80,7 @@ def held_out_value(row: Any, model: Any, rows: Array | np.ndarray) -> float:
     >>> round(held_out_value(hm.FVBN(hm.units.Bernoulli(2)), np.ones((3, 2))), 4)            # -2 log 2
     -1.3863
     """
-    return row(model, rows) - float(np.mean(model.layers["v"].log_scale(rows)))
+    return row(model, rows) - float(np.mean(log_scale_of(model, np.asarray(rows))))
 
 
 @held_out_value.register(TRACTABLE)
@@ -95,3 +98,8 @@ def _bounded(model: LatentModel | BiHM, rows: Array | np.ndarray) -> float:
 @jit_entry
 def _bound(model: LatentModel | BiHM, key: Key[Array, ""], rows: Array) -> Array:
     return mean_bound(model, key, rows, max(1, min(GUESSES, NUMBERS // rows.size)))
+
+
+@held_out_value.register(CONDITIONAL_ENERGY)
+def _annealed(model: ConditionalEnergyModel, rows: Array | np.ndarray) -> float:
+    return short_estimate(model, np.asarray(rows), fast_key(jax.random.key(0)))

@@ -22,9 +22,8 @@ from harmonium.data import Dataset, as_dataset
 from harmonium.data.fingerprint import fingerprint
 from harmonium.errors import NonFiniteLossError, plain
 from harmonium.evaluation.unlimited import warn_of_training_rows
-from harmonium.inference.placing import placed
+from harmonium.inference.placing import log_scale_of, placed
 from harmonium.models import check_saveable
-from harmonium.models.kinds import CONDITIONAL, is_kind
 from harmonium.objectives import Metrics, Objective
 from harmonium.rng import fast_key, key_data
 from harmonium.signals import Interrupt
@@ -128,9 +127,7 @@ def fit(
 
 def _log_scale(model: Any, data: Dataset) -> float:
     """What a rule's log-densities of values held exceed those of the data by, in the mean over some rows."""
-    if is_kind(model, CONDITIONAL):  # whose densities are of values given codes
-        return float(model.link.unit.log_scale())
-    return float(np.mean(model.layers["v"].log_scale(data.shown(data.train[:1000]))))
+    return float(np.mean(log_scale_of(model, np.asarray(data.shown(data.train[:1000])))))
 
 
 def _placed(state: TrainState, placement: Placement) -> TrainState:

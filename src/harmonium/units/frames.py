@@ -87,6 +87,17 @@ class Frames(Unit):
         """How many frames are there in each of the rows `[n, frames * size]`, as whole numbers `[n]`."""
         return self._present(np.asarray(x)).sum(axis=1)
 
+    def blank(self, length: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """A sequence of so many frames to be drawn (default: all), and which cells these are."""
+        length = self.frames if length is None else length
+        if not whole(length) or length > self.frames:
+            raise InputError(
+                f"A sequence of this layer has from 1 to {self.frames} frames, a whole number, not "
+                f"length={shown(length)}."
+            )
+        missing = np.repeat(np.arange(self.frames) < length, self.unit.size)
+        return np.where(missing, 0, self.absent).astype(np.dtype(self.dtype)), missing
+
     @property
     def scaled(self) -> bool:
         """Whether the units of a frame are."""

@@ -13,6 +13,7 @@ are pytrees of the same structure; values are arrays `[size]`; nothing here has 
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -21,7 +22,7 @@ import numpy as np
 from equinox import AbstractVar
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from harmonium.errors import InputError
+from harmonium.errors import InputError, shown
 
 Stats = PyTree[Float[Array, "..."]]
 
@@ -226,6 +227,16 @@ class Unit(eqx.Module):
         return self
 
     # ---- values --------------------------------------------------------------------------------------------
+
+    def blank(self, length: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """A row `[size]` to be drawn, and which of its cells; of sequences with so many frames. Raises `InputError` for
+        a length of rows that have one alone."""
+        if length is not None:
+            raise InputError(
+                f"Rows of {shown(self)} have one length, {self.size}, and none to choose: leave length={shown(length)} "
+                "out."
+            )
+        return np.zeros(self.size, np.dtype(self.dtype)), np.ones(self.size, bool)
 
     @property
     def dtype(self) -> jnp.dtype:

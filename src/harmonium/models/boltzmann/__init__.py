@@ -1,8 +1,10 @@
 """Boltzmann machines: one a file, each a few arrays and an energy."""
 
 from harmonium.models.boltzmann.centred import Centred, centred_part, recentred, uncentred
+from harmonium.models.boltzmann.conditional import ConditionalRBM
 from harmonium.models.boltzmann.covariance import MeanCovarianceRBM
 from harmonium.models.boltzmann.dbm import DBM
+from harmonium.models.boltzmann.given import ConditionalEnergyModel, Unfolded, fold, unfold
 from harmonium.models.boltzmann.independent import Independent
 from harmonium.models.boltzmann.machine import BoltzmannMachine
 from harmonium.models.boltzmann.mp_dbm import MPDBM
@@ -10,6 +12,7 @@ from harmonium.models.boltzmann.normalised import Normalised
 from harmonium.models.boltzmann.pairs import Pairs
 from harmonium.models.boltzmann.path import Interpolated
 from harmonium.models.boltzmann.rbm import RBM
+from harmonium.models.boltzmann.sequence import RNNRBM, RTRBM
 from harmonium.models.boltzmann.sparse_coding import S3C
 from harmonium.models.boltzmann.spike_slab import SpikeSlabRBM
 from harmonium.models.boltzmann.student import MeanProductOfStudentT, ProductOfStudentT
@@ -21,9 +24,13 @@ __all__ = [
     "DBM",
     "MPDBM",
     "RBM",
+    "RNNRBM",
+    "RTRBM",
     "S3C",
     "BoltzmannMachine",
     "Centred",
+    "ConditionalEnergyModel",
+    "ConditionalRBM",
     "DoubledRBM",
     "Independent",
     "Interpolated",
@@ -33,9 +40,12 @@ __all__ = [
     "Pairs",
     "ProductOfStudentT",
     "SpikeSlabRBM",
+    "Unfolded",
     "Wrapped",
     "centred_part",
+    "fold",
     "recentred",
     "uncentred",
+    "unfold",
     "unlabelled",
 ]

@@ -1,0 +1,94 @@
+"""How likely sequences are under machines with a `log Z` for each context: exactly, and from both sides."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import numpy as np
+import pytest
+
+import harmonium as hm
+from examples import CONTEXTS, randomised
+from harmonium.errors import InputError
+from harmonium.evaluation import count_values, per_frame
+from harmonium.evaluation.in_contexts import short_estimate
+from harmonium.models import RNNRBM, RTRBM
+from harmonium.training import Best
+from harmonium.units import Bernoulli, Frames, Gaussian
+
+KEY = jax.random.key(0)
+LARGE = randomised(RTRBM(Frames(Bernoulli(20), 4), Bernoulli(18), key=KEY), 1, 0.3)
+ROLLS = np.random.default_rng(0).integers(0, 2, (6, 80))
+ROLLS[:3, 40:] = -1
+
+
+def test_both_ends_hold_the_exact_value():
+    """Of a machine whose 2^12 codes are summed, with weights that matter."""
+    model = randomised(RNNRBM(Frames(Bernoulli(15), 3), Bernoulli(12), 4, key=KEY), 2, 0.4)
+    rows = np.asarray(hm.sample(model, KEY, 5, steps=50))
+    exact = hm.log_likelihood(model, rows)
+    assert exact.kind == "exact"
+    assert exact.settings["values"] == 15
+    found = hm.log_likelihood(model, rows, method="two_sided", key=KEY, chains=50, temperatures=300)
+    assert found.lower <= exact.value <= found.upper
+    assert found.gap < 0.5
+    assert found.settings["effective_chains"] > 10
+    np.testing.assert_allclose(found.per_example, exact.per_example, atol=0.5)
+
+
+def test_few_temperatures_leave_a_gap_that_more_of_them_close():
+    wide = hm.log_likelihood(LARGE, ROLLS, key=KEY, chains=5, temperatures=3, burn_in=5)
+    close = hm.log_likelihood(LARGE, ROLLS, key=KEY, chains=20, temperatures=200)
+    assert wide.kind == close.kind == "interval"
+    assert close.gap < wide.gap / 4
+    assert close.verdict == "trust"
+    assert max(wide.lower, close.lower) <= min(wide.upper, close.upper)
+    assert math.isclose(close.settings["bias_of_the_sum"], 0, abs_tol=0.1)
+
+
+def test_per_frame_divides_by_what_is_counted():
+    found = hm.log_likelihood(LARGE, ROLLS, key=KEY)
+    counts = count_values(LARGE, ROLLS)
+    assert counts.tolist() == [2, 2, 2, 4, 4, 4]
+    each = per_frame(found, counts)
+    np.testing.assert_allclose(each.value, found.value * 6 / 18)
+    assert each.quantity == "log_likelihood_per_frame"
+    model = CONTEXTS["crbm-frames"]
+    assert count_values(model, np.ones((1, 8))).tolist() == [3]
+
+
+def test_an_exact_value_is_refused_where_it_would_take_too_long():
+    with pytest.raises(InputError, match=r"2\.62e\+05 states of this RTRBM .* method='two_sided' and a key"):
+        hm.log_prob(LARGE, ROLLS)
+    with pytest.raises(InputError, match=r"pass key=jax\.random\.key"):
+        hm.log_likelihood(LARGE, ROLLS)
+    with pytest.raises(InputError, match="at least 2 chains"):
+        hm.log_likelihood(LARGE, ROLLS, key=KEY, chains=1)
+    with pytest.raises(InputError, match="None of the rows has a value"):
+        hm.log_likelihood(CONTEXTS["crbm-frames"], np.array([[1, 0, -1, -1, -1, -1, -1, -1]]))
+
+
+def test_densities_are_of_the_datas_own_values():
+    rng = np.random.default_rng(1)
+    rows = 1e5 + 40 * rng.normal(size=(60, 3))
+    model = hm.ConditionalRBM(Frames(Gaussian(1), 3), Bernoulli(2), order=1, key=KEY)
+    near = hm.fit(model, (rows - 1e5) / 40, hm.objectives.CD(), epochs=3, batch_size=10, key=KEY).model
+    far = hm.fit(model, rows, hm.objectives.CD(), epochs=3, batch_size=10, key=KEY).model
+    expected = hm.log_likelihood(near, (rows - 1e5) / 40).value - 2 * math.log(40)  # two frames of three are counted
+    assert math.isclose(hm.log_likelihood(far, rows).value, expected, abs_tol=1e-2)
+    assert math.isclose(hm.log_prob(far, rows).mean(), expected, abs_tol=1e-2)
+
+
+def test_validation_sequences_choose_the_epoch():
+    model = RTRBM(Frames(Bernoulli(3), 4), Bernoulli(4), key=KEY)
+    rows = np.random.default_rng(3).integers(0, 2, (40, 12))
+    best = Best(rows[:10])
+    data = hm.data.from_arrays(rows[10:], rows[:10])
+    run = hm.fit(model, data, hm.objectives.CD(), epochs=4, batch_size=10, key=KEY, callbacks=[best])
+    assert len(best.values) == 4
+    assert best.value == max(best.values)
+    exact = hm.log_likelihood(best.model, rows[:10]).value
+    assert abs(best.value - exact) < 0.1
+    assert math.isfinite(run.metrics[-1]["log_pseudo_likelihood_valid"])
+    assert short_estimate(best.model, rows[:10], KEY) != best.value  # another key, another estimate

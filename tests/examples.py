@@ -46,6 +46,7 @@ from harmonium.models import (
     Normalised,
     OrderlessNADE,
     ProductOfStudentT,
+    ReplicatedSoftmax,
     SigmoidBeliefNet,
     SpikeSlabRBM,
     VariationalRNN,
@@ -63,6 +64,7 @@ from harmonium.units import (
     SpikeSlab,
     Spin,
     Unit,
+    Words,
 )
 
 VISIBLE = {
@@ -287,6 +289,10 @@ CONTEXTS = {
     "crbm-mixed-rows": ConditionalRBM(Gaussian(1), B2, given=Columns([Gaussian(1), Bernoulli(1)]), key=KEY),
     "crbm-frames": ConditionalRBM(Frames(Bernoulli(2), 4), B2, order=1, key=KEY),
     "crbm-real-frames": ConditionalRBM(Frames(Gaussian(1), 3), B2, order=2, key=KEY),
+}
+CONTEXTS |= {
+    "replicated-softmax": ReplicatedSoftmax(Words(3, most=2), B2, key=KEY),
+    "replicated-softmax-deep": ReplicatedSoftmax(Words(2, most=3), [B2, Bernoulli(1)], key=KEY),
 }
 CONTEXTS = {name: randomised(model, 850 + i, 0.5) for i, (name, model) in enumerate(CONTEXTS.items())}
 UNLISTED = {name: randomised(model, 800 + i, 0.3) for i, (name, model) in enumerate(UNLISTED.items())}

@@ -66,6 +66,7 @@ ENTRIES = by_name((
     Entry("ProductOfStudentT", "20.5.2", "heavy-tailed experts on filters of the data (PoT)", "real:pot"),
     Entry("MeanProductOfStudentT", "20.5.2", "the same, with units that set the mean (mPoT)"),
     # machines given a context
+    Entry("ReplicatedSoftmax", "20.2", "documents as counts of words, given their length"),
     Entry("ConditionalRBM", "20.7", "biases that follow from what is given, or from frames before", "sequences:crbm"),
     Entry("RNNRBM", "20.7", "a recurrent network that sets an RBM's biases in each frame", "sequences:rnnrbm"),
     Entry("RTRBM", "20.7", "hidden means of a frame that set the biases of the next", "sequences:rtrbm"),

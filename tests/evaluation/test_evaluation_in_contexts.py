@@ -13,9 +13,9 @@ from examples import CONTEXTS, randomised
 from harmonium.errors import InputError
 from harmonium.evaluation import count_values, per_frame
 from harmonium.evaluation.in_contexts import short_estimate
-from harmonium.models import RNNRBM, RTRBM
+from harmonium.models import RNNRBM, RTRBM, ReplicatedSoftmax
 from harmonium.training import Best
-from harmonium.units import Bernoulli, Frames, Gaussian
+from harmonium.units import Bernoulli, Frames, Gaussian, Words
 
 KEY = jax.random.key(0)
 LARGE = randomised(RTRBM(Frames(Bernoulli(20), 4), Bernoulli(18), key=KEY), 1, 0.3)
@@ -67,6 +67,21 @@ def test_an_exact_value_is_refused_where_it_would_take_too_long():
         hm.log_likelihood(LARGE, ROLLS, key=KEY, chains=1)
     with pytest.raises(InputError, match="None of the rows has a value"):
         hm.log_likelihood(CONTEXTS["crbm-frames"], np.array([[1, 0, -1, -1, -1, -1, -1, -1]]))
+
+
+def test_a_deep_machine_of_documents_has_a_bound():
+    """Whose posterior over 2^34 codes is bounded by mean field, a sum over half of them too long."""
+    words, small, large = Words(6, most=8), [Bernoulli(8), Bernoulli(4)], [Bernoulli(17), Bernoulli(17)]
+    rows = np.random.default_rng(2).multinomial(8, np.ones(6) / 6, 5)
+    model = randomised(ReplicatedSoftmax(words, small, key=KEY), 4, 0.2)
+    exact = hm.log_likelihood(model, rows)
+    both = hm.log_likelihood(model, rows, method="two_sided", key=KEY)
+    assert (exact.kind, both.kind) == ("exact", "interval")
+    assert both.lower <= exact.value <= both.upper
+    deep = randomised(ReplicatedSoftmax(words, large, key=KEY), 5, 0.1)
+    bound = hm.log_likelihood(deep, rows, key=KEY)
+    assert bound.kind == "lower"
+    assert bound.method.startswith("variational bound with mean field")
 
 
 def test_densities_are_of_the_datas_own_values():

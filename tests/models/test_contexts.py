@@ -11,8 +11,8 @@ import pytest
 import harmonium as hm
 from examples import CONTEXTS, randomised
 from harmonium.errors import InputError
-from harmonium.models import RBM, RNNRBM, RTRBM, ConditionalRBM, unfold
-from harmonium.units import Bernoulli, Categorical, Frames, Gamma, Gaussian, Spin
+from harmonium.models import RBM, RNNRBM, RTRBM, ConditionalRBM, ReplicatedSoftmax, unfold
+from harmonium.units import Bernoulli, Categorical, Frames, Gamma, Gaussian, Spin, Words
 
 KEY = jax.random.key(0)
 B2 = Bernoulli(2)
@@ -192,3 +192,25 @@ def test_a_categorical_frame_and_a_spin_frame_are_drawn():
         model = randomised(RNNRBM(Frames(unit, 3), B2, 2, key=KEY), 8)
         drawn = np.asarray(hm.sample(model, KEY, 200, steps=20))
         assert len(np.unique(drawn)) == unit.states
+
+
+def test_documents_of_one_word_are_a_softmax_rbm():
+    """Whose visible layer is one categorical unit."""
+    model = randomised(ReplicatedSoftmax(Words(4, most=5), B2, key=KEY), 9)
+    rbm = RBM(Categorical(1, states=4), B2, key=KEY)
+    machine = model.machine
+    rbm = eqx.tree_at(lambda m: (m.W, m.b, m.c), rbm, (machine.W, machine.b[None], machine.c))
+    np.testing.assert_allclose(hm.log_prob(model, np.eye(4)), hm.log_prob(rbm, np.arange(4)[:, None]), atol=1e-5)
+
+
+def test_a_document_needs_its_length():
+    model = ReplicatedSoftmax(Words(4, most=5), B2, key=KEY)
+    assert (np.asarray(hm.sample(model, KEY, 6, length=3, steps=3)).sum(axis=1) == 3).all()
+    with pytest.raises(InputError, match="How many words a document has is not modelled: say it, length= from 1 to 5"):
+        hm.sample(model, KEY, 6)
+    with pytest.raises(InputError, match="counts of some words and not of others do not say how long"):
+        hm.impute(model, KEY, np.array([[1, np.nan, 0, 2]]))
+    with pytest.raises(InputError, match="visible layer of a ReplicatedSoftmax is of Words units, not a Bernoulli"):
+        ReplicatedSoftmax(Bernoulli(4), B2, key=KEY)
+    with pytest.raises(InputError, match="at least one hidden layer"):
+        ReplicatedSoftmax(Words(4, most=5), [], key=KEY)

@@ -23,11 +23,17 @@ from harmonium.data import Dataset
 from harmonium.errors import InputError
 from harmonium.evaluation.annealed import forward, neutral_base, reverse
 from harmonium.evaluation.estimate import Estimate, interval_verdict, mean_estimate, standard_error
-from harmonium.evaluation.likelihood import log_likelihood
+from harmonium.evaluation.likelihood import as_bound, free_energy_is_exact, log_likelihood
 from harmonium.evaluation.log_prob import log_prob
 from harmonium.evaluation.partition import ERRORS, check_annealing
 from harmonium.evaluation.rows import rows_of, space_under
-from harmonium.inference import configurations, exact_free_energy, exact_log_partition
+from harmonium.inference import (
+    configurations,
+    exact_free_energy,
+    exact_log_partition,
+    fixed_point,
+    variational_free_energy,
+)
 from harmonium.inference.placing import log_scale_of
 from harmonium.models import Biased, ConditionalEnergyModel, EnergyModel, Independent, unfold
 from harmonium.models.kinds import CONDITIONAL_ENERGY
@@ -122,8 +128,13 @@ def _log_probs(model: ConditionalEnergyModel, rows: np.ndarray) -> tuple[Float[n
 def _configurations(model: ConditionalEnergyModel, found: Weighed) -> float:
     if not len(found.row):
         raise InputError("None of the rows has a value that this model says something of: give longer sequences.")
-    machine = jax.eval_shape(lambda x: model.given(jax.tree.map(lambda leaf: leaf[0], x)), found.context)
+    machine = _machine(model, found)
     return max(configurations(machine), configurations(machine, ("v",)))
+
+
+def _machine(model: ConditionalEnergyModel, found: Weighed) -> EnergyModel:
+    """The machine of the first value: all have one form."""
+    return model.given(jax.tree.map(lambda leaf: leaf[0], found.context))
 
 
 @jit_entry
@@ -166,12 +177,13 @@ def _two_sided(
     settings = {"chains": chains, "temperatures": temperatures, "burn_in": burn_in, "values": len(found.row)}
     settings |= {"effective_chains": round(float(ends.effective.mean()), 1), "seed": key_data(key)}
     settings |= {"bias_of_the_sum": round(float(ends.variance.sum()) / 2 / len(rows), 4)}
-    return Estimate(
+    estimate = Estimate(
         (low + high) / 2, math.hypot(standard_error(each), error), "interval", "log_likelihood", low, high, False,
         "AIS and reverse AIS for each context", settings | {"seconds": round(time.perf_counter() - clock, 2)},
         space_under(model.layers["v"], rows), len(rows), interval_verdict(high - low, float(ends.effective.mean())),
         per_example=each,
     )  # fmt: skip
+    return estimate if free_energy_is_exact(_machine(model, found)) else as_bound(estimate)
 
 
 @log_likelihood.register(CONDITIONAL_ENERGY, method="auto")
@@ -239,7 +251,7 @@ def _annealed(
         machine = model.given(x)
         base, keys = _alone(machine), jax.random.split(key, 4)
         forth = forward(machine, base, keys[0], chains, steps)
-        known, minus_f = base.log_partition(), -exact_free_energy(machine, {"v": v})
+        known, minus_f = base.log_partition(), -_free_energy(machine, v)
         if not burn_in:
             return minus_f, forth.log_w + known, -forth.log_w - known
         drawn = jax.random.categorical(keys[1], forth.log_w, shape=(chains,))
@@ -253,6 +265,13 @@ def _annealed(
         return minus_f, forth.log_w + known, back.log_w - known
 
     return jax.vmap(one)(jax.random.split(key, len(values)), context, values)
+
+
+def _free_energy(machine: EnergyModel, v: Array) -> Float[Array, ""]:
+    """`F`, or where hidden layers depend on each other and are too many to sum its mean-field bound."""
+    if free_energy_is_exact(machine):
+        return exact_free_energy(machine, {"v": v})
+    return variational_free_energy(machine, {"v": v}, fixed_point(machine, {"v": v}))
 
 
 def _alone(machine: EnergyModel) -> Independent:

@@ -16,7 +16,7 @@ from harmonium.models.kinds import CONDITIONAL_ENERGY
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
 from harmonium.samplers.impute import impute
 from harmonium.samplers.sample import sample
-from harmonium.units import Frames
+from harmonium.units import Frames, Words
 
 STEPS = 100  # sweeps of the chain of each value: the machine of one frame mixes fast
 
@@ -34,6 +34,11 @@ def _after_what_is_known(
     model: ConditionalEnergyModel, keys: Key[Array, "n"], v: Array, missing: Bool[np.ndarray, "n size"], *,
     steps: int = STEPS,
 ) -> Array:  # fmt: skip
+    if isinstance(model.layers["v"], Words):
+        raise InputError(
+            "The counts of some words and not of others do not say how long a document is: draw whole documents, "
+            "hm.sample(model, key, n, length=100)."
+        )
     check_given(model, v, missing)
     return _drawn(model, keys, v, jnp.asarray(~missing), steps)
 

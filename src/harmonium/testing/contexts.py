@@ -13,7 +13,7 @@ from jaxtyping import Array, Key, PyTree
 from harmonium.compiling import jit_entry
 from harmonium.errors import InputError
 from harmonium.evaluation import log_prob
-from harmonium.inference import free_energy
+from harmonium.inference import exact_free_energy
 from harmonium.models import ConditionalEnergyModel, EnergyModel, trainable, unfold
 from harmonium.objectives import MaximumLikelihood, StepMemory
 from harmonium.samplers import sample
@@ -22,7 +22,7 @@ from harmonium.testing.chains import count_states
 from harmonium.testing.learning import refuse_idle
 from harmonium.testing.statistics import agree, matches_law, same_expectations
 from harmonium.testing.tractable import grid_of, moments
-from harmonium.units import real_columns
+from harmonium.units import Words, real_columns
 
 TOLERANCE = 1e-4
 SAMPLES, SWEEPS = 2**12, 60
@@ -81,9 +81,12 @@ def check_samples_follow(model: ConditionalEnergyModel, key: Key[Array, ""] | No
     """
     rows, log_weight = rows_in_context(model, _generator(key))
     law = np.exp(log_prob(model, rows) + log_weight)
+    key = jax.random.key(7) if key is None else key
+    documents = isinstance(model.layers["v"], Words)
     given = np.where((rows == rows[0]).all(axis=0), rows[0], np.nan)
-    drawn = np.asarray(sample(model, jax.random.key(7) if key is None else key, SAMPLES, given=given, steps=SWEEPS))
-    if real_columns(_machine(model, _generator(key)).layers["v"]):
+    known = {"length": model.layers["v"].most} if documents else {"given": given}
+    drawn = np.asarray(sample(model, key, SAMPLES, steps=SWEEPS, **known))
+    if not documents and real_columns(_machine(model, _generator(key)).layers["v"]):
         same_expectations(
             moments(drawn[:, np.isnan(given)]), moments(rows[:, np.isnan(given)]), law / law.sum(), "Draws"
         )
@@ -100,20 +103,22 @@ def check_learning_rule(model: ConditionalEnergyModel, key: Key[Array, ""] | Non
     >>> tiny = hm.RTRBM(hm.units.Frames(hm.units.Bernoulli(1), 2), hm.units.Bernoulli(2), key=jax.random.key(0))
     >>> check_learning_rule(jax.tree.map(lambda leaf: leaf + 0.5, tiny))
     """
-    rows, _ = rows_in_context(model, _generator(key))
+    rows, number = rows_in_context(model, _generator(key))
     row = model.layers["v"].from_data(rows[len(rows) // 3])
     exact = _exact_slope(model, row)
     refuse_idle(exact)
     machine = _machine(model, _generator(key))
-    values, _ = grid_of([machine.layers["v"]])
-    form = _contrast_slope(model, row, machine.layers["v"].from_data(values))
+    unit = machine.layers["v"]
+    values, log_weight = (rows, number) if isinstance(unit, Words) else grid_of([unit])
+    weights = jnp.broadcast_to(jnp.asarray(log_weight, jnp.float32), len(values))
+    form = _contrast_slope(model, row, unit.from_data(values), weights)
     for found, expected in zip(jax.tree.leaves(form), jax.tree.leaves(exact), strict=True):
         agree(found, expected, 10 * TOLERANCE, "The gradient of the difference of free energies")
 
 
-def rows_in_context(model: ConditionalEnergyModel, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+def rows_in_context(model: ConditionalEnergyModel, rng: np.random.Generator) -> tuple[np.ndarray, float | np.ndarray]:
     """Rows `[n, size]` of one context with every value that is counted, real ones on a grid, and the log of a cell's
-    volume. Raises `InputError` where there are too many.
+    volume, or of the number of documents that have these counts. Raises `InputError` where there are too many.
 
     >>> import harmonium as hm
     >>> model = hm.RTRBM(hm.units.Frames(hm.units.Bernoulli(2), 2), hm.units.Bernoulli(2), key=jax.random.key(0))
@@ -121,6 +126,8 @@ def rows_in_context(model: ConditionalEnergyModel, rng: np.random.Generator) -> 
     (16, 4)
     """
     start = _start(model, rng)
+    if isinstance(model.layers["v"], Words):
+        return _documents(model.layers["v"])
     values, counted = (np.asarray(part) for part in model.split(jnp.asarray(start)))
     each, log_weight = grid_of([model.given(model.start(jnp.asarray(start))).layers["v"]])
     if len(each) ** counted.sum() > MOST:
@@ -132,6 +139,15 @@ def rows_in_context(model: ConditionalEnergyModel, rng: np.random.Generator) -> 
         rows.append(new)
     joined = jax.vmap(lambda v: model.join(jnp.asarray(start), v))(jnp.asarray(np.stack(rows)))
     return np.asarray(joined), log_weight * int(counted.sum())
+
+
+def _documents(unit: Words) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of all documents of the longest length, and the log of the number of orders of each."""
+    orders = itertools.product(range(unit.size), repeat=unit.most)
+    counts, number = np.unique(
+        [np.bincount(order, minlength=unit.size) for order in orders], axis=0, return_counts=True
+    )
+    return counts.astype(np.float32), np.log(number)
 
 
 def _start(model: ConditionalEnergyModel, rng: np.random.Generator) -> np.ndarray:
@@ -163,7 +179,7 @@ def _exact_slope(model: ConditionalEnergyModel, row: Array) -> PyTree:
 
 
 @jit_entry
-def _contrast_slope(model: ConditionalEnergyModel, row: Array, values: Array) -> PyTree:
+def _contrast_slope(model: ConditionalEnergyModel, row: Array, values: Array, log_weight: Array) -> PyTree:
     learned, rest = eqx.partition(model, trainable(model))
 
     def loss(part: PyTree) -> Array:
@@ -172,9 +188,9 @@ def _contrast_slope(model: ConditionalEnergyModel, row: Array, values: Array) ->
 
         def one(context: PyTree, value: Array) -> Array:
             machine = whole.given(context)
-            f = jax.vmap(lambda v: free_energy(machine, {"v": v}))(values)
-            p = jax.lax.stop_gradient(jax.nn.softmax(-f))
-            return free_energy(machine, {"v": value}) - p @ f
+            f = jax.vmap(lambda v: exact_free_energy(machine, {"v": v}))(values)
+            p = jax.lax.stop_gradient(jax.nn.softmax(log_weight - f))
+            return exact_free_energy(machine, {"v": value}) - p @ f
 
         return jnp.sum(jnp.where(found.counted, jax.vmap(one)(found.context, found.values), 0.0))
 

@@ -26,6 +26,7 @@ from harmonium.units import (
     Rectified,
     SpikeSlab,
     Unit,
+    Words,
     parts_of,
 )
 from harmonium.units.spike_slab import SMALLEST
@@ -155,6 +156,14 @@ def _(unit: SpikeSlab) -> list[Piece]:
         return Piece(on, lambda t: jnp.where(on, jnp.where(t == 0, SMALLEST, t), 0.0), jnp.zeros_like)
 
     return [piece(pattern) for pattern in itertools.product([False, True], repeat=unit.spikes)]
+
+
+@integrates(Words)
+def _(unit: Words) -> list[Piece]:
+    orders = itertools.product(range(unit.size), repeat=int(unit.total))  # documents of other orders have one value
+    idle = np.zeros(unit.size, bool)
+    counts = [np.bincount(order, minlength=unit.size).astype(np.float32) for order in orders]
+    return [Piece(idle, lambda t, x=x: 0 * t + x, jnp.zeros_like) for x in counts]
 
 
 @integrates(Columns)

@@ -13,6 +13,7 @@ from harmonium.units.rectified import DoubleRectified, DoubleStats, Rectified
 from harmonium.units.spike_slab import SpikeSlab, SpikeSlabBias, SpikeSlabStats
 from harmonium.units.spin import Spin
 from harmonium.units.unit import Stats, Unit, inner
+from harmonium.units.words import Words
 
 __all__ = [
     "Bernoulli",
@@ -37,6 +38,7 @@ __all__ = [
     "Spin",
     "Stats",
     "Unit",
+    "Words",
     "inner",
     "kinds_of",
     "limited",

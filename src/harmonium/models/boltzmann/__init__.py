@@ -4,6 +4,7 @@ from harmonium.models.boltzmann.centred import Centred, centred_part, recentred,
 from harmonium.models.boltzmann.conditional import ConditionalRBM
 from harmonium.models.boltzmann.covariance import MeanCovarianceRBM
 from harmonium.models.boltzmann.dbm import DBM
+from harmonium.models.boltzmann.documents import ReplicatedSoftmax
 from harmonium.models.boltzmann.given import ConditionalEnergyModel, Unfolded, fold, unfold
 from harmonium.models.boltzmann.independent import Independent
 from harmonium.models.boltzmann.machine import BoltzmannMachine
@@ -39,6 +40,7 @@ __all__ = [
     "Normalised",
     "Pairs",
     "ProductOfStudentT",
+    "ReplicatedSoftmax",
     "SpikeSlabRBM",
     "Unfolded",
     "Wrapped",

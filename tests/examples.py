@@ -51,6 +51,7 @@ from harmonium.models.boltzmann import Pairs
 from harmonium.nets import MLP
 from harmonium.units import (
     Bernoulli,
+    Binomial,
     Categorical,
     Columns,
     DoubleRectified,
@@ -148,6 +149,13 @@ REAL = {
     "mc-rbm-without-means": randomised(MeanCovarianceRBM(Gaussian(2), 0, 2, key=jax.random.key(0)), 165, 0.3),
     "product-of-student-t": randomised(ProductOfStudentT(Gaussian(1), 1, key=jax.random.key(0)), 166, 0.2),
     "mean-product-of-student-t": randomised(MeanProductOfStudentT(Gaussian(1), 1, 1, key=jax.random.key(0)), 167, 0.2),
+}
+COUNTS = {
+    "rbm-binomial-bernoulli": randomised(RBM(Binomial(2, trials=4), Bernoulli(2), key=jax.random.key(0)), 180),
+    "rbm-bernoulli-binomial": randomised(RBM(Bernoulli(3), Binomial(2, trials=3), key=jax.random.key(0)), 181),
+    "machine-binomial": randomised(
+        BoltzmannMachine(Binomial(3, trials=2), Binomial(1, trials=3), key=jax.random.key(0)), 182, 0.3
+    ),
 }
 NORMALISED = {
     "normalised-bernoulli-bernoulli": randomised(Normalised(RBMS["rbm-bernoulli-bernoulli"]), 150),
@@ -256,6 +264,7 @@ LATENT = {
     "helmholtz-deep": HelmholtzMachine(Spin(3), [B2, Spin(2)], key=KEY, recognition=[3], prior="fvbn"),
     "vae-bernoulli": VAE(Bernoulli(3), Gaussian(2), hidden=[4], key=KEY),
     "vae-gaussian": VAE(Gaussian(1), Gaussian(1), hidden=[3, 2], key=KEY, activation="softplus"),
+    "vae-binomial": VAE(Binomial(1, trials=3), Gaussian(1), hidden=[2], key=KEY),
     "vae-two-layers": VAE(Categorical(1, states=3), [Gaussian(1), Gaussian(1)], hidden=[3], key=KEY),
     "vae-discrete": VAE(Bernoulli(3), [Categorical(1, states=3), B2], hidden=[3], key=KEY),
     "draw": DRAW(Bernoulli(2), Gaussian(1), hidden=3, steps=2, key=KEY),
@@ -276,4 +285,5 @@ UNLISTED = {
 UNLISTED = {name: randomised(model, 800 + i, 0.3) for i, (name, model) in enumerate(UNLISTED.items())}
 EXAMPLES = (
     UNLISTED | LATENT | GENERATORS | SEQUENCES | NETS | MACHINES | DBMS | RBMS | CENTRED | NORMALISED | REAL | OTHERS
-)
+    | COUNTS
+)  # fmt: skip

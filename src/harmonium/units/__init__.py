@@ -1,6 +1,7 @@
 """Units: one exponential family a file. A layer of a model is made of one of them."""
 
 from harmonium.units.bernoulli import Bernoulli
+from harmonium.units.binomial import Binomial, CountStats
 from harmonium.units.categorical import Categorical
 from harmonium.units.columns import Columns, kinds_of, parts_of, real_columns
 from harmonium.units.conditional import Conditional
@@ -16,9 +17,11 @@ from harmonium.units.unit import Stats, Unit, inner
 
 __all__ = [
     "Bernoulli",
+    "Binomial",
     "Categorical",
     "Columns",
     "Conditional",
+    "CountStats",
     "DoubleRectified",
     "DoubleStats",
     "Factored",

@@ -57,6 +57,7 @@ from harmonium.units import (
     DoubleRectified,
     Frames,
     Gaussian,
+    Poisson,
     Rectified,
     SpikeSlab,
     Spin,
@@ -156,6 +157,10 @@ COUNTS = {
     "machine-binomial": randomised(
         BoltzmannMachine(Binomial(3, trials=2), Binomial(1, trials=3), key=jax.random.key(0)), 182, 0.3
     ),
+}
+COUNTS |= {
+    "rbm-poisson-bernoulli": randomised(RBM(Poisson(2), Bernoulli(2), key=jax.random.key(0)), 183, 0.3),
+    "rbm-bernoulli-poisson": randomised(RBM(Bernoulli(2), Poisson(2), key=jax.random.key(0)), 184, 0.3),
 }
 NORMALISED = {
     "normalised-bernoulli-bernoulli": randomised(Normalised(RBMS["rbm-bernoulli-bernoulli"]), 150),

@@ -21,6 +21,7 @@ from harmonium.units import (
     Gamma,
     Gaussian,
     GaussianStats,
+    Poisson,
     Rectified,
     SpikeSlab,
     Unit,
@@ -160,6 +161,12 @@ def test_a_family_that_says_nothing_fails_and_passes_when_it_does():
     finally:
         integrates(Gaussian)(lambda unit: [whole_line(unit.size)])
     assert not failures(coupled(Silent(1)))
+
+
+def test_counts_beyond_those_that_are_summed_are_refused():
+    rates = RBM(Poisson(1), Bernoulli(1), key=KEY)
+    with pytest.raises(AssertionError, match="counts of layer 'v' up to 30, and these are often as large"):
+        list_states(eqx.tree_at(lambda m: m.b, rates, jnp.full(1, 3.0)))
 
 
 def test_too_many_real_units_are_refused():

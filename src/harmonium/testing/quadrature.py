@@ -23,6 +23,7 @@ from harmonium.units import (
     Factored,
     Gamma,
     Gaussian,
+    Poisson,
     Rectified,
     SpikeSlab,
     Unit,
@@ -35,6 +36,7 @@ GRID = np.linspace(
 )  # nodes of one coordinate, in standard deviations, where the density is Gaussian in it
 FINE = np.linspace(-6.0, 6.0, 61)  # where what is integrated beside it bends faster than the density
 LONG = np.arange(-20.0, 7.01, 0.25)  # and where it is not: in a logarithm, the tail towards zero is long
+COUNTS = 31  # of Poisson units, 0 to 30: what a rate of 4 exceeds once in 10^17 draws
 LOG_2PI = float(np.log(2 * np.pi))
 STEPS = 60  # of Newton's method towards the highest point
 
@@ -157,15 +159,24 @@ def _(unit: SpikeSlab) -> list[Piece]:
     return [piece(pattern) for pattern in itertools.product([False, True], repeat=unit.spikes)]
 
 
+def listed(unit: Unit) -> int | None:
+    """How many values of each unit checks sum over: its states, or the counts that have mass; None for real ones.
+
+    >>> listed(Poisson(2)), listed(Gaussian(2))
+    (31, None)
+    """
+    return COUNTS if isinstance(unit, Poisson) else unit.states
+
+
 @integrates(Columns)
 def _(unit: Columns) -> list[Piece]:
-    parts = [_states_of(part) if part.states is not None else pieces_of(part) for part, _ in parts_of(unit)]
+    parts = [pieces_of(part) if part.has_density else _states_of(part) for part, _ in parts_of(unit)]
     return [_side_by_side(list(chosen)) for chosen in itertools.product(*parts)]
 
 
 def _states_of(unit: Unit) -> list[Piece]:
     """A piece for each joint state of finite units, which no coordinate moves."""
-    index = np.array(list(itertools.product(range(unit.states), repeat=unit.size)), np.int32)
+    index = np.array(list(itertools.product(range(listed(unit)), repeat=unit.size)), np.int32)
     idle = np.zeros(unit.size, bool)
     return [
         Piece(idle, lambda t, x=x: 0 * t + x, jnp.zeros_like)

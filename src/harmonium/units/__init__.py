@@ -10,6 +10,7 @@ from harmonium.units.frames import Frames
 from harmonium.units.gamma import Gamma, GammaBias, GammaStats
 from harmonium.units.gaussian import Gaussian, GaussianBias, GaussianStats
 from harmonium.units.log_scale import limited
+from harmonium.units.poisson import Poisson
 from harmonium.units.rectified import DoubleRectified, DoubleStats, Rectified
 from harmonium.units.spike_slab import SpikeSlab, SpikeSlabBias, SpikeSlabStats
 from harmonium.units.spin import Spin
@@ -33,6 +34,7 @@ __all__ = [
     "Gaussian",
     "GaussianBias",
     "GaussianStats",
+    "Poisson",
     "Rectified",
     "SpikeSlab",
     "SpikeSlabBias",

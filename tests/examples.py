@@ -54,6 +54,7 @@ from harmonium.units import (
     Binomial,
     Categorical,
     Columns,
+    ContinuousBernoulli,
     DoubleRectified,
     Frames,
     Gaussian,
@@ -145,6 +146,8 @@ REAL = {
     "rbm-bernoulli-double-rectified": randomised(
         RBM(Bernoulli(3), DoubleRectified(2), key=jax.random.key(0)), 171, 0.4
     ),
+    "rbm-continuous-bernoulli": randomised(RBM(ContinuousBernoulli(2), Bernoulli(2), key=jax.random.key(0)), 172, 0.8),
+    "rbm-bernoulli-continuous": randomised(RBM(Bernoulli(3), ContinuousBernoulli(2), key=jax.random.key(0)), 173, 0.8),
     "s3c": randomised(S3C(Gaussian(1), SpikeSlab(2), key=jax.random.key(0)), 163, 0.3),
     "mc-rbm": randomised(MeanCovarianceRBM(Gaussian(2), 2, 2, factors=3, key=jax.random.key(0)), 164, 0.3),
     "mc-rbm-without-means": randomised(MeanCovarianceRBM(Gaussian(2), 0, 2, key=jax.random.key(0)), 165, 0.3),

@@ -16,6 +16,7 @@ from harmonium.testing.enumeration import list_states
 from harmonium.testing.quadrature import FAMILIES, integrates, whole_line
 from harmonium.units import (
     Bernoulli,
+    ContinuousBernoulli,
     DoubleRectified,
     Factored,
     Gamma,
@@ -32,6 +33,7 @@ KEY = jax.random.key(0)
 C = jnp.array([[1.0, 0.5], [0.3, -1.0]])
 FAMILY = {
     "gaussian": Gaussian(2), "gamma": Gamma(2), "rectified": Rectified(2), "double-rectified": DoubleRectified(2),
+    "continuous-bernoulli": ContinuousBernoulli(2),
     "spike-slab": SpikeSlab(2), "pool": SpikeSlab(2, slabs=2), "factored": Factored(Gaussian(2), C),
 }  # fmt: skip
 

@@ -19,6 +19,7 @@ from jaxtyping import Array
 
 from harmonium.units import (
     Columns,
+    ContinuousBernoulli,
     DoubleRectified,
     Factored,
     Gamma,
@@ -129,6 +130,20 @@ def from_zero(size: int) -> Piece:
     0.6931
     """
     return Piece(np.ones(size, bool), jax.nn.softplus, lambda t: -jax.nn.softplus(-t), curved=True)
+
+
+def between(size: int) -> Piece:
+    """All numbers from 0 to 1, `x = Phi(t)`.
+
+    >>> float(between(1).value(0.0))
+    0.5
+    """
+    return Piece(np.ones(size, bool), jax.scipy.special.ndtr, lambda t: -0.5 * (t * t + LOG_2PI), curved=True)
+
+
+@integrates(ContinuousBernoulli)
+def _(unit: ContinuousBernoulli) -> list[Piece]:
+    return [between(unit.size)]
 
 
 @integrates(Gamma)

@@ -5,6 +5,7 @@ from harmonium.units.binomial import Binomial, CountStats
 from harmonium.units.categorical import Categorical
 from harmonium.units.columns import Columns, kinds_of, parts_of, real_columns
 from harmonium.units.conditional import Conditional
+from harmonium.units.continuous_bernoulli import ContinuousBernoulli
 from harmonium.units.factored import Factored, FactoredStats
 from harmonium.units.frames import Frames
 from harmonium.units.gamma import Gamma, GammaBias, GammaStats
@@ -22,6 +23,7 @@ __all__ = [
     "Categorical",
     "Columns",
     "Conditional",
+    "ContinuousBernoulli",
     "CountStats",
     "DoubleRectified",
     "DoubleStats",

@@ -28,7 +28,7 @@ def log_partition_of_each(eta: CountStats) -> Float[Array, "size"]:
 
     >>> slope = jax.grad(lambda eta: log_partition_of_each(eta).sum())(CountStats(jnp.zeros(1), jnp.ones(1)))
     >>> round(float(slope.log_base[0]), 4)                                                        # rate 1
-    -0.5734
+    -0.3048
     """
     return jnp.where(jnp.abs(eta.log_base - 1) < ROUNDING, jnp.exp(eta.x), jnp.nan)
 
@@ -44,7 +44,7 @@ def mean_log_factorial(eta: Float[Array, "size"]) -> Float[Array, "size"]:
     where it is large.
 
     >>> round(float(mean_log_factorial(jnp.log(jnp.array([100.0])))[0]), 3)
-    363.739
+    364.238
     """
     counts, log_factorial = jnp.arange(TERMS, dtype=jnp.float32), jnp.asarray(LOG_FACTORIAL)
     low = jnp.minimum(eta, float(np.log(FEW)))
@@ -59,7 +59,7 @@ def mean_log_factorial(eta: Float[Array, "size"]) -> Float[Array, "size"]:
 def log_probability(rate: Float[Array, "*n"], x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """`x log rate - rate - log x!`, for large counts in the form in which float32 keeps its digits.
 
-    >>> float(log_probability(jnp.float32(1e6), jnp.float32(1e6)).round(4))                  # -log(2 pi 1e6) / 2
+    >>> round(float(log_probability(jnp.float32(1e6), jnp.float32(1e6))), 4)                 # -log(2 pi 1e6) / 2
     -7.8267
     """
     few = jnp.minimum(x, FEW)

@@ -57,6 +57,7 @@ from harmonium.units import (
     ContinuousBernoulli,
     DoubleRectified,
     Frames,
+    Gamma,
     Gaussian,
     Poisson,
     Rectified,
@@ -246,6 +247,8 @@ SEQUENCES = {
     "nade-k-bernoulli": NADEk(Bernoulli(4), [4, 3], 3, key=KEY, orders=[ORDER, (0, 1, 2, 3)]),
     "nade-k-table": NADEk(TABLE, [4], 2, key=KEY, orders=[ORDER]),
     "neural": NeuralAutoregressive(Bernoulli(4), 2, key=KEY, order=ORDER),
+    "fvbn-poisson": FVBN(Columns([Bernoulli(2), Poisson(1)])),
+    "fvbn-gamma": FVBN(Columns([Bernoulli(1), Gamma(1)])),
 }
 SEQUENCES = {name: randomised(model, 600 + i) for i, (name, model) in enumerate(SEQUENCES.items())}
 # Components neither so narrow that they fall between the points of the grid of integration, nor beyond its ends.
@@ -272,16 +275,19 @@ LATENT = {
     "helmholtz-deep": HelmholtzMachine(Spin(3), [B2, Spin(2)], key=KEY, recognition=[3], prior="fvbn"),
     "vae-bernoulli": VAE(Bernoulli(3), Gaussian(2), hidden=[4], key=KEY),
     "vae-gaussian": VAE(Gaussian(1), Gaussian(1), hidden=[3, 2], key=KEY, activation="softplus"),
-    "vae-binomial": VAE(Binomial(1, trials=3), Gaussian(1), hidden=[2], key=KEY),
     "vae-two-layers": VAE(Categorical(1, states=3), [Gaussian(1), Gaussian(1)], hidden=[3], key=KEY),
     "vae-discrete": VAE(Bernoulli(3), [Categorical(1, states=3), B2], hidden=[3], key=KEY),
     "draw": DRAW(Bernoulli(2), Gaussian(1), hidden=3, steps=2, key=KEY),
     "bihm-one-layer": BiHM(Bernoulli(3), [Bernoulli(3)], key=KEY),
     "bihm-deep": BiHM(Spin(3), [B2, Categorical(1, states=3)], key=KEY, recognition=[3]),
+    "vae-binomial": VAE(Binomial(1, trials=3), Gaussian(1), hidden=[2], key=KEY),
+    "vae-poisson": VAE(Poisson(1), Gaussian(1), hidden=[2], key=KEY),
+    "vae-rectified": VAE(Rectified(1), Gaussian(1), hidden=[2], key=KEY),
+    "vae-continuous-bernoulli": VAE(ContinuousBernoulli(1), Gaussian(1), hidden=[2], key=KEY),
 }
 # Real units move less, so that no guess of one lies beyond the grid of integration.
 LATENT = {
-    name: randomised(net, 700 + i, 0.15 if name == "vae-gaussian" else 0.3)
+    name: randomised(net, 700 + i, 0.15 if name in ("vae-gaussian", "vae-poisson", "vae-rectified") else 0.3)
     for i, (name, net) in enumerate(LATENT.items())
 }
 PICTURED = MLP([3, 4], key=KEY)

@@ -64,6 +64,14 @@ def test_samples_follow_the_law():
         )
 
 
+def test_a_rate_beyond_float32_leaves_no_nan():
+    eta, x = CountStats(jnp.array([70.0, 200.0]), jnp.ones(2)), jnp.array([3.0, 40.0])
+    found, slope = jax.value_and_grad(lambda eta: Poisson(2).log_prob(eta, x))(eta)
+    assert found < -1e30
+    assert np.isfinite(slope.x).all()
+    assert Poisson(2).sample(KEY, eta)[1] == np.inf
+
+
 def test_another_parameter_of_the_base_measure_has_no_answer():
     """`exp(eta x) / x!^2` is no Poisson law, and is not taken for one."""
     assert np.isnan(Poisson(1).log_partition(CountStats(jnp.zeros(1), jnp.full(1, 2.0))))

@@ -16,6 +16,7 @@ from harmonium.units.binomial import CountStats
 from harmonium.units.unit import Unit, first_outside, refuse_missing
 
 FEW = 16.0  # the rate up to which `E[log x!]` is summed; from there on its series is within float32's rounding
+MOST = 80.0  # of a log-rate in float32
 TRIES = 64  # of which all fail in no draw that anyone will see
 TERMS = 64  # counts that have mass at such a rate
 LOG_FACTORIAL = np.array([math.lgamma(n + 1) for n in range(TERMS)], np.float32)
@@ -69,7 +70,7 @@ def log_probability(rate: Float[Array, "*n"], x: Float[Array, "*n"]) -> Float[Ar
 
 def _about_rate(rate: Float[Array, "*n"], x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """The same by Stirling's series, for counts from 1."""
-    away = (x - rate) / rate
+    away = jnp.maximum((x - rate) / rate, -1 + 1e-6)  # where the rate is a million times the count, minus the rate
     series = (1 / 12 - 1 / (360 * x**2)) / x + 0.5 * jnp.log(2 * jnp.pi * x)
     return -rate * ((1 + away) * jnp.log1p(away) - away) - series
 
@@ -163,7 +164,7 @@ class Poisson(Unit):
 
     def log_prob(self, eta: CountStats, x: Num[Array, "size"]) -> Float[Array, ""]:
         """The same for large counts too, of which `eta x`, `e^eta` and `log x!` differ by little."""
-        rate = jnp.where(jnp.abs(eta.log_base - 1) < ROUNDING, jnp.exp(eta.x), jnp.nan)
+        rate = jnp.where(jnp.abs(eta.log_base - 1) < ROUNDING, jnp.exp(jnp.minimum(eta.x, MOST)), jnp.nan)
         return jnp.sum(log_probability(rate, x.astype(jnp.float32)))
 
     def natural_from_mean(self, mean: CountStats) -> CountStats:

@@ -55,11 +55,15 @@ from harmonium.models.boltzmann import Pairs
 from harmonium.nets import MLP
 from harmonium.units import (
     Bernoulli,
+    Binomial,
     Categorical,
     Columns,
+    ContinuousBernoulli,
     DoubleRectified,
     Frames,
+    Gamma,
     Gaussian,
+    Poisson,
     Rectified,
     SpikeSlab,
     Spin,
@@ -148,11 +152,24 @@ REAL = {
     "rbm-bernoulli-double-rectified": randomised(
         RBM(Bernoulli(3), DoubleRectified(2), key=jax.random.key(0)), 171, 0.4
     ),
+    "rbm-continuous-bernoulli": randomised(RBM(ContinuousBernoulli(2), Bernoulli(2), key=jax.random.key(0)), 172, 0.8),
+    "rbm-bernoulli-continuous": randomised(RBM(Bernoulli(3), ContinuousBernoulli(2), key=jax.random.key(0)), 173, 0.8),
     "s3c": randomised(S3C(Gaussian(1), SpikeSlab(2), key=jax.random.key(0)), 163, 0.3),
     "mc-rbm": randomised(MeanCovarianceRBM(Gaussian(2), 2, 2, factors=3, key=jax.random.key(0)), 164, 0.3),
     "mc-rbm-without-means": randomised(MeanCovarianceRBM(Gaussian(2), 0, 2, key=jax.random.key(0)), 165, 0.3),
     "product-of-student-t": randomised(ProductOfStudentT(Gaussian(1), 1, key=jax.random.key(0)), 166, 0.2),
     "mean-product-of-student-t": randomised(MeanProductOfStudentT(Gaussian(1), 1, 1, key=jax.random.key(0)), 167, 0.2),
+}
+COUNTS = {
+    "rbm-binomial-bernoulli": randomised(RBM(Binomial(2, trials=4), Bernoulli(2), key=jax.random.key(0)), 180),
+    "rbm-bernoulli-binomial": randomised(RBM(Bernoulli(3), Binomial(2, trials=3), key=jax.random.key(0)), 181),
+    "machine-binomial": randomised(
+        BoltzmannMachine(Binomial(3, trials=2), Binomial(1, trials=3), key=jax.random.key(0)), 182, 0.3
+    ),
+}
+COUNTS |= {
+    "rbm-poisson-bernoulli": randomised(RBM(Poisson(2), Bernoulli(2), key=jax.random.key(0)), 183, 0.3),
+    "rbm-bernoulli-poisson": randomised(RBM(Bernoulli(2), Poisson(2), key=jax.random.key(0)), 184, 0.3),
 }
 NORMALISED = {
     "normalised-bernoulli-bernoulli": randomised(Normalised(RBMS["rbm-bernoulli-bernoulli"]), 150),
@@ -235,6 +252,8 @@ SEQUENCES = {
     "nade-k-bernoulli": NADEk(Bernoulli(4), [4, 3], 3, key=KEY, orders=[ORDER, (0, 1, 2, 3)]),
     "nade-k-table": NADEk(TABLE, [4], 2, key=KEY, orders=[ORDER]),
     "neural": NeuralAutoregressive(Bernoulli(4), 2, key=KEY, order=ORDER),
+    "fvbn-poisson": FVBN(Columns([Bernoulli(2), Poisson(1)])),
+    "fvbn-gamma": FVBN(Columns([Bernoulli(1), Gamma(1)])),
 }
 SEQUENCES = {name: randomised(model, 600 + i) for i, (name, model) in enumerate(SEQUENCES.items())}
 # Components neither so narrow that they fall between the points of the grid of integration, nor beyond its ends.
@@ -266,10 +285,14 @@ LATENT = {
     "draw": DRAW(Bernoulli(2), Gaussian(1), hidden=3, steps=2, key=KEY),
     "bihm-one-layer": BiHM(Bernoulli(3), [Bernoulli(3)], key=KEY),
     "bihm-deep": BiHM(Spin(3), [B2, Categorical(1, states=3)], key=KEY, recognition=[3]),
+    "vae-binomial": VAE(Binomial(1, trials=3), Gaussian(1), hidden=[2], key=KEY),
+    "vae-poisson": VAE(Poisson(1), Gaussian(1), hidden=[2], key=KEY),
+    "vae-rectified": VAE(Rectified(1), Gaussian(1), hidden=[2], key=KEY),
+    "vae-continuous-bernoulli": VAE(ContinuousBernoulli(1), Gaussian(1), hidden=[2], key=KEY),
 }
 # Real units move less, so that no guess of one lies beyond the grid of integration.
 LATENT = {
-    name: randomised(net, 700 + i, 0.15 if name == "vae-gaussian" else 0.3)
+    name: randomised(net, 700 + i, 0.15 if name in ("vae-gaussian", "vae-poisson", "vae-rectified") else 0.3)
     for i, (name, net) in enumerate(LATENT.items())
 }
 PICTURED = MLP([3, 4], key=KEY)
@@ -310,4 +333,5 @@ EXAMPLES = (
     | NORMALISED
     | REAL
     | OTHERS
+    | COUNTS
 )

@@ -16,7 +16,17 @@ from harmonium.gradients import MovingAverage
 from harmonium.gradients.optimal import _baselines
 from harmonium.gradients.relaxed import _between
 from harmonium.testing import FAILURE_RATE
-from harmonium.units import Bernoulli, Categorical, Columns, Conditional, Gaussian, GaussianStats, Spin
+from harmonium.units import (
+    Bernoulli,
+    Binomial,
+    Categorical,
+    Columns,
+    Conditional,
+    CountStats,
+    Gaussian,
+    GaussianStats,
+    Spin,
+)
 
 KEYS = 20_000
 KEY = jax.random.key(0)
@@ -235,6 +245,17 @@ def test_relaxed_draws_are_nearest_to_a_state_as_often_as_it_is_drawn(kind):
     p = (1 + p) / 2 if kind == "spin" else p
     z = (nearest.mean(0) - p) / np.sqrt(p * (1 - p) / n)
     assert np.abs(z).max() < limit(3 * z.size)
+
+
+def test_relaxed_draws_of_counts_are_between_counts():
+    eta = jnp.array([-0.5, 1.0])
+    bits = _between(Conditional(Bernoulli(2), eta), KEY, 0.7)
+    one = _between(Conditional(Binomial(2, trials=1), CountStats(eta, jnp.ones(2))), KEY, 0.7)
+    np.testing.assert_allclose(one, bits, rtol=1e-6)
+    q = Conditional(Binomial(2, trials=5), CountStats(eta, jnp.ones(2)))
+    relaxed = np.asarray(jax.vmap(lambda key: _between(q, key, 0.1))(jax.random.split(KEY, 4000)))
+    assert ((relaxed >= 0) & (relaxed <= 5)).all()
+    np.testing.assert_allclose(np.round(relaxed).mean(0), q.mean.x, atol=0.1)
 
 
 @pytest.mark.parametrize("kind", FINITE)

@@ -227,7 +227,7 @@ REAL_LABELS = {"v": hm.units.Bernoulli(2), "y": hm.units.Gaussian(1)}
 @pytest.mark.parametrize(
     ("layers", "said"),
     [(3, "units by name"), ({"h": hm.units.Bernoulli(2)}, "units by name"), ({"v": 3}, "units by name"),
-     ([hm.units.Bernoulli(2)], "units by name"), (REAL_LABELS, "'y' of a Layered has real units")],
+     ([hm.units.Bernoulli(2)], "units by name"), (REAL_LABELS, "'y' of a Layered has no list of states")],
 )  # fmt: skip
 def test_layers_are_units_by_name(layers, said):
     with pytest.raises(hm.InputError, match=said):

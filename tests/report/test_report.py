@@ -27,7 +27,7 @@ from harmonium.report.measure import in_deviations, metric, nearest, score_fille
 from harmonium.report.subject import Subject, number
 from harmonium.training import RunFolder, fit
 from harmonium.training.folder import describe
-from harmonium.units import Bernoulli, Categorical, Columns, Gaussian, Spin, Unit
+from harmonium.units import Bernoulli, Categorical, Columns, Gaussian, Poisson, Rectified, Spin, Unit
 
 KEY = jax.random.key(0)
 TITLES = (
@@ -386,6 +386,15 @@ def test_missing_values_have_a_colour_of_their_own():
     black_missing_white = look.pictures(np.array([1.0, np.nan, 0.0]))
     assert black_missing_white[0].tolist() == [[0, 0, 0], [244, 162, 89], [255, 255, 255]]
     assert Look(0.0, 1.0, "gray", (2, 2, 3)).pictures(np.zeros((7, 12))).shape == (7, 2, 2, 3)
+
+
+@pytest.mark.parametrize("family", [Gaussian, Rectified, Poisson])
+def test_values_without_a_list_are_drawn_over_their_own_range(family):
+    rows = np.random.default_rng(0).poisson(40, size=(200, 4)).astype(np.float32)
+    model = RBM(family(4), Bernoulli(2), key=jax.random.key(0))
+    data = from_arrays(rows)
+    look = Subject(None, model, data, jax.random.key(0), 1).look
+    np.testing.assert_allclose((look.low, look.high), np.percentile(rows, [1, 99]), rtol=0.05)
 
 
 def test_wall_time_adds_what_a_resumed_run_counted_anew():

@@ -16,11 +16,13 @@ from harmonium.testing.enumeration import list_states
 from harmonium.testing.quadrature import FAMILIES, integrates, whole_line
 from harmonium.units import (
     Bernoulli,
+    ContinuousBernoulli,
     DoubleRectified,
     Factored,
     Gamma,
     Gaussian,
     GaussianStats,
+    Poisson,
     Rectified,
     SpikeSlab,
     Unit,
@@ -31,6 +33,7 @@ KEY = jax.random.key(0)
 C = jnp.array([[1.0, 0.5], [0.3, -1.0]])
 FAMILY = {
     "gaussian": Gaussian(2), "gamma": Gamma(2), "rectified": Rectified(2), "double-rectified": DoubleRectified(2),
+    "continuous-bernoulli": ContinuousBernoulli(2),
     "spike-slab": SpikeSlab(2), "pool": SpikeSlab(2, slabs=2), "factored": Factored(Gaussian(2), C),
 }  # fmt: skip
 
@@ -160,6 +163,12 @@ def test_a_family_that_says_nothing_fails_and_passes_when_it_does():
     finally:
         integrates(Gaussian)(lambda unit: [whole_line(unit.size)])
     assert not failures(coupled(Silent(1)))
+
+
+def test_counts_beyond_those_that_are_summed_are_refused():
+    rates = RBM(Poisson(1), Bernoulli(1), key=KEY)
+    with pytest.raises(AssertionError, match="counts of layer 'v' up to 30, and these are often as large"):
+        list_states(eqx.tree_at(lambda m: m.b, rates, jnp.full(1, 3.0)))
 
 
 def test_too_many_real_units_are_refused():

@@ -13,7 +13,18 @@ import scipy.stats
 
 from harmonium.errors import InputError
 from harmonium.testing.statistics import FAILURE_RATE, matches_law
-from harmonium.units import Bernoulli, Categorical, Columns, Conditional, Gaussian, GaussianBias, GaussianStats, Spin
+from harmonium.units import (
+    Bernoulli,
+    Binomial,
+    Categorical,
+    Columns,
+    Conditional,
+    CountStats,
+    Gaussian,
+    GaussianBias,
+    GaussianStats,
+    Spin,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -26,6 +37,7 @@ FINITE = {
     "bernoulli": (Bernoulli(3), normal(3)),
     "spin": (Spin(3), normal(3)),
     "categorical": (Categorical(2, states=4), normal(2, 4)),
+    "binomial": (Binomial(3, trials=4), CountStats(normal(3), jnp.ones(3))),
 }
 GAUSSIAN = (Gaussian(3), GaussianStats(normal(3), -jnp.exp(normal(3))))
 ALL = FINITE | {"gaussian": GAUSSIAN}
@@ -37,6 +49,9 @@ every = pytest.mark.parametrize(("unit", "eta"), ALL.values(), ids=ALL)
 def table(unit, eta):
     """Every value of a layer `[n, size]` and `<eta, T(x)>` `[n]`, from the definition of the family."""
     index = np.array(list(itertools.product(range(unit.states), repeat=unit.size)))
+    if isinstance(unit, Binomial):
+        base = np.log(scipy.special.comb(unit.trials, index))
+        return index, index @ np.asarray(eta.x, np.float64) + base @ np.asarray(eta.log_base, np.float64)
     eta = np.asarray(eta, np.float64)
     if isinstance(unit, Categorical):
         return index, eta[np.arange(unit.size), index].sum(axis=1)
@@ -166,6 +181,10 @@ def test_a_density_far_from_zero_keeps_its_digits(columns):
         (Categorical(2, states=3), [[0, 3]], "from 0 to 2.*3 in row 0, column 1.*raise `states`"),
         (Categorical(2, states=3), [[0.5, 1]], "0.5 in row 0, column 0"),
         (Categorical(2, states=3), [[-1, 1]], "-1 in row 0, column 0"),
+        (Binomial(2, trials=3), [[0, 4]], "from 0 to 3.*4 in row 0, column 1.*raise `trials`"),
+        (Binomial(2, trials=3), [[0.5, 1]], "0.5 in row 0, column 0"),
+        (Binomial(2, trials=3), [[0, 1], [-1, 1]], "-1 in row 1, column 0"),
+        (Binomial(2, trials=3), [[np.nan, 1]], "nan in row 0, column 0, which means missing"),
         (Gaussian(2), [[0, np.nan]], "finite.*nan in row 0, column 1"),
         (Gaussian(2), [[np.inf, 0]], "finite.*inf in row 0, column 0"),
     ],
@@ -183,6 +202,8 @@ def test_values_outside_the_range_are_refused_with_the_cure(unit, x, words):
         (Spin(2), [[-1, 1]], False),
         (Spin(2), [[-0.5, 1]], True),
         (Categorical(2, states=3), [[0, 2]], False),
+        (Binomial(2, trials=3), [[0, 3]], False),
+        (Binomial(2, trials=3), [[0.5, 3]], True),
         (Gaussian(2), [[-3.5, 1e6]], False),
     ],
 )
@@ -190,7 +211,9 @@ def test_values_inside_the_range_are_taken(unit, x, expectation):
     unit.check(np.array(x), expectation=expectation)
 
 
-@pytest.mark.parametrize(("unit", "x"), [(Bernoulli(2), [[0, 1.5]]), (Spin(2), [[0, 1.5]])])
+@pytest.mark.parametrize(
+    ("unit", "x"), [(Bernoulli(2), [[0, 1.5]]), (Spin(2), [[0, 1.5]]), (Binomial(2, trials=3), [[0, 3.5]])]
+)
 def test_expectations_have_a_range_too(unit, x):
     with pytest.raises(InputError):
         unit.check(np.array(x), expectation=True)
@@ -199,6 +222,23 @@ def test_expectations_have_a_range_too(unit, x):
 def test_a_batch_where_one_configuration_belongs_is_refused():
     with pytest.raises(InputError, match=r"Layer 'v'.*\(3,\), not \(5, 3\).*jax.vmap"):
         Bernoulli(3).check_shape(jnp.zeros((5, 3)), "v")
+
+
+def test_a_binomial_unit_is_the_sum_of_its_trials():
+    """Against scipy's, at any log-odds; one trial is a Bernoulli unit."""
+    eta = jnp.array([-2.0, 0.3, 40.0])
+    law, bits = Conditional(Binomial(3, trials=6), CountStats(eta, jnp.ones(3))), Conditional(Bernoulli(3), eta)
+    x = jnp.array([0.0, 4.0, 6.0])
+    close(law.log_probs(x), scipy.stats.binom(6, jax.nn.sigmoid(eta)).logpmf(x), 1e-5)
+    close(law.mean.x, 6 * np.asarray(bits.mean))
+    one = Conditional(Binomial(3, trials=1), CountStats(eta, jnp.ones(3)))
+    close(one.log_probs(jnp.array([0.0, 1.0, 1.0])), bits.log_probs(jnp.array([0.0, 1.0, 1.0])))
+
+
+@pytest.mark.parametrize("trials", [0, -1, 2.5, "many"])
+def test_trials_are_a_whole_number(trials):
+    with pytest.raises(InputError, match="one trial or more, not trials="):
+        Binomial(2, trials=trials)
 
 
 def test_real_units_have_no_list_of_states():

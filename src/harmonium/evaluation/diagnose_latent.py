@@ -78,7 +78,7 @@ def cure_of(model: LatentModel | BiHM) -> str:
     >>> cure_of(hm.HelmholtzMachine(hm.units.Bernoulli(6), [hm.units.Bernoulli(2)], key=jax.random.key(0)))[-32:]
     'for each row, or use fewer units'
     """
-    real = any(unit.states is None for unit in list(model.layers.values())[1:])
+    real = any(unit.has_density for unit in list(model.layers.values())[1:])
     return COLLAPSE + (CURE if real else FINITE_CURE)
 
 

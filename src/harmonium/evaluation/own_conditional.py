@@ -73,8 +73,8 @@ def _states_of(values: list[np.ndarray | None], free: np.ndarray) -> Float[np.nd
     real = [int(i) for i in free if values[i] is None]
     if real:
         raise InputError(
-            f"orders='own' sums over the states of the cells that are not given, and column {real[0]} is real: leave "
-            "it out for the answer of the orders with the known cells first."
+            f"orders='own' sums over the states of the cells that are not given, and column {real[0]} has no list of "
+            "them: leave it out for the answer of the orders with the known cells first."
         )
     count = math.prod(len(values[i]) for i in free)
     if count > STATES:

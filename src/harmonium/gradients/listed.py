@@ -39,7 +39,7 @@ def _every_value(unit: Unit) -> Array:
     """All values `[n, size]` of a layer of finite units."""
     parts = parts_of(unit)
     if any(part.states is None for part, _ in parts):
-        raise InputError("Real units have no list of values: use reparametrized, or reinforce.")
+        raise InputError("Units without a list of values are not enumerated: use reparametrized, or reinforce.")
     states = [part.states for part, at in parts for _ in range(at.start, at.stop)]
     count = math.prod(states)
     if count > LIMIT:

@@ -69,12 +69,15 @@ def gumbel_softmax(
 
 
 def _between(q: Conditional, key: Key[Array, ""], temperature: Any) -> Array:
-    """Statistics `sum_s y_s T(s)` of a relaxed draw `y` over the states `s` of each unit."""
+    """What the statistics `sum_s y_s T(s)` say of the value, of a relaxed draw `y` over the states `s` of each unit."""
     unit = q.unit
-    each = jnp.stack([unit.stats(unit.values(jnp.full(unit.size, s, jnp.int32))) for s in range(unit.states)])
-    logits = jnp.sum((q.natural * each).reshape(unit.states, unit.size, -1), -1)
+    index = jnp.broadcast_to(jnp.arange(unit.states, dtype=jnp.int32)[:, None], (unit.states, unit.size))
+    each = jax.vmap(unit.stats)(unit.values(index))
+    terms = jax.tree.map(lambda eta, t: jnp.sum((eta * t).reshape(*index.shape, -1), -1), q.natural, each)
+    logits = jax.tree.reduce(jnp.add, terms)
     y = jax.nn.softmax((logits + jax.random.gumbel(key, logits.shape, jnp.float32)) / temperature, axis=0)
-    return jnp.sum(y.reshape(*y.shape, *[1] * (each.ndim - 2)) * each, axis=0)
+    mean = jax.tree.map(lambda t: jnp.sum(y.reshape(*y.shape, *[1] * (t.ndim - 2)) * t, axis=0), each)
+    return unit.expected_value(mean)
 
 
 def _check_finite(q: Any) -> None:

@@ -169,7 +169,9 @@ def _planned_states(model: EnergyModel, plan: Plan, index: Int[Array, ""]) -> di
 def _checked_total(model: EnergyModel, log_count: float) -> int:
     count = math.exp(log_count) if log_count < 700 else math.inf
     if log_count == math.inf:
-        raise InputError("Real units in two blocks cannot be enumerated: use method='two_sided'.")
+        raise InputError(
+            "Real units in two blocks, or counts without a limit, cannot be enumerated: use method='two_sided'."
+        )
     if count > LIMIT:
         raise InputError(
             f"Exact enumeration would visit {count:.3g} configurations, more than {LIMIT}: "

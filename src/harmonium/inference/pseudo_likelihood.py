@@ -36,7 +36,8 @@ def log_pseudo_likelihood(model: Any, key: Key[Array, ""], v: Array, *, sites: i
     unit, v = model.layers["v"], jnp.asarray(v)
     if unit.states is None:
         raise InputError(
-            "Pseudo-likelihood needs visible units with finitely many states, not real ones: train with CD or PCD."
+            f"Pseudo-likelihood needs visible units with finitely many states, not {type(unit).__name__} ones: train "
+            "with CD or PCD."
         )
     states = unit.values(jnp.broadcast_to(jnp.arange(unit.states)[:, None], (unit.states, unit.size)))
     here = -free_energy(model, {"v": v})

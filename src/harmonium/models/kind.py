@@ -159,8 +159,8 @@ def _require_layers(name: str, model: Any) -> None:
     labels = layers.get("y")
     if labels is not None and labels.states is None:
         raise InputError(
-            f"Layer 'y' of {name[0].lower()}{name[1:]} has real units, and it is where functions look for labels: use "
-            "hm.units.Categorical(1, states=classes), or give the layer another name."
+            f"Layer 'y' of {name[0].lower()}{name[1:]} has no list of states, and it is where functions look for "
+            "labels: use hm.units.Categorical(1, states=classes), or give the layer another name."
         )
 
 

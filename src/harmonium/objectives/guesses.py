@@ -59,7 +59,7 @@ def refuse_discrete(rule: Objective, model: LatentModel) -> None:
     harmonium.errors.InputError: ELBO differentiates along the path to real latent variables, and layer h of ...
     """
     layers = list(model.layers.items())[1:]
-    finite = [(name, part) for name, unit in layers for part, _ in parts_of(unit) if part.states is not None]
+    finite = [(name, part) for name, unit in layers for part, _ in parts_of(unit) if not part.has_density]
     if finite:
         name, unit = finite[0]
         raise InputError(

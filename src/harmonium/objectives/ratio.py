@@ -77,5 +77,5 @@ def _require_binary(model: EnergyModel) -> None:
     unit = model.layers["v"]
     if unit.states == 2:
         return
-    cure = "ScoreMatching" if unit.states is None else "PseudoLikelihood"
+    cure = "ScoreMatching" if unit.has_score else "PseudoLikelihood" if unit.states else "PCD"
     raise InputError(f"Ratio matching flips binary visible units, and {type(unit).__name__} ones are not: use {cure}.")

@@ -24,7 +24,6 @@ from harmonium.objectives.objective import (
     rows_only,
     summed_out,
 )
-from harmonium.units import Columns
 
 
 class ScoreMatching(Objective):
@@ -119,8 +118,8 @@ class DenoisingScoreMatching(Objective):
 
 def _require_real(model: EnergyModel) -> None:
     unit = model.layers["v"]
-    if unit.states is not None or isinstance(unit, Columns):
+    if not unit.has_score:
         raise InputError(
             f"Score matching differentiates by the data, which {type(unit).__name__} visible units do not allow: "
-            "use RatioMatching for binary units, or PseudoLikelihood."
+            "use RatioMatching for binary units, PseudoLikelihood for others with a list of states, or PCD."
         )

@@ -73,12 +73,12 @@ def _refuse(name: str, model: EnergyModel) -> None:
             f"'{name}' is for visible units of one kind, and columns are of several: choose --objective pcd."
         )
     if name == "ratio" and unit.states != 2:
-        other = "--objective score" if unit.states is None else "--objective pseudo"
+        other = f"--objective {'score' if unit.has_score else 'pseudo' if unit.states else 'pcd'}"
         raise InputError(f"Ratio matching flips binary visible units, and {kind} ones are not: choose {other}.")
     if name == "pseudo" and unit.states is None:
         raise InputError(f"Pseudo-likelihood sums over the states of visible units, and {kind} ones have no list of "
                          "them: choose --objective pcd or score.")  # fmt: skip
-    if name in SLOPES and unit.states is not None:
+    if name in SLOPES and not unit.has_score:
         raise InputError(f"Score matching differentiates by the data, which {kind} visible units do not allow: "
                          "choose --objective pseudo, or ratio where they are binary.")  # fmt: skip
     if name in SITEWISE and not has_closed_form(model):

@@ -23,7 +23,7 @@ def variables(subject: Subject) -> Section:
     rows = subject.held
     given, alone = per_variable(subject.model, rows), _alone(subject, rows)
     gain = alone - given
-    real = any(part.states is None for part, _ in parts_of(subject.unit))
+    real = any(part.has_density for part, _ in parts_of(subject.unit))
     density = " Of real columns they are densities, which may be negative." if real else ""
     noun = "pixel" if subject.look.shape else "column"
     first = ", in the first of the network's orders" if is_kind(subject.model, ORDERLESS) else ""

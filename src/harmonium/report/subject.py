@@ -181,7 +181,7 @@ class Subject:
             mostly_paper = shape is None or float(np.mean(self.held)) < (low + 1) / 2
             return Look(low, 1.0, "gray_r" if mostly_paper else "gray", shape)
         colours = "gray" if shape else "viridis"
-        if isinstance(unit, Gaussian):
+        if unit.states is None:
             low, high = (float(q) for q in np.percentile(self.held[:1000], [1, 99]))
             return Look(low, high if high > low else low + 1.0, colours, shape)
         return Look(0.0, max(1.0, (unit.states or 2) - 1.0), colours, shape)

@@ -48,11 +48,14 @@ class Walk:
 
 
 def random_rows(unit: Unit, random: np.random.Generator, n: int) -> np.ndarray:
-    """Rows `[n, size]` that know nothing: every state equally likely, or standard normal."""
+    """Rows `[n, size]` that know nothing: every state equally likely, or values of the family's neutral member."""
     if isinstance(unit, Columns):
         return np.hstack([random_rows(part, random, n) for part in unit.parts])
-    if unit.states is None:
+    if unit.has_score:
         return np.asarray(unit.to_data(random.normal(size=(n, unit.size)).astype(np.float32)))
+    if unit.states is None:
+        keys = jax.random.split(jax.random.key(int(random.integers(2**31))), n)
+        return np.asarray(unit.to_data(jax.vmap(unit.sample, (0, None))(keys, unit.neutral_natural())))
     return np.asarray(unit.values(jnp.asarray(random.integers(unit.states, size=(n, unit.size)))))
 
 

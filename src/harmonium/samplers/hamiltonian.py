@@ -44,7 +44,7 @@ class Hamiltonian(eqx.Module):
 
     def __check_init__(self) -> None:
         name = type(self.model).__name__
-        if self.model.layers["v"].states is not None:
+        if not self.model.layers["v"].has_score:
             raise InputError(
                 f"Hamiltonian moves are for real visible units, and those of this {name} are not: use Gibbs."
             )

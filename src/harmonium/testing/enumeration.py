@@ -17,12 +17,13 @@ from jaxtyping import Array, PyTree
 from harmonium.compiling import jit_entry
 from harmonium.errors import InputError
 from harmonium.models import EnergyModel
-from harmonium.testing.quadrature import Region, peak, regions
+from harmonium.testing.quadrature import Region, listed, peak, regions
 from harmonium.units import Unit
 
 STATES = 2**12  # joint states of the discrete layers that a check lists, at most
 REAL_UNITS = 3  # Gaussian units that a check integrates over, at most
 CURVED_UNITS = 2  # units of real layers of which some are not Gaussian
+CUT = 1e-7  # probability of the last count listed, at most
 CHUNK = 2048  # rows per evaluation, so that one compiled energy serves every check of a model
 
 Values = dict[str, np.ndarray]
@@ -83,16 +84,31 @@ def list_states(model: EnergyModel, given: Mapping[str, np.ndarray] | None = Non
     s = len(next(iter(states.values()))) if states else 1
     base = {name: np.repeat(x[:, None], s, axis=1) for name, x in given.items()}
     base |= {name: np.repeat(x[None], m, axis=0) for name, x in states.items()}
-    if not real:
+    if real:
+        found = _integrate(model, base, real, (m, s))
+    else:
         energy = energies(model, base)
-        return Listing(base, energy, -energy, np.arange(s), np.zeros((m, s, 0)), np.zeros((m, s, 0, 0)))
-    return _integrate(model, base, real, (m, s))
+        found = Listing(base, energy, -energy, np.arange(s), np.zeros((m, s, 0)), np.zeros((m, s, 0, 0)))
+    _refuse_cut(model, found, discrete)
+    return found
+
+
+def _refuse_cut(model: EnergyModel, found: Listing, listed_layers: list[str]) -> None:
+    """Refuse a listing of counts where the last one that is listed has mass, for then more lies beyond."""
+    for name in listed_layers:
+        unit = model.layers[name]
+        last = (found.values[name] == listed(unit) - 1).any(axis=2) if unit.states is None else np.zeros(1)
+        if last.any() and np.sum(found.probability * last, axis=1).max() > CUT:
+            raise AssertionError(
+                f"Checks sum the counts of layer '{name}' up to {listed(unit) - 1}, and these are often as large: give "
+                "them an instance with smaller rates, below 4, and which has a partition function."
+            )
 
 
 def joint_states(model: EnergyModel, layers: list[str]) -> Values:
     """All joint states of finite layers, `[s, size]` by name; the first unit of the first layer changes slowest."""
     sizes = [model.layers[name].size for name in layers]
-    ranges = [range(model.layers[name].states) for name in layers for _ in range(model.layers[name].size)]
+    ranges = [range(listed(model.layers[name])) for name in layers for _ in range(model.layers[name].size)]
     index = np.array(list(itertools.product(*ranges)), np.int32)
     parts = np.split(index, np.cumsum(sizes)[:-1], axis=1) if layers else []
     return {name: evaluate(_values, model.layers[name], part) for name, part in zip(layers, parts, strict=True)}
@@ -165,9 +181,9 @@ def _values(unit: Unit, index: Array) -> Array:
 def _split(model: EnergyModel, given: Mapping[str, np.ndarray]) -> tuple[list[str], list[str]]:
     """The layers to list and the layers to integrate, or the reason why they are too many."""
     free = {name: unit for name, unit in model.layers.items() if name not in given}
-    real = [name for name, unit in free.items() if unit.states is None]
+    real = [name for name, unit in free.items() if listed(unit) is None]
     discrete = [name for name in free if name not in real]
-    count = sum(free[name].size * np.log(free[name].states) for name in discrete)
+    count = sum(free[name].size * np.log(listed(free[name])) for name in discrete)
     found = regions({name: free[name] for name in real}) if real else []
     most = REAL_UNITS if not any(region.curved for region in found) else CURVED_UNITS
     if count + np.log(max(1, len(found))) > np.log(STATES) + 1e-9 or sum(free[name].size for name in real) > most:

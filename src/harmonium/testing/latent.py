@@ -16,6 +16,7 @@ from harmonium.samplers import sample
 from harmonium.testing.chains import count_states
 from harmonium.testing.enumeration import Values, evaluate
 from harmonium.testing.learning import refuse_idle
+from harmonium.testing.quadrature import listed
 from harmonium.testing.statistics import agree, matches_law, matches_means
 from harmonium.testing.structure import generator
 from harmonium.testing.tractable import grid_of
@@ -141,7 +142,7 @@ def exact_law(model: LatentModel) -> Law:
     latents = {name: part.astype(unit.dtype) for (name, unit), part in zip(hidden, parts, strict=True)}
     law = Law(v, latents, np.zeros((n, m)), np.zeros((n, m)))
     log_joint, log_q = (x.astype(np.float64).reshape(n, m) for x in evaluate(_log_probs, model, _pairs(law)))
-    return law._replace(log_joint=log_joint + cell + latent_cell, log_q=log_q + latent_cell)
+    return law._replace(log_joint=log_joint + cell[:, None] + latent_cell, log_q=log_q + latent_cell)
 
 
 def _pairs(law: Law) -> Values:
@@ -158,7 +159,7 @@ def _of_likely(law: Law) -> Law:
 
 
 def _finite(model: LatentModel) -> bool:
-    return all(unit.states is not None for unit in model.layers.values())
+    return all(listed(unit) is not None for unit in model.layers.values())
 
 
 def _flat(tree: PyTree) -> np.ndarray:

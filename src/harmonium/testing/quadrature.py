@@ -19,10 +19,12 @@ from jaxtyping import Array
 
 from harmonium.units import (
     Columns,
+    ContinuousBernoulli,
     DoubleRectified,
     Factored,
     Gamma,
     Gaussian,
+    Poisson,
     Rectified,
     SpikeSlab,
     Unit,
@@ -36,6 +38,7 @@ GRID = np.linspace(
 )  # nodes of one coordinate, in standard deviations, where the density is Gaussian in it
 FINE = np.linspace(-6.0, 6.0, 61)  # where what is integrated beside it bends faster than the density
 LONG = np.arange(-20.0, 7.01, 0.25)  # and where it is not: in a logarithm, the tail towards zero is long
+COUNTS = 31  # of Poisson units, 0 to 30: what a rate of 4 exceeds once in 10^17 draws
 LOG_2PI = float(np.log(2 * np.pi))
 STEPS = 60  # of Newton's method towards the highest point
 
@@ -130,6 +133,20 @@ def from_zero(size: int) -> Piece:
     return Piece(np.ones(size, bool), jax.nn.softplus, lambda t: -jax.nn.softplus(-t), curved=True)
 
 
+def between(size: int) -> Piece:
+    """All numbers from 0 to 1, `x = Phi(t)`.
+
+    >>> float(between(1).value(0.0))
+    0.5
+    """
+    return Piece(np.ones(size, bool), jax.scipy.special.ndtr, lambda t: -0.5 * (t * t + LOG_2PI), curved=True)
+
+
+@integrates(ContinuousBernoulli)
+def _(unit: ContinuousBernoulli) -> list[Piece]:
+    return [between(unit.size)]
+
+
 @integrates(Gamma)
 def _(unit: Gamma) -> list[Piece]:
     return [positive(unit.size)]
@@ -166,15 +183,24 @@ def _(unit: Words) -> list[Piece]:
     return [Piece(idle, lambda t, x=x: 0 * t + x, jnp.zeros_like) for x in counts]
 
 
+def listed(unit: Unit) -> int | None:
+    """How many values of each unit checks sum over: its states, or the counts that have mass; None for real ones.
+
+    >>> listed(Poisson(2)), listed(Gaussian(2))
+    (31, None)
+    """
+    return COUNTS if isinstance(unit, Poisson) else unit.states
+
+
 @integrates(Columns)
 def _(unit: Columns) -> list[Piece]:
-    parts = [_states_of(part) if part.states is not None else pieces_of(part) for part, _ in parts_of(unit)]
+    parts = [pieces_of(part) if part.has_density else _states_of(part) for part, _ in parts_of(unit)]
     return [_side_by_side(list(chosen)) for chosen in itertools.product(*parts)]
 
 
 def _states_of(unit: Unit) -> list[Piece]:
     """A piece for each joint state of finite units, which no coordinate moves."""
-    index = np.array(list(itertools.product(range(unit.states), repeat=unit.size)), np.int32)
+    index = np.array(list(itertools.product(range(listed(unit)), repeat=unit.size)), np.int32)
     idle = np.zeros(unit.size, bool)
     return [
         Piece(idle, lambda t, x=x: 0 * t + x, jnp.zeros_like)

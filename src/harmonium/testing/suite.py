@@ -45,6 +45,7 @@ from harmonium.testing import (
     tractable,
 )
 from harmonium.testing.enumeration import refuse_large
+from harmonium.testing.quadrature import listed
 from harmonium.units import Frames, parts_of
 
 Check = Callable[..., None]
@@ -110,7 +111,7 @@ def _of_latents(model: LatentModel) -> list[Check]:
 
 def _checks_by_listing(model: EnergyModel) -> list[Check]:
     refuse_large(model)
-    finite = all(unit.states is not None for unit in model.layers.values())
+    finite = all(listed(unit) is not None for unit in model.layers.values())
     checks: list[Check] = [
         derived.check_conditionals,
         chains.check_gibbs_converges,
@@ -127,8 +128,10 @@ def _checks_by_listing(model: EnergyModel) -> list[Check]:
         checks.append(derived.check_variational_bound)
     if exact and has_closed_form(model):
         checks.append(learning.check_learning_rule)
+        if listed(model.layers["v"]) is not None:
+            checks.append(derived.check_sums_to_one)
         if model.layers["v"].states is not None:
-            checks += [derived.check_sums_to_one, derived.check_pseudo_likelihood]
+            checks.append(derived.check_pseudo_likelihood)
     return checks
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -17,12 +18,13 @@ from harmonium.samplers import sample
 from harmonium.testing.chains import count_states
 from harmonium.testing.enumeration import REAL_UNITS, STATES, evaluate
 from harmonium.testing.learning import refuse_idle
+from harmonium.testing.quadrature import listed, pieces_of
 from harmonium.testing.statistics import agree, matches_law, same_expectations
-from harmonium.units import Gaussian, Unit, parts_of, real_columns
+from harmonium.units import Unit, parts_of, real_columns
 
 TOLERANCE = 1e-4
 SAMPLES = 2**13
-REACH, POINTS = 12.0, 121  # standard deviations and nodes of the grid on which a density is integrated
+REACH, POINTS = 12.0, 121  # ends and nodes of the grid of coordinates on which a density is integrated
 FINER = 8  # times as many cells a column where that grid is too coarse, as for a density with a kink
 ROWS = 8
 
@@ -65,21 +67,23 @@ def check_gradients(model: TractableModel, key: Key[Array, ""] | None = None) ->
     refuse_idle(_slope(model, sample(model, jax.random.key(8) if key is None else key, ROWS)))
 
 
-def grid(model: TractableModel, points: int = POINTS) -> tuple[np.ndarray, float]:
-    """Every value of the finite columns with a fine grid of the real ones, `[n, size]`, and the log of a cell's volume.
+def grid(model: TractableModel, points: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
+    """Every value of the finite columns with a fine grid of the real ones, `[n, size]`, and the log of each cell's
+    volume `[n]`.
 
-    Arguments: `points`, the nodes of the grid in each real column. Raises `InputError` where there are too many.
+    Arguments: `points`, the nodes of the grid in each real column. Raises `InputError` where there are too many,
+    `AssertionError` for a family that does not say its pieces.
 
     >>> import harmonium as hm
-    >>> rows, log_weight = grid(hm.FVBN(hm.units.Bernoulli(3))); rows.shape, log_weight
-    ((8, 3), 0.0)
+    >>> rows, log_weight = grid(hm.FVBN(hm.units.Bernoulli(3))); rows.shape, log_weight.sum()
+    ((8, 3), np.float64(0.0))
     """
     unit = model.layers["v"]
     rows, log_weight = grid_of([unit], points)
     return rows.astype(unit.dtype), log_weight
 
 
-def grid_of(units: Sequence[Unit], points: int = POINTS) -> tuple[np.ndarray, float]:
+def grid_of(units: Sequence[Unit], points: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
     """The same of several layers side by side, `[n, sum of sizes]`.
 
     >>> import harmonium as hm
@@ -87,23 +91,30 @@ def grid_of(units: Sequence[Unit], points: int = POINTS) -> tuple[np.ndarray, fl
     (484, 3)
     """
     parts = [part for unit in units for part, _ in parts_of(unit)]
-    columns, finite, log_weight = [], 1, 0.0
-    for part in parts:
-        for _ in range(part.size):
-            if isinstance(part, Gaussian):
-                columns.append(np.linspace(-REACH, REACH, points))
-                log_weight += np.log(2 * REACH / (points - 1))
-            else:
-                index = jnp.arange(part.states)[:, None]
-                columns.append(np.asarray(jax.vmap(part.sized(1).values)(index))[:, 0])
-                finite *= len(columns[-1])
-    real = sum(part.size for part in parts if isinstance(part, Gaussian))
-    if finite > STATES or real >= REAL_UNITS:
+    finite = math.prod(listed(part) ** part.size for part in parts if listed(part) is not None)
+    if finite > STATES or sum(part.size for part in parts if listed(part) is None) >= REAL_UNITS:
         raise InputError(f"These checks list at most {STATES} states and integrate over two real columns, at most.")
-    if not columns:
-        return np.zeros((1, 0)), 0.0
-    rows = np.stack(np.meshgrid(*columns, indexing="ij"), axis=-1).reshape(-1, len(columns))
-    return rows, float(log_weight)
+    nodes = [own for part in parts for own in [_nodes(part.sized(1), points)] * part.size]
+    if not nodes:
+        return np.zeros((1, 0)), np.zeros(1)
+    rows, weights = (
+        np.stack(np.meshgrid(*each, indexing="ij"), axis=-1).reshape(-1, len(nodes))
+        for each in zip(*nodes, strict=True)
+    )
+    return rows, weights.sum(axis=1)
+
+
+def _nodes(unit: Unit, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """The values `[n]` of one unit, its states or a grid of each of its pieces, and the log of what each stands for."""
+    if (count := listed(unit)) is not None:
+        values = np.asarray(jax.vmap(unit.values)(jnp.arange(count)[:, None]))[:, 0]
+        return values, np.zeros(count)
+    line, found = np.linspace(-REACH, REACH, points)[:, None], []
+    for piece in pieces_of(unit):
+        t = line if piece.real.all() else np.zeros((1, 1))
+        cell = np.asarray(piece.log_slope(t), np.float64) + np.log(2 * REACH / (points - 1))
+        found.append((np.asarray(piece.value(t)), cell if piece.real.all() else np.zeros((1, 1))))
+    return tuple(np.concatenate(each)[:, 0] for each in zip(*found, strict=True))
 
 
 def _total(model: TractableModel, points: int) -> float:

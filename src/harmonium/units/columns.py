@@ -72,6 +72,16 @@ class Columns(Unit):
         """None: the columns have no states in common."""
         return None
 
+    @property
+    def has_density(self) -> bool:
+        """Whether some columns have."""
+        return any(part.has_density for part in self.parts)
+
+    @property
+    def has_score(self) -> bool:
+        """No: columns of several kinds have no slope in common."""
+        return False
+
     def stats(self, x: Float[Array, "size"]) -> Stats:
         """The kinds' statistics."""
         return tuple(kind.unit.stats(own) for kind, own in zip(self.kinds, self._values(x), strict=True))
@@ -298,4 +308,4 @@ def real_columns(unit: Unit) -> list[int]:
     >>> real_columns(Columns([hm.units.Bernoulli(2), hm.units.Gaussian(1), hm.units.Spin(1)]))
     [2]
     """
-    return [i for part, at in parts_of(unit) if part.states is None for i in range(at.start, at.stop)]
+    return [i for part, at in parts_of(unit) if part.has_density for i in range(at.start, at.stop)]

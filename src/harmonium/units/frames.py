@@ -57,7 +57,7 @@ class Frames(Unit):
     @property
     def absent(self) -> float:
         """The number in every entry of an absent frame."""
-        if self.unit.states is None:
+        if self.unit.has_density:
             return NO_MEASUREMENT
         return 0.0 if isinstance(self.unit, Spin) else -1.0
 
@@ -177,6 +177,16 @@ class Frames(Unit):
     def states(self) -> int | None:
         """Those of the units."""
         return self.unit.states
+
+    @property
+    def has_density(self) -> bool:
+        """Whether the units have."""
+        return self.unit.has_density
+
+    @property
+    def has_score(self) -> bool:
+        """Whether the units have."""
+        return self.unit.has_score
 
     @property
     def dtype(self) -> jnp.dtype:

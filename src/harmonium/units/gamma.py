@@ -63,6 +63,11 @@ class Gamma(Unit):
         """None: real values cannot be listed."""
         return None
 
+    @property
+    def has_score(self) -> bool:
+        """No: the density ends at zero."""
+        return False
+
     def stats(self, x: Float[Array, "size"]) -> GammaStats:
         """`T(x) = (x, log x)`."""
         return GammaStats(x, jnp.log(x))

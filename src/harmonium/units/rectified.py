@@ -89,6 +89,11 @@ class Rectified(Unit):
         """None: real values cannot be listed."""
         return None
 
+    @property
+    def has_score(self) -> bool:
+        """No: the density ends at zero."""
+        return False
+
     def stats(self, x: Float[Array, "size"]) -> GaussianStats:
         """`T(x) = (x, x^2)`."""
         return GaussianStats(x, x * x)
@@ -183,6 +188,11 @@ class DoubleRectified(Unit):
     def states(self) -> None:
         """None: real values cannot be listed."""
         return None
+
+    @property
+    def has_score(self) -> bool:
+        """No: the slope jumps at zero."""
+        return False
 
     def stats(self, x: Float[Array, "size"]) -> DoubleStats:
         """`T(x)` of both halves."""

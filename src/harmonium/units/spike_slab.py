@@ -76,6 +76,11 @@ class SpikeSlab(Unit):
         return None
 
     @property
+    def has_score(self) -> bool:
+        """No: zeros have probabilities."""
+        return False
+
+    @property
     def spikes(self) -> int:
         """The number of spikes."""
         return self.size // self.slabs

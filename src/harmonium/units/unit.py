@@ -104,6 +104,16 @@ class Unit(eqx.Module):
         return False
 
     @property
+    def has_density(self) -> bool:
+        """Whether values are weighed by densities: real numbers; counts without a limit have probabilities."""
+        return self.states is None
+
+    @property
+    def has_score(self) -> bool:
+        """Whether the density has a slope by the value at all real numbers, which score matching and HMC ask for."""
+        return self.has_density
+
+    @property
     def held(self) -> "Unit":
         """The units that a model holds, where it makes these of them with parameters of its own; else these."""
         return self

@@ -45,6 +45,11 @@ class Words(Unit):
         return None
 
     @property
+    def has_density(self) -> bool:
+        """No: documents have probabilities."""
+        return False
+
+    @property
     def joint(self) -> bool:
         """Their sum is given."""
         return True

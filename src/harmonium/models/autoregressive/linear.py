@@ -52,9 +52,13 @@ class FVBN(Conditionals):
         self.b = visible.bias(visible.neutral_natural())
 
     def natural(self, x: Array) -> Stats:
-        """Natural parameters of all variables, each given those before it."""
+        """Natural parameters of all variables, each given those before it, which set the first of its outputs."""
         W = jnp.where(jnp.asarray(earlier(self.visible, self.order)), self.W, 0)
-        return self.visible.natural_from_field(self.b, W @ self.visible.as_input(x))
+        unit = self.visible
+        starts = np.cumsum((0, *unit.out_widths))
+        first = np.concatenate([start + np.arange(n) for start, n in zip(starts, unit.widths, strict=False)])
+        out = jnp.zeros(unit.num_outputs, jnp.float32).at[first].set(W @ unit.as_input(x))
+        return unit.natural_from_output(self.b, out)
 
     def init_carry(self) -> Float[Array, "width"]:
         """Nothing acts on any variable yet."""

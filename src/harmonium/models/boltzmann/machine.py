@@ -137,8 +137,8 @@ class BoltzmannMachine(eqx.Module):
         first, states = (0 if layer == "v" else self.visible.width), unit.width // unit.size
         places = first + (units[:, None] * states + jnp.arange(states, dtype=jnp.int32)).reshape(-1)
         push = self.pairs.product(self.weights, self._joined(stats), places)
-        own = jax.tree.map(lambda leaf: leaf[units], unit.natural(self.biases[layer]))
-        return jax.tree.map(lambda leaf: leaf + push.reshape(leaf.shape), own)
+        own = jax.tree.map(lambda leaf: leaf[units], self.biases[layer])
+        return unit.sized(len(units)).natural_from_field(own, push)
 
     def _joined(self, stats: LayerStats) -> Float[Array, "n"]:
         """All units' coordinates in one vector."""
@@ -156,7 +156,7 @@ def _checked_size(units: Sequence[Any]) -> int:
     real = [type(unit).__name__ for unit in units if unit.states is None]
     if real:
         raise InputError(
-            f"A Boltzmann machine has units with finitely many states, not {real[0]} ones: use an RBM for real values."
+            f"A Boltzmann machine has units with finitely many states, not {real[0]} ones: use an RBM for these."
         )
     return sum(unit.size for unit in units)
 

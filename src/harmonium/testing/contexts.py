@@ -116,9 +116,9 @@ def check_learning_rule(model: ConditionalEnergyModel, key: Key[Array, ""] | Non
         agree(found, expected, 10 * TOLERANCE, "The gradient of the difference of free energies")
 
 
-def rows_in_context(model: ConditionalEnergyModel, rng: np.random.Generator) -> tuple[np.ndarray, float | np.ndarray]:
-    """Rows `[n, size]` of one context with every value that is counted, real ones on a grid, and the log of a cell's
-    volume, or of the number of documents that have these counts. Raises `InputError` where there are too many.
+def rows_in_context(model: ConditionalEnergyModel, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Rows `[n, size]` of one context with every value that is counted, real ones on a grid, and the log of each
+    cell's volume, or of the number of documents that have these counts. Raises `InputError` where there are too many.
 
     >>> import harmonium as hm
     >>> model = hm.RTRBM(hm.units.Frames(hm.units.Bernoulli(2), 2), hm.units.Bernoulli(2), key=jax.random.key(0))
@@ -132,13 +132,11 @@ def rows_in_context(model: ConditionalEnergyModel, rng: np.random.Generator) -> 
     each, log_weight = grid_of([model.given(model.start(jnp.asarray(start))).layers["v"]])
     if len(each) ** counted.sum() > MOST:
         raise InputError(f"These checks list at most {MOST} rows: make fewer frames, or frames of fewer units.")
-    rows = []
-    for chosen in itertools.product(each, repeat=int(counted.sum())):
-        new = values.copy()
-        new[counted] = chosen
-        rows.append(new)
-    joined = jax.vmap(lambda v: model.join(jnp.asarray(start), v))(jnp.asarray(np.stack(rows)))
-    return np.asarray(joined), log_weight * int(counted.sum())
+    index = np.array(list(itertools.product(range(len(each)), repeat=int(counted.sum()))), int)
+    chosen = np.repeat(values[None], len(index), axis=0)
+    chosen[:, counted] = each[index]
+    joined = jax.vmap(lambda v: model.join(jnp.asarray(start), v))(jnp.asarray(chosen))
+    return np.asarray(joined), np.broadcast_to(log_weight, len(each))[index].sum(axis=1)
 
 
 def _documents(unit: Words) -> tuple[np.ndarray, np.ndarray]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import harmonium as hm
 from examples import CONTEXTS, randomised
-from harmonium.errors import InputError
+from harmonium.errors import IncomparableError, InputError
 from harmonium.evaluation import count_values, per_frame
-from harmonium.evaluation.in_contexts import short_estimate
+from harmonium.evaluation.annealed_contexts import short_estimate
 from harmonium.models import RNNRBM, RTRBM, ReplicatedSoftmax
 from harmonium.training import Best
-from harmonium.units import Bernoulli, Frames, Gaussian, Words
+from harmonium.units import Bernoulli, Frames, Gaussian, Poisson, Words
 
 KEY = jax.random.key(0)
 LARGE = randomised(RTRBM(Frames(Bernoulli(20), 4), Bernoulli(18), key=KEY), 1, 0.3)
@@ -65,7 +67,7 @@ def test_an_exact_value_is_refused_where_it_would_take_too_long():
         hm.log_likelihood(LARGE, ROLLS)
     with pytest.raises(InputError, match="at least 2 chains"):
         hm.log_likelihood(LARGE, ROLLS, key=KEY, chains=1)
-    with pytest.raises(InputError, match="None of the rows has a value"):
+    with pytest.raises(InputError, match="Row 0 has no value that this ConditionalRBM says something of"):
         hm.log_likelihood(CONTEXTS["crbm-frames"], np.array([[1, 0, -1, -1, -1, -1, -1, -1]]))
 
 
@@ -107,3 +109,67 @@ def test_validation_sequences_choose_the_epoch():
     assert abs(best.value - exact) < 0.1
     assert math.isfinite(run.metrics[-1]["log_pseudo_likelihood_valid"])
     assert short_estimate(best.model, rows[:10], KEY) != best.value  # another key, another estimate
+
+
+def test_what_is_given_makes_a_conditional_likelihood_that_compares_with_no_other():
+    """Rows of `[x, v]`, of which only `v` is modelled, are the same rows as those of an RBM of both."""
+    rows = np.random.default_rng(6).integers(0, 2, (20, 4)).astype(float)
+    given = hm.ConditionalRBM(Bernoulli(2), Bernoulli(2), given=Bernoulli(2), key=KEY)
+    other = hm.ConditionalRBM(Bernoulli(3), Bernoulli(2), given=Bernoulli(1), key=KEY)
+    joint = hm.RBM(Bernoulli(4), Bernoulli(2), key=KEY)
+    found = hm.log_likelihood(given, rows)
+    assert found.quantity == "conditional_log_likelihood"
+    with pytest.raises(IncomparableError, match="A conditional_log_likelihood and a log_likelihood"):
+        hm.compare(found, hm.log_likelihood(joint, rows))
+    with pytest.raises(IncomparableError, match="examples themselves differ"):
+        hm.compare(found, hm.log_likelihood(other, rows))
+    assert hm.compare(found, hm.log_likelihood(given, rows)) == "inconclusive"
+    frames = Frames(Bernoulli(1), 4)
+    orders = [hm.ConditionalRBM(frames, Bernoulli(2), order=order, key=KEY) for order in (1, 2)]
+    first, second = (hm.log_likelihood(model, rows) for model in orders)
+    with pytest.raises(IncomparableError):
+        hm.compare(first, second)
+    assert hm.log_likelihood(RTRBM(frames, Bernoulli(2), key=KEY), rows).quantity == "log_likelihood"
+    assert per_frame(first, count_values(orders[0], rows)).value > first.value
+
+
+def test_words_in_their_order_do_not_compare_with_counts():
+    rows = np.array([[1, 0, 2], [2, 1, 1]])
+    words = hm.log_likelihood(ReplicatedSoftmax(Words(3, most=5), Bernoulli(2), key=KEY), rows)
+    counts = hm.log_likelihood(hm.RBM(Poisson(3), Bernoulli(2), key=KEY), rows)
+    with pytest.raises(IncomparableError, match="measures differ"):
+        hm.compare(words, counts)
+
+
+def test_a_machine_without_partition_functions_has_no_number():
+    wild = RTRBM(Frames(Gaussian(2), 3), Gaussian(2), key=KEY, scale=9.0)
+    rows = np.random.default_rng(7).normal(size=(4, 6))
+    for method in ("auto", "two_sided", "exact"):
+        found = hm.log_likelihood(wild, rows, method=method, key=KEY if method != "exact" else None)
+        assert found.verdict.startswith("do not report: the model cannot be normalised")
+        assert math.isnan(found.value)
+    with pytest.raises(InputError, match="has no probabilities: the model cannot be normalised"):
+        hm.log_prob(wild, rows)
+
+
+def test_a_mode_that_annealing_misses_shows_as_a_gap_where_the_rows_are_in_it():
+    """Two modes, all units off and all on, of which annealing from the machine's own biases finds the first alone."""
+    model = RTRBM(Frames(Bernoulli(16), 1), Bernoulli(14), key=KEY, scale=0.0)
+    model = eqx.tree_at(
+        lambda m: (m.rbm.W, m.rbm.b, m.rbm.c), model,
+        (jnp.full((16, 14), 4.0), jnp.full(16, -28.0), jnp.full(14, -31.7)),
+    )  # fmt: skip
+    rows = np.ones((3, 16))
+    exact = hm.log_likelihood(model, rows, method="exact")
+    few = hm.log_likelihood(model, rows, method="two_sided", key=KEY, chains=10, temperatures=20, burn_in=5)
+    assert few.lower <= exact.value + 0.01
+    assert few.gap > 1
+    assert few.verdict.startswith("do not report")
+
+
+def test_rows_too_short_are_named_and_others_are_not_refused_for_them():
+    model = CONTEXTS["crbm-frames"]
+    long, short = [1, 0, 1, 1, -1, -1, -1, -1], [1, 0, -1, -1, -1, -1, -1, -1]
+    with pytest.raises(InputError, match="Row 1 has no value"):
+        hm.log_likelihood(model, np.array([long, short]))
+    assert math.isfinite(hm.log_likelihood(model, np.array([long, long])).value)

@@ -128,9 +128,18 @@ FRAMES = Frames(B2, 3)
         (lambda: RNNRBM(Bernoulli(88), B2, key=KEY), "takes sequences, .* not a Bernoulli"),
         (lambda: RTRBM(Bernoulli(88), B2, key=KEY), "takes sequences"),
         (lambda: RNNRBM(FRAMES, 3, key=KEY), "made of units, not of 3"),
-        (lambda: RNNRBM(FRAMES, Gamma(3), key=KEY), "use Bernoulli, spin, categorical or Gaussian units"),
+        (
+            lambda: RNNRBM(FRAMES, Gamma(3), key=KEY),
+            "An RNNRBM moves the biases .* use Bernoulli, spin",
+        ),
         (lambda: RNNRBM(FRAMES, B2, 0, key=KEY), "recurrent=0"),
         (lambda: RNNRBM(FRAMES, B2, rank=-1, key=KEY), "rank=-1"),
+        (
+            lambda: RNNRBM(Frames(Gaussian(2), 3), Gaussian(2), rank=1, key=KEY),
+            "need hidden units with a list of states",
+        ),
+        (lambda: RBM(Words(4), B2, key=KEY), "An RBM has one log Z, .* use hm.ReplicatedSoftmax"),
+        (lambda: RNNRBM(Frames(Words(4), 3), B2, key=KEY), "use hm.ReplicatedSoftmax"),
         (lambda: RNNRBM(FRAMES, B2, cell="relu", key=KEY), "choose one of tanh, gru, lstm"),
         (lambda: ConditionalRBM(B2, B2, key=KEY), "give one of the two"),
         (lambda: ConditionalRBM(FRAMES, B2, given=B2, order=1, key=KEY), "give one of the two"),
@@ -156,6 +165,7 @@ def test_persistent_chains_are_refused_with_the_reason():
         ("rtrbm", [1, 0, np.nan, 1, 1, 0], "Frame 1 of row 0 is missing, and later ones are known"),
         ("rtrbm", [np.nan, np.nan, np.nan, np.nan, np.nan, 1], "Frame 0 of row 0 is missing"),
         ("crbm-rows", [np.nan, 1, np.nan], "Column 0 is part of what a ConditionalRBM is given, and missing"),
+        ("crbm-frames", [np.nan] * 8, "is given the first 1 frames and says nothing of them"),
         ("crbm-rows", [7, np.nan, np.nan], "from 0 to 2"),
     ],
 )
@@ -197,10 +207,9 @@ def test_a_categorical_frame_and_a_spin_frame_are_drawn():
 def test_documents_of_one_word_are_a_softmax_rbm():
     """Whose visible layer is one categorical unit."""
     model = randomised(ReplicatedSoftmax(Words(4, most=5), B2, key=KEY), 9)
-    rbm = RBM(Categorical(1, states=4), B2, key=KEY)
-    machine = model.machine
-    rbm = eqx.tree_at(lambda m: (m.W, m.b, m.c), rbm, (machine.W, machine.b[None], machine.c))
-    np.testing.assert_allclose(hm.log_prob(model, np.eye(4)), hm.log_prob(rbm, np.arange(4)[:, None]), atol=1e-5)
+    np.testing.assert_allclose(
+        hm.log_prob(model, np.eye(4)), hm.log_prob(model.machine, np.arange(4)[:, None]), atol=1e-5
+    )
 
 
 def test_a_document_needs_its_length():
@@ -210,7 +219,7 @@ def test_a_document_needs_its_length():
         hm.sample(model, KEY, 6)
     with pytest.raises(InputError, match="counts of some words and not of others do not say how long"):
         hm.impute(model, KEY, np.array([[1, np.nan, 0, 2]]))
-    with pytest.raises(InputError, match="visible layer of a ReplicatedSoftmax is of Words units, not a Bernoulli"):
+    with pytest.raises(InputError, match=r"is of documents, .* not of a Bernoulli"):
         ReplicatedSoftmax(Bernoulli(4), B2, key=KEY)
     with pytest.raises(InputError, match="at least one hidden layer"):
         ReplicatedSoftmax(Words(4, most=5), [], key=KEY)

@@ -32,9 +32,9 @@ from harmonium.inference import (
     variational_free_energy,
 )
 from harmonium.inference.mean_field import MAX_STEPS, TOLERANCE, warn_unsettled
-from harmonium.inference.placing import log_scale_of, near
+from harmonium.inference.placing import near
 from harmonium.models import EnergyModel, coloured
-from harmonium.models.kinds import ENERGY, is_kind
+from harmonium.models.kinds import CONDITIONAL_ENERGY, ENERGY, is_kind
 from harmonium.models.verb import verb
 
 ROWS = 1000  # rows whose free energy is computed at a time
@@ -62,7 +62,9 @@ def log_likelihood(
         log p(x_A | x_G) = sum_{i in A} log p(x_i | x_G, those of A before it)
 
     in its order, or the mean over the orders of a network of every order (20.85), the known cells moved to their front:
-    that is another model than the mixture which `log_prob` measures, as `settings["exact_for"]` says. Two methods do
+    that is another model than the mixture which `log_prob` measures, as `settings["exact_for"]` says. A machine of
+    values given a context (an RNN-RBM) is summed exactly in each context, or annealed in both directions in each; where
+    part of a row is given, the answer is a conditional log-likelihood. Two methods do
     without `log Z`: `raise` bounds from below, by annealing from each example back to the base (Burda, Grosse &
     Salakhutdinov 2015; strictly a bound for the annealing model, which nears this one as temperatures grow). `csl`
     bounds from below, by the hidden states that long chains visit (Bengio, Yao & Cho 2013).
@@ -97,9 +99,9 @@ def log_likelihood(
 def of_data(estimate: Estimate, model: Any, data: Dataset | Array) -> Estimate:
     """The log-likelihood of data whose density was found of the values that a model holds: `- sum_i log scale_i`."""
     unit = model.layers["v"]
-    if not unit.scaled or estimate.quantity != "log_likelihood":
-        return estimate
-    less = log_scale_of(model, np.asarray(as_given(model, data)))
+    if not unit.scaled or estimate.quantity != "log_likelihood" or is_kind(model, CONDITIONAL_ENERGY):
+        return estimate  # which is of the data already
+    less = unit.log_scale(np.asarray(as_given(model, data)))
     mean, each = float(np.mean(less)), estimate.per_example
     if np.ndim(less) and each is not None:  # sequences of unlike length
         estimate = dataclasses.replace(estimate, stderr=standard_error(each - less))

@@ -13,7 +13,7 @@ from harmonium.data.check import as_numbers
 from harmonium.errors import InputError
 from harmonium.inference.marginals import as_rows
 from harmonium.models import BiHM, EnergyModel, LatentModel, TractableModel
-from harmonium.units import Unit, real_columns
+from harmonium.units import Unit, Words, real_columns
 
 CHECKED = 1000  # rows checked at a time
 
@@ -42,6 +42,8 @@ def space_under(unit: Unit, rows: np.ndarray) -> Space:
     ('densities', None)
     """
     space, real = space_of(rows), real_columns(unit)
+    if isinstance(unit, Words):
+        return dataclasses.replace(space, measure="probabilities of words in their order, given how many")
     if len(real) == (unit.size if space.support in ("real", "unit interval") else 0):
         return space
     if not real:

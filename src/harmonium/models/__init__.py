@@ -44,6 +44,7 @@ from harmonium.models.boltzmann import (
     uncentred,
     unfold,
     unlabelled,
+    value_places,
 )
 from harmonium.models.capabilities import Described, Filtered, KnownPartition, Normalisable
 from harmonium.models.directed import (
@@ -200,6 +201,7 @@ __all__ = [
     "uncentred",
     "unfold",
     "unlabelled",
+    "value_places",
     "weights",
     "with_biases",
     "write_atomically",

@@ -10,7 +10,7 @@ import numpy as np
 
 from harmonium.errors import InputError, shown, whole
 from harmonium.memory import check_weights
-from harmonium.units import Categorical, Frames, Unit
+from harmonium.units import Categorical, Frames, Unit, Words
 
 
 def check_units(model: str, *layers: Any) -> None:
@@ -28,8 +28,12 @@ def check_units(model: str, *layers: Any) -> None:
             )
         if isinstance(layer, Frames):
             raise InputError(
-                f"{model} takes rows of one length, not sequences of frames: use hm.VariationalRNN, or one layer of "
-                "the units of all frames where none is absent."
+                f"{model} takes rows of one length, not sequences of frames: use hm.VariationalRNN or hm.RNNRBM, or "
+                "one layer of the units of all frames where none is absent."
+            )
+        if isinstance(layer, Words):
+            raise InputError(
+                f"{model} has one log Z, and documents have one for each length: use hm.ReplicatedSoftmax."
             )
         if isinstance(layer, Categorical) and not whole(layer.states):
             raise InputError(f"Categorical units have one state or more, not states={shown(layer.states)}.")

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Key
 
 from harmonium.compiling import jit_entry
 from harmonium.errors import InputError, articled
-from harmonium.models import ConditionalEnergyModel, fold
+from harmonium.models import ConditionalEnergyModel, fold, value_places
 from harmonium.models.kinds import CONDITIONAL_ENERGY
 from harmonium.samplers.gibbs import Clamp, Gibbs, initial_state, posterior_sample, run_chain
 from harmonium.samplers.impute import impute
@@ -51,10 +51,8 @@ def check_given(model: ConditionalEnergyModel, rows: Array, missing: Bool[np.nda
     >>> check_given(model, jnp.ones((1, 3)), np.array([[False, True, True]]))
     """
     name, unit = articled(type(model).__name__), model.layers["v"]
-    shape = model.split(jnp.zeros(unit.size, unit.dtype)).values.shape
-    numbers = jnp.arange(1, 1 + np.prod(shape), dtype=jnp.float32).reshape(shape)
-    place = np.asarray(model.join(jnp.zeros(unit.size, jnp.float32), numbers)).astype(int) - 1
-    outside = np.flatnonzero((missing & (place < 0)).any(axis=0))
+    places = value_places(model)
+    outside = np.flatnonzero((missing & (places < 0)).any(axis=0))
     if len(outside):
         raise InputError(
             f"Column {outside[0]} is part of what {name} is given, and missing: give it, and NaN where values are "
@@ -62,8 +60,15 @@ def check_given(model: ConditionalEnergyModel, rows: Array, missing: Bool[np.nda
         )
     if not isinstance(unit, Frames):
         return
-    gone = missing.reshape(len(missing), *shape)
-    there = ~gone.all(axis=2) & np.asarray(jax.vmap(unit.present)(jnp.asarray(rows)))  # some of it, and not absent
+    present = np.asarray(jax.vmap(unit.present)(jnp.asarray(rows)))
+    first = np.asarray(jax.vmap(lambda row: ~model.split(row).counted)(jnp.asarray(rows))) & present
+    gone = missing.reshape(len(missing), unit.frames, -1)
+    if (gone.any(axis=2) & first).any():
+        raise InputError(
+            f"{name[0].upper()}{name[1:]} is given the first {first[0].sum()} frames and says nothing of them: give "
+            "them, and NaN where frames are to be drawn."
+        )
+    there = ~gone.all(axis=2) & present  # some of it
     later = np.flip(np.logical_or.accumulate(np.flip(there, axis=1), axis=1), axis=1)
     early = gone.any(axis=2)[:, :-1] & later[:, 1:]
     if early.any():

@@ -12,7 +12,7 @@ from jaxtyping import Array, Key
 from harmonium.compiling import jit_entry
 from harmonium.errors import InputError, whole
 from harmonium.evaluation import log_probs, rows_of
-from harmonium.evaluation.in_contexts import short_estimate
+from harmonium.evaluation.annealed_contexts import short_estimate
 from harmonium.inference.placing import log_scale_of
 from harmonium.models import BiHM, ConditionalEnergyModel, LatentModel, TractableModel
 from harmonium.models.kinds import BIDIRECTIONAL, CONDITIONAL_ENERGY, LATENT, TRACTABLE

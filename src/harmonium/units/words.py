@@ -55,11 +55,6 @@ class Words(Unit):
         return True
 
     @property
-    def held(self) -> Words:
-        """The same vocabulary, for documents of any length."""
-        return Words(self.size, self.most)
-
-    @property
     def total(self) -> Float[Array, ""]:
         """How many words there are."""
         return jnp.float32(self.most) if self.length is None else self.length

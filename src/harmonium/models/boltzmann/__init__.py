@@ -5,7 +5,7 @@ from harmonium.models.boltzmann.conditional import ConditionalRBM
 from harmonium.models.boltzmann.covariance import MeanCovarianceRBM
 from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.documents import ReplicatedSoftmax
-from harmonium.models.boltzmann.given import ConditionalEnergyModel, Unfolded, fold, unfold
+from harmonium.models.boltzmann.given import ConditionalEnergyModel, Unfolded, fold, unfold, value_places
 from harmonium.models.boltzmann.independent import Independent
 from harmonium.models.boltzmann.machine import BoltzmannMachine
 from harmonium.models.boltzmann.mp_dbm import MPDBM
@@ -50,4 +50,5 @@ __all__ = [
     "uncentred",
     "unfold",
     "unlabelled",
+    "value_places",
 ]

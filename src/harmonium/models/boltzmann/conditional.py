@@ -62,7 +62,7 @@ class ConditionalRBM(eqx.Module):
     ) -> None:  # fmt: skip
         unit = _checked(visible, given, order)
         check_units("A ConditionalRBM", unit, hidden, *(() if given is None else (given,)))
-        check_movable("a ConditionalRBM", unit, hidden)
+        check_movable("A ConditionalRBM", unit, hidden)
         check_key(key)
         check_scale(scale)
         width = unit.width * order if given is None else given.width

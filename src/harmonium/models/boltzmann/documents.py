@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from harmonium.errors import InputError, shown
 from harmonium.models.boltzmann.dbm import DBM
 from harmonium.models.boltzmann.given import CONDITIONAL_ENERGY, Steps
 from harmonium.models.boltzmann.rbm import RBM
 from harmonium.models.energy import with_biases
 from harmonium.models.kind import Kind
-from harmonium.models.validation import check_family
-from harmonium.units import Unit, Words
+from harmonium.units import Categorical, Unit, Words
 
 
 class ReplicatedSoftmax(eqx.Module):
@@ -29,8 +29,9 @@ class ReplicatedSoftmax(eqx.Module):
     here).
 
     Arguments: `words`, the layer of words, `hm.units.Words(vocabulary, most=longest)`; `hidden`, units, or a list of
-    layers of them; `key`, for the weights' start; `scale`, their standard deviation. Field: `machine`, an RBM or a DBM.
-    Raises `InputError` for a layer of other units than words, or hidden layers that are none.
+    layers of them; `key`, for the weights' start; `scale`, their standard deviation. Fields: `words`; `machine`, the
+    RBM or DBM of a single softmax unit. Raises `InputError` for a layer of other units than words, or hidden layers
+    that are none.
 
     >>> import harmonium as hm, jax, numpy as np
     >>> model = hm.ReplicatedSoftmax(hm.units.Words(5, most=9), hm.units.Bernoulli(3), key=jax.random.key(0), scale=0.0)
@@ -40,17 +41,22 @@ class ReplicatedSoftmax(eqx.Module):
 
     model_kind: ClassVar[Kind] = CONDITIONAL_ENERGY
 
+    words: Words
     machine: RBM | DBM
 
     def __init__(self, words: Any, hidden: Any, *, key: Key[Array, ""], scale: Any = 0.01) -> None:
-        check_family("A ReplicatedSoftmax", "visible", words, Words)
+        if not isinstance(words, Words):
+            raise InputError(
+                f"A ReplicatedSoftmax is of documents, hm.units.Words(1000, most=500) for one, not of {shown(words)}."
+            )
         make = DBM if isinstance(hidden, list | tuple) else RBM
-        self.machine = make(words, hidden, key=key, scale=scale)
+        self.words = words
+        self.machine = make(Categorical(1, states=words.size), hidden, key=key, scale=scale)
 
     @property
     def layers(self) -> dict[str, Unit]:
         """`v`, the counts of words of a document of any length."""
-        return {"v": self.machine.visible.held}
+        return {"v": self.words}
 
     def split(self, row: Array) -> Steps:
         """The counts, all at once."""
@@ -70,9 +76,10 @@ class ReplicatedSoftmax(eqx.Module):
 
     def given(self, context: Float[Array, ""]) -> RBM | DBM:
         """The machine of documents of so many words."""
-        machine = eqx.tree_at(lambda m: m.visible, self.machine, self.machine.visible.of_length(context))
-        name = list(machine.layers)[1]
-        return with_biases(machine, {name: context * machine.biases[name]})
+        machine = eqx.tree_at(lambda m: m.visible, self.machine, self.words.of_length(context))
+        next_up = list(machine.layers)[1]
+        biases = {"v": self.machine.biases["v"][0], next_up: context * self.machine.biases[next_up]}
+        return with_biases(machine, biases)
 
     def filters(self) -> np.ndarray:
         """Weights between words and the units next to them."""

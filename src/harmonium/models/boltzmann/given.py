@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from harmonium.errors import InputError, shown
@@ -111,6 +112,21 @@ def fold(model: ConditionalEnergyModel, row: Array, known: Bool[Array, "size"], 
     return jnp.where(known, row, model.join(row, drawn))
 
 
+def value_places(model: ConditionalEnergyModel) -> Int[np.ndarray, "size"]:
+    """The number of the value that each cell of a row is part of; -1 where it is part of what is given alone.
+
+    >>> import harmonium as hm
+    >>> model = hm.ConditionalRBM(hm.units.Bernoulli(2), hm.units.Bernoulli(1), given=hm.units.Spin(1),
+    ...     key=jax.random.key(0))
+    >>> value_places(model).tolist()
+    [-1, 0, 0]
+    """
+    unit = model.layers["v"]
+    count, width = model.split(jnp.zeros(unit.size, unit.dtype)).values.shape
+    numbers = jnp.repeat(jnp.arange(1, count + 1, dtype=jnp.float32), width).reshape(count, width)
+    return np.asarray(model.join(jnp.zeros(unit.size, jnp.float32), numbers)).astype(int) - 1
+
+
 def moved(unit: Unit, bias: PyTree, by: Float[Array, "width"]) -> PyTree:
     """A layer's bias moved by what a context says: of Gaussian units the mean.
 
@@ -129,14 +145,14 @@ def check_movable(model: str, *units: Unit) -> None:
     >>> import harmonium as hm
     >>> check_movable("An RNNRBM", hm.units.Gamma(3))
     Traceback (most recent call last):
-    harmonium.errors.InputError: A context moves the biases of An RNNRBM, and those of a Gamma are ...
+    harmonium.errors.InputError: An RNNRBM moves the biases of its units, and those of a Gamma are ...
     """
     for unit in units:
         bias = jax.eval_shape(lambda unit=unit: unit.bias(unit.neutral_natural()))
         if not (isinstance(unit, Gaussian | Rectified) or isinstance(bias, jax.ShapeDtypeStruct)):
             raise InputError(
-                f"A context moves the biases of {model}, and those of {shown(unit)} are no numbers that it could be "
-                "added to: use Bernoulli, spin, categorical or Gaussian units."
+                f"{model} moves the biases of its units, and those of {shown(unit)} are no numbers to which a context "
+                "is added: use Bernoulli, spin, categorical or Gaussian units."
             )
 
 

@@ -25,7 +25,33 @@ from harmonium.units import Frames, Unit
 CELLS = {"tanh": SimpleRNN, "gru": GRU, "lstm": LSTM}
 
 
-class RNNRBM(eqx.Module):
+class MachineOfFrames(eqx.Module):
+    """What machines of sequences share: `visible`, the frames, and `rbm`, whose biases each frame's context moves."""
+
+    model_kind: ClassVar[Kind] = CONDITIONAL_ENERGY
+
+    visible: Frames
+    rbm: RBM
+
+    @property
+    def layers(self) -> dict[str, Unit]:
+        """`v`, a sequence."""
+        return {"v": self.visible}
+
+    def split(self, row: Array) -> Steps:
+        """The frames of a sequence, of which those that are there are counted."""
+        return Steps(self.visible.split(row), self.visible.present(row))
+
+    def join(self, row: Array, values: Array) -> Array:
+        """The sequence of other frames."""
+        return values.reshape(-1).astype(row.dtype)
+
+    def filters(self) -> np.ndarray:
+        """Those of the RBM: of one frame."""
+        return self.rbm.filters()
+
+
+class RNNRBM(MachineOfFrames):
     """A recurrent network that sets the biases of an RBM in each frame.
 
         u_t = f(u_{t-1}, v_t),      b_t = b + u_{t-1} U_b,      c_t = c + u_{t-1} U_c
@@ -48,10 +74,6 @@ class RNNRBM(eqx.Module):
     (88, 150)
     """
 
-    model_kind: ClassVar[Kind] = CONDITIONAL_ENERGY
-
-    visible: Frames
-    rbm: RBM
     cell: SimpleRNN | GRU | LSTM
     Ub: Float[Array, "recurrent visible"]
     Uc: Float[Array, "recurrent hidden"]
@@ -65,6 +87,11 @@ class RNNRBM(eqx.Module):
         _check("An RNNRBM", visible, hidden, key, scale)
         if cell not in CELLS:
             raise InputError(f"There are no recurrent units {shown(cell)}: choose one of {', '.join(CELLS)}.")
+        if rank and hidden.states is None:
+            raise InputError(
+                f"Weights that change with the context (rank={rank}) need hidden units with a list of states, not "
+                f"{shown(hidden)}, for whether there is a log Z would change as well: use Bernoulli ones, or rank=0."
+            )
         if not whole(recurrent) or not whole(rank, least=0):
             raise InputError(
                 f"An RNNRBM has recurrent units, and a rank from 0, not recurrent={shown(recurrent)} and "
@@ -79,19 +106,6 @@ class RNNRBM(eqx.Module):
         self.Uc = scale * jax.random.normal(keys[3], (recurrent, hidden.width), jnp.float32)
         self.u0 = None if cell == "lstm" else jnp.zeros(recurrent, jnp.float32)  # an LSTM learns its own start
         self.low = LowRank(recurrent, rank, self.rbm.W.shape, key=keys[4], scale=scale) if rank else None
-
-    @property
-    def layers(self) -> dict[str, Unit]:
-        """`v`, a sequence."""
-        return {"v": self.visible}
-
-    def split(self, row: Array) -> Steps:
-        """The frames of a sequence, of which those that are there are counted."""
-        return Steps(self.visible.split(row), self.visible.present(row))
-
-    def join(self, row: Array, values: Array) -> Array:
-        """The sequence of other frames."""
-        return values.reshape(-1).astype(row.dtype)
 
     def start(self, row: Array) -> Any:
         """The first state, which is learned."""
@@ -109,12 +123,8 @@ class RNNRBM(eqx.Module):
         rbm = with_biases(self.rbm, {"v": b, "h": moved(self.rbm.hidden, self.rbm.c, u @ self.Uc)})
         return rbm if self.low is None else eqx.tree_at(lambda m: m.W, rbm, rbm.W + self.low(u))
 
-    def filters(self) -> np.ndarray:
-        """Those of the RBM: of one frame."""
-        return self.rbm.filters()
 
-
-class RTRBM(eqx.Module):
+class RTRBM(MachineOfFrames):
     """A recurrent temporal RBM: the hidden means of a frame set the hidden biases of the next.
 
         r_t = E[h | v_t, r_{t-1}] = sigmoid(W^T v_t + c + r_{t-1} U),      c_t = c + r_{t-1} U,      r_0 learned
@@ -130,10 +140,6 @@ class RTRBM(eqx.Module):
     (50, 50)
     """
 
-    model_kind: ClassVar[Kind] = CONDITIONAL_ENERGY
-
-    visible: Frames
-    rbm: RBM
     U: Float[Array, "hidden hidden"]
     r0: Float[Array, "hidden"] = no_decay()
 
@@ -144,19 +150,6 @@ class RTRBM(eqx.Module):
         self.rbm = RBM(visible.unit, hidden, key=first, scale=scale)
         self.U = scale * jax.random.normal(second, (hidden.width, hidden.width), jnp.float32)
         self.r0 = jnp.zeros(hidden.width, jnp.float32)
-
-    @property
-    def layers(self) -> dict[str, Unit]:
-        """`v`, a sequence."""
-        return {"v": self.visible}
-
-    def split(self, row: Array) -> Steps:
-        """The frames of a sequence, of which those that are there are counted."""
-        return Steps(self.visible.split(row), self.visible.present(row))
-
-    def join(self, row: Array, values: Array) -> Array:
-        """The sequence of other frames."""
-        return values.reshape(-1).astype(row.dtype)
 
     def start(self, row: Array) -> Float[Array, "hidden"]:
         """`r_0`."""
@@ -172,10 +165,6 @@ class RTRBM(eqx.Module):
     def given(self, context: Float[Array, "hidden"]) -> RBM:
         """The RBM of the frame after the means `r`."""
         return with_biases(self.rbm, {"h": moved(self.rbm.hidden, self.rbm.c, context @ self.U)})
-
-    def filters(self) -> np.ndarray:
-        """Those of the RBM: of one frame."""
-        return self.rbm.filters()
 
 
 def _check(model: str, visible: Any, hidden: Any, key: Any, scale: Any) -> None:

@@ -27,7 +27,8 @@ def log_prob(row: Any, model: Any, rows: Any) -> Float[np.ndarray, "n"]:
     """Log-probability (log-density of real columns) of each row, in nats: exact, or refused.
 
     A tractable model gives it by the chain rule or a change of variables, an energy model that is small enough by
-    enumeration, a directed net with few latent states by summing these. Where the value would be a bound or an
+    enumeration, a directed net with few latent states by summing these; a machine of values given a context says
+    `log p(v | x)`. Where the value would be a bound or an
     estimate, `hm.log_likelihood` has it, and says which. Arguments: `rows` `[n, size]`, or a `Dataset`, which stands
     for its test rows. Returns float64 `[n]`. Raises `InputError` for rows that do not fit the model, or a model whose
     probabilities are not known exactly.

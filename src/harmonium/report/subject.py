@@ -21,7 +21,16 @@ from harmonium.models import (
     LatentModel,
     Wrapped,
 )
-from harmonium.models.kinds import BELIEF_NET, BIDIRECTIONAL, CLASSIFIER, ENERGY, LATENT, TRACTABLE, is_kind
+from harmonium.models.kinds import (
+    BELIEF_NET,
+    BIDIRECTIONAL,
+    CLASSIFIER,
+    CONDITIONAL_ENERGY,
+    ENERGY,
+    LATENT,
+    TRACTABLE,
+    is_kind,
+)
 from harmonium.report.look import Look
 from harmonium.report.walk import Walk, random_rows
 from harmonium.samplers import impute, sample
@@ -61,6 +70,8 @@ class Subject:
         if is_kind(self.model, CLASSIFIER):
             family = Bernoulli if self.data.space.support in ("binary", "unit interval") else Gaussian
             return family(self.data.train.shape[1])
+        if is_kind(self.model, CONDITIONAL_ENERGY):
+            raise NotApplicable(f"values given a context, as those of {shown(self.model)}, are not drawn")
         if not is_kind(self.model, ENERGY, BELIEF_NET, TRACTABLE, LATENT, BIDIRECTIONAL):
             raise NotApplicable(f"{shown(self.model)} has no layers of units")
         if isinstance(self.model.layers["v"], Frames):

@@ -43,6 +43,7 @@ def impute(
     mixture that its `log_prob` measures). A directed net (a VAE) proposes latent variables for the row as
     it is filled, accepts them by Metropolis, and draws the missing values given them (`refilled`).
     As in `hm.sample`, what is drawn for a row depends on `key` and on its number alone.
+    A machine of values given a context draws frames after known ones, or the value `v` of a row `[x, v]`.
     A belief net (a DBN) fills in nothing but whole rows, given its labels.
     Arguments: `x` `[n, size]` or `[size]`, NaN where missing; `steps`, sweeps of each chain; `given`, known values of
     other layers by name, such as the class `{"y": 3}`; `first`, the number of the first row. Returns an array of the

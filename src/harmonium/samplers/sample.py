@@ -35,7 +35,9 @@ def sample(
     """Values of the visible layer from `n` independent chains of block Gibbs sampling, or straight from the model.
 
     The chains of a belief net (a DBN) run in its top machine, and a pass down its links follows. An auto-regressive
-    network, and a directed net from its prior downwards, draw without chains: exactly, whatever `steps` is.
+    network, and a directed net from its prior downwards, draw without chains: exactly, whatever `steps` is. A machine
+    of values given a context (an RNN-RBM) draws one value after the other, each by a chain of its own (100 steps), in
+    sequences of `length` frames, or documents of so many words; what it is given, `given` says.
     Row `i` depends on `key` and `i` alone, so that blocks drawn one after the other, each with the number of its
     `first` row, are the rows drawn at once (to float summation order; bit for bit where blocks have the same size).
     Arguments: `n`, how many; `steps`, sweeps of each chain; `start`, rows `[n, size]` from which the chains start

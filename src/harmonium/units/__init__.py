@@ -1,11 +1,12 @@
 """Units: one exponential family a file. A layer of a model is made of one of them."""
 
 from harmonium.units.bernoulli import Bernoulli
-from harmonium.units.binomial import Binomial, CountStats
+from harmonium.units.binomial import Binomial
 from harmonium.units.categorical import Categorical
 from harmonium.units.columns import Columns, kinds_of, parts_of, real_columns
 from harmonium.units.conditional import Conditional
 from harmonium.units.continuous_bernoulli import ContinuousBernoulli
+from harmonium.units.counts import CountStats
 from harmonium.units.factored import Factored, FactoredStats
 from harmonium.units.frames import Frames
 from harmonium.units.gamma import Gamma, GammaBias, GammaStats

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, Num
+from jaxtyping import Array, Float, Key, Num
 from scipy.special import gammaln
 
 from harmonium.errors import InputError, plain, shown, whole
-from harmonium.units.unit import Unit, first_outside, refuse_missing
+from harmonium.units.counts import Counts, CountStats
+from harmonium.units.unit import first_outside, refuse_missing
 
 
-class CountStats(NamedTuple):
-    """Statistics `(x, log h(x))` of counts with base measure `h`, or the natural parameters of these, `(eta, 1)`.
-
-    No bias and no weight acts on the second, so that `exp <eta, T(x)> = h(x) exp(eta x)` wherever an energy is summed.
-
-    >>> Binomial(1, trials=4).stats(jnp.array([2.0])).log_base                                              # log 6
-    Array([1.7917595], dtype=float32)
-    """
-
-    x: Float[Array, "size"]
-    log_base: Float[Array, "size"]
-
-
-class Binomial(Unit):
+class Binomial(Counts):
     """A layer of counts of successes among `trials` trials, `p(x) = C(n, x) p^x (1 - p)^(n - x)` with log-odds `eta`.
 
         p(x | eta) = exp(eta x + log C(n, x) - A),      A = n log(1 + e^eta)
@@ -71,30 +57,6 @@ class Binomial(Unit):
     def natural_from_mean(self, mean: CountStats) -> CountStats:
         """The log-odds of `mean / n`."""
         return self.natural(jnp.log(mean.x) - jnp.log(self.trials - mean.x))
-
-    def expected_value(self, mean: CountStats) -> Float[Array, "size"]:
-        """`E[x]`."""
-        return mean.x
-
-    def neutral_natural(self) -> CountStats:
-        """Even odds."""
-        return self.natural(jnp.zeros(self.size, jnp.float32))
-
-    def natural(self, bias: Float[Array, "size"]) -> CountStats:
-        """`(b, 1)`."""
-        return CountStats(bias, jnp.ones_like(bias))
-
-    def bias(self, natural: CountStats) -> Float[Array, "size"]:
-        """The log-odds."""
-        return natural.x
-
-    def interaction(self, stats: CountStats, bias: Float[Array, "size"]) -> Float[Array, "size"]:
-        """`x`: weights multiply the count."""
-        return stats.x
-
-    def values(self, index: Int[Array, "*batch size"]) -> Float[Array, "*batch size"]:
-        """A count is its own value."""
-        return index.astype(jnp.float32)
 
     def check(self, x: np.ndarray, *, expectation: bool = False) -> None:
         """Refuse anything but whole numbers from 0 to `trials`; `expectation` admits those between."""

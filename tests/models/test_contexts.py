@@ -154,9 +154,10 @@ def test_what_is_no_machine_is_refused(make, message):
         make()
 
 
-def test_persistent_chains_are_refused_with_the_reason():
-    with pytest.raises(InputError, match="another log Z: use CD, MaximumLikelihood or PseudoLikelihood"):
-        hm.fit(CONTEXTS["rtrbm"], np.ones((4, 6)), hm.objectives.PCD(), epochs=1, batch_size=2, key=KEY)
+@pytest.mark.parametrize("rule", [hm.objectives.PCD(), hm.objectives.FPCD(), hm.objectives.ELBO()], ids=repr)
+def test_persistent_chains_are_refused_with_the_reason(rule):
+    with pytest.raises(InputError, match=r"does not train an RTRBM, .* no chain persists: use CD, MaximumLikelihood"):
+        hm.fit(CONTEXTS["rtrbm"], np.ones((4, 6)), rule, epochs=1, batch_size=2, key=KEY)
 
 
 @pytest.mark.parametrize(

@@ -101,8 +101,8 @@ def require(objective: Objective, model: Any) -> None:
     if objective.accepts and not is_kind(model, *objective.accepts):
         if is_kind(model, CONDITIONAL_ENERGY):
             raise InputError(
-                f"{type(objective).__name__} goes on with one machine from step to step, and {shown(model)} is another "
-                "one for each context, with another log Z: use CD, MaximumLikelihood or PseudoLikelihood."
+                f"{type(objective).__name__} does not train {shown(model)}, which is another machine, with another log "
+                "Z, for each context, so that no chain persists: use CD, MaximumLikelihood or PseudoLikelihood."
             )
         nouns = " or ".join(kind.noun for kind in objective.accepts)
         raise InputError(

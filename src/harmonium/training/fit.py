@@ -85,7 +85,6 @@ def fit(
     6
     """
     epochs, batch_size, average = plain(epochs), plain(batch_size), plain(average)
-    epochs, batch_size, average = plain(epochs), plain(batch_size), plain(average)
     data = as_dataset(data)
     check_parts(model, objective, optimizer, key)
     check_data(model, data)

@@ -150,6 +150,9 @@ REAL = {
     ),
     "rbm-bernoulli-rectified": randomised(RBM(Bernoulli(3), Rectified(2), key=jax.random.key(0)), 170, 0.4),
     "rbm-bernoulli-double-rectified": randomised(
+        RBM(Bernoulli(3), DoubleRectified(1), key=jax.random.key(0)), 171, 0.4
+    ),
+    "rbm-bernoulli-two-double-rectified": randomised(
         RBM(Bernoulli(3), DoubleRectified(2), key=jax.random.key(0)), 171, 0.4
     ),
     "rbm-continuous-bernoulli": randomised(RBM(ContinuousBernoulli(2), Bernoulli(2), key=jax.random.key(0)), 172, 0.8),
@@ -314,7 +317,7 @@ CONTEXTS = {
     "crbm-real-frames": ConditionalRBM(Frames(Gaussian(1), 3), B2, order=2, key=KEY),
 }
 CONTEXTS |= {
-    "replicated-softmax": ReplicatedSoftmax(Words(3, most=2), B2, key=KEY),
+    "replicated-softmax": ReplicatedSoftmax(Words(2, most=3), B2, key=KEY),
     "replicated-softmax-deep": ReplicatedSoftmax(Words(2, most=3), [B2, Bernoulli(1)], key=KEY),
 }
 CONTEXTS = {name: randomised(model, 850 + i, 0.5) for i, (name, model) in enumerate(CONTEXTS.items())}

@@ -22,13 +22,26 @@ ROWS = [
     if not (name in UNLIKE and check in LONG_CHAINS)
 ]
 
-
-# Those of the commonest machines run with every suite, the others in its second tier.
+# Of these families and classes another example runs with every suite; they run in its second tier.
+VARIANTS = {
+    "rnnrbm-low-rank",
+    "rnnrbm-lstm",
+    "rtrbm-gaussian",
+    "crbm-mixed-rows",
+    "crbm-real-frames",
+    "replicated-softmax-deep",
+    "rbm-bernoulli-two-double-rectified",
+    "rbm-continuous-bernoulli",
+    "vae-binomial",
+    "vae-poisson",
+    "vae-rectified",
+}
+# Long chains of the commonest machines run with every suite, those of others in its second tier.
 QUICK = {"rbm-bernoulli-bernoulli", "rbm-gaussian-bernoulli", "machine-dense", "own-deep"}
 MARKED = [
     pytest.param(
         name, check, id=f"{name}:{check}",
-        marks=[pytest.mark.slow] if check in LONG_CHAINS and name not in QUICK else [],
+        marks=[pytest.mark.slow] if name in VARIANTS or (check in LONG_CHAINS and name not in QUICK) else [],
     )
     for name, check in ROWS
 ]  # fmt: skip

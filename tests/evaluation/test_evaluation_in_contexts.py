@@ -71,6 +71,7 @@ def test_an_exact_value_is_refused_where_it_would_take_too_long():
         hm.log_likelihood(CONTEXTS["crbm-frames"], np.array([[1, 0, -1, -1, -1, -1, -1, -1]]))
 
 
+@pytest.mark.slow
 def test_a_deep_machine_of_documents_has_a_bound():
     """Whose posterior over 2^34 codes is bounded by mean field, a sum over half of them too long."""
     words, small, large = Words(6, most=8), [Bernoulli(8), Bernoulli(4)], [Bernoulli(17), Bernoulli(17)]

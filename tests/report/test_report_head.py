@@ -11,9 +11,10 @@ import pytest
 
 import harmonium as hm
 from harmonium.evaluation import Estimate, few_rows, standing
+from harmonium.models import RTRBM, ConditionalRBM
 from harmonium.report import write_report
 from harmonium.report.record import _last
-from harmonium.units import Bernoulli
+from harmonium.units import Bernoulli, Frames
 
 KEY = jax.random.key(0)
 RANDOM = np.random.default_rng(0)
@@ -87,3 +88,26 @@ def test_few_rows_are_named():
 
 def test_a_small_last_value_is_not_shown_as_zero():
     assert (_last(3e-7), _last(0.25), _last(float("nan"))) == ("3.0e−07", "0.250", "not a number")
+
+
+def test_a_machine_given_a_context_opens_with_what_was_measured_of_it(tmp_path):
+    """Without sections about chains of one distribution, which it is not."""
+    for order, label in ((1, "Conditional log-likelihood"), (None, "Log-likelihood")):
+        frames = Frames(Bernoulli(2), 3)
+        model = (
+            ConditionalRBM(frames, Bernoulli(2), order=order, key=KEY)
+            if order
+            else RTRBM(frames, Bernoulli(2), key=KEY)
+        )
+        data = hm.data.from_arrays(ROWS, None, ROWS[:40])
+        run = hm.fit(model, data, hm.objectives.CD(), epochs=1, batch_size=40, key=KEY, out=tmp_path / label)
+        found = hm.log_likelihood(run.model, data)
+        run.folder.save_estimate("test", found)
+        page = write_report(run.folder, run.model, data, key=KEY).read_text()
+        assert "not yet estimated" not in page
+        assert f"−{abs(found.value):.2f}" in page
+        assert label in page
+        assert "conditional_log_likelihood" not in page
+        titles = re.findall(r"<h2>([^<]*)</h2>", page)
+        assert titles == ["Estimates", "Learning curves", "Samples", "How to reproduce"]
+        assert "values given a context are not drawn here, but by hm.sample and hm.impute" in page

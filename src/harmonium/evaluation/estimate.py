@@ -24,7 +24,7 @@ SAMPLE_LIMIT = 10.0  # effective samples below which a weighted mean should not 
 NOT_FINITE = "do not report: the log-probabilities are not finite"
 ONE_SIDED = "do not report: bounded from one side only; use method='two_sided'"
 
-_NAMES = {
+QUANTITIES = {
     "log_likelihood": "log-likelihood", "log_likelihood_per_frame": "log-likelihood per frame",
     "conditional_log_likelihood": "conditional log-likelihood",
     "log_partition": "log Z",
@@ -126,7 +126,7 @@ class Estimate:
         parts += [str(self.space)] if self.space is not None else []
         parts += [self.verdict] if self.verdict != "trust" else []
         parts += [self.remark] if self.remark else []
-        return f"{_NAMES[self.quantity]} {number} ({'; '.join(parts)})"
+        return f"{QUANTITIES[self.quantity]} {number} ({'; '.join(parts)})"
 
 
 def _without_infinities(value: Any) -> Any:

@@ -12,6 +12,7 @@ import jax
 from harmonium.data import Dataset
 from harmonium.errors import IncomparableError, articled, in_words
 from harmonium.evaluation import ErrorRate, Estimate, compare, few_rows, standing
+from harmonium.evaluation.estimate import QUANTITIES
 from harmonium.models import (
     MPDBM,
     VAE,
@@ -26,6 +27,7 @@ from harmonium.report.subject import Subject, count, number
 from harmonium.training import RunFolder
 from harmonium.units import Categorical, Columns, Unit
 
+OPENING = ("log_likelihood", "conditional_log_likelihood")  # what the page may open with, the first that there is
 KINDS = {"lower": "lower bound", "upper": "upper bound"}
 
 
@@ -133,11 +135,14 @@ def duration(seconds: float) -> str:
 
 
 def main_number(folder: RunFolder) -> Estimate | ErrorRate | None:
-    """The number that the page opens with: the test error of a classifier, else the test log-likelihood."""
+    """The number that the page opens with: the test error of a classifier, else the test log-likelihood, which is a
+    conditional one for a model of values given a context."""
     rates, estimates = folder.error_rates, folder.estimates
     if rates:
         return next((rates[name] for name in ("test", "valid", "train") if name in rates), None)
-    likely = {k: e for k, e in estimates.items() if e.quantity == "log_likelihood"}
+    of = {e.quantity for e in estimates.values()}
+    asked = next((quantity for quantity in OPENING if quantity in of), None)
+    likely = {k: e for k, e in estimates.items() if e.quantity == asked}
     names = [name for name in ("test", "valid", "train") if name in likely]
     return likely[names[0]] if names else next(iter(likely.values()), None)
 
@@ -159,7 +164,7 @@ def headlines(estimate: Estimate | ErrorRate) -> dict[str, str]:
         value = {"value": f"{100 * estimate.value:.2f}\u00a0%", "print": fine, "verdict": "trust", "split": rows}
         return value | {"label": "Error rate", "unit": wrong}
     return {
-        "label": "Log-likelihood",
+        "label": QUANTITIES[estimate.quantity].capitalize(),
         "unit": "nats per example",
         "value": headline(estimate),
         "print": fine_print(estimate),

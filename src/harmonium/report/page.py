@@ -15,7 +15,7 @@ from jaxtyping import Array, Key
 from harmonium.data import Dataset
 from harmonium.errors import InputError, whole
 from harmonium.models import write_atomically
-from harmonium.models.kinds import CLASSIFIER, ORDERLESS, is_kind
+from harmonium.models.kinds import CLASSIFIER, CONDITIONAL_ENERGY, ORDERLESS, is_kind
 from harmonium.report import classes, couplings, head, insides, latent, record, sections, sequences
 from harmonium.report.section import Section, made
 from harmonium.report.subject import Subject
@@ -71,8 +71,8 @@ class Part:
 
 
 def _generative(subject: Subject) -> bool:
-    """Whether the model is a distribution of the data, which a classifier is not."""
-    return not is_kind(subject.model, CLASSIFIER)
+    """Whether the model is one distribution of the data: a classifier is none, a machine given a context is many."""
+    return not is_kind(subject.model, CLASSIFIER, CONDITIONAL_ENERGY)
 
 
 def _fills_in(subject: Subject) -> bool:
@@ -84,12 +84,12 @@ PARTS = (  # in the order of the page
     Part("Estimates", record.estimates),
     Part("Learning curves", record.learning_curves),
     Part("Classes", classes.classes, classes.has_classes),
-    Part("Samples", sections.samples, _generative),
+    Part("Samples", sections.samples, lambda s: not is_kind(s.model, CLASSIFIER)),
     Part("Moments", sections.agreement, _generative),
     Part("Variable by variable", sequences.variables, lambda s: s.exact),
     Part("Reconstructions", latent.reconstructions, latent.reconstructs),
     Part("Latent variables", latent.latent_variables, lambda s: bool(latent.latent_units(s))),
-    Part("Filters", insides.filters, latent.has_filters),
+    Part("Filters", insides.filters, lambda s: latent.has_filters(s) and not is_kind(s.model, CONDITIONAL_ENERGY)),
     Part("Couplings", couplings.couplings, couplings.coupled),
     Part("Gibbs chains", sections.chain, lambda s: _generative(s) and not s.independent),
     Part("Filling in", sections.filling_in, _fills_in),

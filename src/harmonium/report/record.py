@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from harmonium.evaluation import ErrorRate, Estimate
+from harmonium.evaluation.estimate import QUANTITIES
 from harmonium.inference import has_closed_form
 from harmonium.models.kinds import ENERGY, ORDERLESS, is_kind
 from harmonium.report.figures import Picture, curves
@@ -18,7 +19,6 @@ from harmonium.report.section import Section, Table
 from harmonium.report.subject import NotApplicable, Subject, count, number
 from harmonium.training.monitor import FEW_VARIABLES, ORDERLESS_ROWS
 
-QUANTITIES = {"log_likelihood": "log-likelihood", "log_partition": "log Z"}
 AXES = ("step", "epoch", "seconds")  # of a line of metrics; the rest are curves
 TOGETHER = {  # curves that are read against each other, under one name
     "free_energy_": ("free_energy_data", "free_energy_chains"),
@@ -129,7 +129,7 @@ def estimate_row(name: str, e: Estimate) -> tuple[str, ...]:
     how = e.method + (f" ({settings})" if settings else "") + (f"; {e.remark}" if e.remark else "")
     surely = " in expectation" if e.kind in ("interval", "lower", "upper") and not e.sure else ""
     return (
-        name, QUANTITIES.get(e.quantity, e.quantity), KINDS.get(e.kind, e.kind) + surely, value,
+        name, QUANTITIES[e.quantity], KINDS.get(e.kind, e.kind) + surely, value,
         how, str(e.space) if e.space else "of the model alone",
         "" if e.n is None else f"{e.n:,}", e.verdict,
     )  # fmt: skip

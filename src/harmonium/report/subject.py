@@ -71,7 +71,7 @@ class Subject:
             family = Bernoulli if self.data.space.support in ("binary", "unit interval") else Gaussian
             return family(self.data.train.shape[1])
         if is_kind(self.model, CONDITIONAL_ENERGY):
-            raise NotApplicable(f"values given a context, as those of {shown(self.model)}, are not drawn")
+            raise NotApplicable("values given a context are not drawn here, but by hm.sample and hm.impute")
         if not is_kind(self.model, ENERGY, BELIEF_NET, TRACTABLE, LATENT, BIDIRECTIONAL):
             raise NotApplicable(f"{shown(self.model)} has no layers of units")
         if isinstance(self.model.layers["v"], Frames):

@@ -23,6 +23,7 @@ AXES = ("step", "epoch", "seconds")  # of a line of metrics; the rest are curves
 TOGETHER = {  # curves that are read against each other, under one name
     "free_energy_": ("free_energy_data", "free_energy_chains"),
     "log_likelihood_": ("log_likelihood_train", "log_likelihood_valid"),
+    "log_pseudo_likelihood_": ("log_pseudo_likelihood_train", "log_pseudo_likelihood_valid"),
     "bound_": ("bound_train", "bound_valid"),
 }
 EXACT_LOSS = "The training objective: minus the mean log-likelihood of the batches."
